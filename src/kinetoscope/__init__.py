@@ -1,0 +1,1 @@
+"""Kinetoscope: a self-hosted media-generation API platform."""

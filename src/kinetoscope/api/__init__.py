@@ -1,0 +1,1 @@
+"""DOOR: the native contract, the only place with its JSON names."""

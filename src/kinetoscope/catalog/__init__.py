@@ -1,0 +1,1 @@
+"""What can be asked for: models, their inputs, sizes and prices, declared as data."""

@@ -1,0 +1,1 @@
+"""DOOR: the operator and the user at a terminal."""

@@ -1,0 +1,1 @@
+"""What everything may use and that uses nothing of ours."""

@@ -1,0 +1,95 @@
+"""Everything that can go wrong on purpose.
+
+    KinetoscopeError
+    ├── Refusal                 the caller can act on it; nothing was stored or charged
+    │   ├── InvalidRequest      the request is not what the contract says
+    │   ├── UnknownModel
+    │   ├── InvalidInputs       the inputs are not what the model says; carries the issues
+    │   ├── Unauthenticated     no key, or one that does not open
+    │   ├── Forbidden           a good key, but not for this
+    │   ├── NotFound
+    │   ├── CreditsShort        carries what is required and what is available
+    │   └── CapReached          carries the limit and how many tasks are running
+    ├── LeaseLost               another worker took the task over; stop quietly
+    └── SettingInvalid          a setting cannot be used; names it
+
+Domain errors do not know HTTP: `api/envelope.py` holds the only table.
+"""
+
+from dataclasses import dataclass
+
+from kinetoscope.kernel.credits import Credits
+
+
+class KinetoscopeError(Exception):
+    """Anything this project raises on purpose. Its text is safe to show."""
+
+
+class Refusal(KinetoscopeError):
+    """The caller can act on it; nothing was stored or charged."""
+
+
+class InvalidRequest(Refusal):
+    """The request as a whole cannot be read."""
+
+
+class UnknownModel(Refusal):
+    """No model has this id."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputIssue:
+    """One thing wrong with the inputs: the shape of a zod issue, as the public contract has it."""
+
+    code: str
+    message: str
+    path: tuple[str | int, ...]
+
+
+class InvalidInputs(Refusal):
+    """The inputs do not fit the model."""
+
+    def __init__(self, issues: tuple[InputIssue, ...]) -> None:
+        super().__init__("Invalid inputs for model")
+        self.issues = issues
+
+
+class Unauthenticated(Refusal):
+    """No key, or one that does not open."""
+
+
+class Forbidden(Refusal):
+    """The key is good, but not for this."""
+
+
+class NotFound(Refusal):
+    """There is no such thing, or it is gone."""
+
+
+class CreditsShort(Refusal):
+    """The account cannot pay for the task."""
+
+    def __init__(self, *, required: Credits, available: Credits) -> None:
+        super().__init__("Insufficient credits")
+        self.required = required
+        self.available = available
+
+
+class CapReached(Refusal):
+    """The account runs as many tasks as it may."""
+
+    def __init__(self, *, limit: int, current: int) -> None:
+        super().__init__(
+            f"Concurrency limit reached ({limit}). You have {current} tasks in progress. "
+            "Please wait for them to complete, or ask the operator for a higher limit."
+        )
+        self.limit = limit
+        self.current = current
+
+
+class LeaseLost(KinetoscopeError):
+    """Another worker took the task over; whoever sees this stops quietly."""
+
+
+class SettingInvalid(KinetoscopeError):
+    """A setting cannot be used."""

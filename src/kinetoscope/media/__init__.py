@@ -1,0 +1,1 @@
+"""Where finished media lives: storage, inspection, signed addresses."""

@@ -1,0 +1,1 @@
+"""Who can make media: one vocabulary, one file or folder for each."""

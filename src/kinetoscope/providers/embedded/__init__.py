@@ -1,0 +1,1 @@
+"""The embedded renderer: procedural previews, made on this machine, offline."""

@@ -1,0 +1,1 @@
+"""The life of a task, one file per step."""
