@@ -12,5 +12,5 @@ def system_clock() -> datetime:
 
 
 def unix_ms(moment: datetime) -> int:
-    """Return whole milliseconds since 1970, the wire format of every time in the public contract."""
+    """Return whole milliseconds since 1970, the wire format of the public contract."""
     return round(moment.timestamp() * 1000)

@@ -10,7 +10,7 @@ UNITS_PER_CREDIT = 100
 
 
 def parse_credits(text: str) -> Credits:
-    """Read an amount such as `"142.57"`; refuse anything finer than 1/100 credit with ValueError."""
+    """Read an amount such as `"142.57"`; ValueError if finer than 1/100 credit."""
     try:
         units = Decimal(text) * UNITS_PER_CREDIT
     except InvalidOperation:

@@ -3,6 +3,8 @@
     KinetoscopeError
     ├── Refusal                 the caller can act on it; nothing was stored or charged
     │   ├── InvalidRequest      the request is not what the contract says
+    │   ├── BodyTooLarge        the request is larger than the server takes
+    │   ├── RangeUnsatisfiable  the file has no such bytes
     │   ├── UnknownModel
     │   ├── InvalidInputs       the inputs are not what the model says; carries the issues
     │   ├── Unauthenticated     no key, or one that does not open
@@ -11,6 +13,7 @@
     │   ├── CreditsShort        carries what is required and what is available
     │   └── CapReached          carries the limit and how many tasks are running
     ├── LeaseLost               another worker took the task over; stop quietly
+    ├── DatabaseUnavailable     the database cannot be reached; the caller may try again
     └── SettingInvalid          a setting cannot be used; names it
 
 Domain errors do not know HTTP: `api/envelope.py` holds the only table.
@@ -29,14 +32,6 @@ class Refusal(KinetoscopeError):
     """The caller can act on it; nothing was stored or charged."""
 
 
-class InvalidRequest(Refusal):
-    """The request as a whole cannot be read."""
-
-
-class UnknownModel(Refusal):
-    """No model has this id."""
-
-
 @dataclass(frozen=True, slots=True)
 class InputIssue:
     """One thing wrong with the inputs: the shape of a zod issue, as the public contract has it."""
@@ -44,6 +39,33 @@ class InputIssue:
     code: str
     message: str
     path: tuple[str | int, ...]
+
+
+class InvalidRequest(Refusal):
+    """The request as a whole cannot be read, or says something impossible."""
+
+    def __init__(self, message: str, issues: tuple[InputIssue, ...] = ()) -> None:
+        super().__init__(message)
+        self.issues = issues
+
+
+class BodyTooLarge(Refusal):
+    """The request is larger than the server takes."""
+
+    def __init__(self, bytes_max: int) -> None:
+        super().__init__(f"The request body is larger than {bytes_max} bytes")
+
+
+class RangeUnsatisfiable(Refusal):
+    """The file has no such bytes."""
+
+    def __init__(self, bytes_size: int) -> None:
+        super().__init__(f"The file has {bytes_size} bytes")
+        self.bytes_size = bytes_size
+
+
+class UnknownModel(Refusal):
+    """No model has this id."""
 
 
 class InvalidInputs(Refusal):
@@ -93,3 +115,10 @@ class LeaseLost(KinetoscopeError):
 
 class SettingInvalid(KinetoscopeError):
     """A setting cannot be used."""
+
+
+class DatabaseUnavailable(KinetoscopeError):
+    """The database cannot be reached just now."""
+
+    def __init__(self) -> None:
+        super().__init__("Service temporarily unavailable. Please try again later.")

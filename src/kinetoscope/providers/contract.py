@@ -22,10 +22,16 @@ class Idempotency(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedReference:
-    """A reference whose bytes are here: already fetched, inspected and harmless to open."""
+    """A reference whose bytes are here: already fetched, inspected and harmless to open.
+
+    Pixels are 0 for audio, milliseconds are 0 for images.
+    """
 
     reference: Reference
     path: Path
+    width: int
+    height: int
+    duration_ms: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +134,7 @@ class Provider(Protocol):
         ...
 
     async def status(self, upstream_id: str, job: Job) -> Status:
-        """Ask how it goes, waiting up to `poll_delay_s` for news. Finished files are in `job.folder`."""
+        """Ask how it goes, waiting up to `poll_delay_s` for news; files are in `job.folder`."""
         ...
 
     async def cancel(self, upstream_id: str) -> None:

@@ -1,0 +1,82 @@
+"""Accounts: who holds credits and keys."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from kinetoscope.kernel.credits import Credits
+from kinetoscope.kernel.errors import NotFound
+from kinetoscope.kernel.ids import AccountId, new_account_id
+from kinetoscope.postgres.pool import Database
+
+TASKS_RUNNING_MAX_DEFAULT = 50
+"""How many tasks of one account may run at once.
+https://kinovi.ai/docs/common/authentication"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """An account and its balance, in 1/100 credit."""
+
+    id: AccountId
+    name: str
+    available: Credits
+    held: Credits
+    spent: Credits
+    tasks_running: int
+    tasks_running_max: int
+    api_access: bool
+    created_at: datetime
+
+
+COLUMNS = """
+  id, name, available, held, spent, tasks_running, tasks_running_max, api_access, created_at
+"""
+
+
+async def ensure(database: Database, name: str, now: datetime) -> tuple[Account, bool]:
+    """Return the account of this name, making it first if need be; True if it is new."""
+    made = await database.execute(
+        """
+        insert into account (id, name, tasks_running_max, created_at)
+        values (%(id)s, %(name)s, %(tasks_running_max)s, %(now)s)
+        on conflict (name) do nothing
+        """,
+        {
+            "id": new_account_id(),
+            "name": name,
+            "tasks_running_max": TASKS_RUNNING_MAX_DEFAULT,
+            "now": now,
+        },
+    )
+    return await by_name(database, name), made == 1
+
+
+async def by_name(database: Database, name: str) -> Account:
+    """Return the account of this name; raises NotFound."""
+    query = f"select {COLUMNS} from account where name = %(name)s"
+    account = await database.fetch_one(Account, query, {"name": name})
+    if account is None:
+        raise NotFound(f"There is no account named {name!r}")
+    return account
+
+
+async def everyone(database: Database) -> list[Account]:
+    """Return all accounts, oldest first."""
+    query = f"select {COLUMNS} from account order by created_at, id"
+    return await database.fetch_all(Account, query, {})
+
+
+async def limit(
+    database: Database, name: str, *, tasks_running_max: int | None, api_access: bool | None
+) -> Account:
+    """Change what an account may do; None leaves a thing as it is. Raises NotFound."""
+    await database.execute(
+        """
+        update account
+        set tasks_running_max = coalesce(%(tasks_running_max)s, tasks_running_max),
+            api_access = coalesce(%(api_access)s, api_access)
+        where name = %(name)s
+        """,
+        {"name": name, "tasks_running_max": tasks_running_max, "api_access": api_access},
+    )
+    return await by_name(database, name)

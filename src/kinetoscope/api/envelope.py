@@ -1,0 +1,110 @@
+"""What goes over the wire: one table from errors to answers, and JSON with exact credits.
+
+The bodies and texts are those of https://kinovi.ai/docs/common/error-handling.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kinetoscope.kernel.credits import Credits, format_credits
+from kinetoscope.kernel.errors import (
+    BodyTooLarge,
+    CapReached,
+    CreditsShort,
+    DatabaseUnavailable,
+    Forbidden,
+    InputIssue,
+    InvalidInputs,
+    InvalidRequest,
+    KinetoscopeError,
+    LeaseLost,
+    NotFound,
+    RangeUnsatisfiable,
+    SettingInvalid,
+    Unauthenticated,
+    UnknownModel,
+)
+
+log = structlog.get_logger(__name__)
+
+STATUS: Mapping[type[KinetoscopeError], int] = {
+    InvalidRequest: 400,
+    UnknownModel: 400,
+    InvalidInputs: 400,
+    Unauthenticated: 401,
+    CreditsShort: 402,
+    Forbidden: 403,
+    NotFound: 404,
+    BodyTooLarge: 413,
+    RangeUnsatisfiable: 416,
+    CapReached: 429,
+    LeaseLost: 500,
+    SettingInvalid: 500,
+    DatabaseUnavailable: 503,
+}
+"""Every error that can reach a door. A test demands that none is missing."""
+
+INTERNAL = "Internal server error. It is safe to try again."
+
+
+def answer(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer with JSON."""
+    return Response(
+        orjson.dumps(body),
+        status_code=status,
+        headers=None if headers is None else dict(headers),
+        media_type="application/json",
+    )
+
+
+def credits_json(amount: Credits) -> orjson.Fragment:
+    """Write credits as an exact JSON number, `2.17` or `200`, without ever making a float."""
+    return orjson.Fragment(format_credits(amount))
+
+
+def error_body(error: KinetoscopeError) -> dict[str, Any]:
+    """Return an error's body: its message, and the facts that the contract adds to some."""
+    body: dict[str, Any] = {"message": str(error)}
+    match error:
+        case InvalidInputs(issues=issues):
+            body["errors"] = [_issue(issue) for issue in issues]
+        case InvalidRequest(issues=issues) if issues:
+            body["errors"] = [_issue(issue) for issue in issues]
+        case CreditsShort(required=required, available=available):
+            body["required"] = credits_json(required)
+            body["available"] = credits_json(available)
+        case CapReached(limit=limit, current=current):
+            body["limit"] = limit
+            body["current"] = current
+        case _:
+            pass
+    return body
+
+
+def _issue(issue: InputIssue) -> dict[str, Any]:
+    return {"code": issue.code, "message": issue.message, "path": list(issue.path)}
+
+
+async def answer_error(_request: Request, error: Exception) -> Response:
+    """Answer an anticipated error from the table."""
+    assert isinstance(error, KinetoscopeError)  # noqa: S101 - registered for nothing else
+    status = STATUS.get(type(error), 500)
+    headers = {}
+    if status == STATUS[Unauthenticated]:
+        headers["WWW-Authenticate"] = "Bearer"
+    if status == STATUS[DatabaseUnavailable]:
+        headers["Retry-After"] = "1"
+    if isinstance(error, RangeUnsatisfiable):
+        headers["Content-Range"] = f"bytes */{error.bytes_size}"
+    return answer(error_body(error), status, headers)
+
+
+async def answer_bug(request: Request, error: Exception) -> Response:
+    """Answer what nobody anticipated: logged in full, told in a sentence."""
+    log.error("request.broke", path=request.url.path, exc_info=error)
+    return answer({"message": INTERNAL}, 500)

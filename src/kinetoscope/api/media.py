@@ -1,0 +1,81 @@
+"""Downloads of finished media: the address is the permission, and ranges let players seek."""
+
+import re
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from kinetoscope.kernel.errors import RangeUnsatisfiable
+from kinetoscope.media.store import media_type_of
+from kinetoscope.wiring import Runtime
+
+RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+
+HTTP_PARTIAL = 206
+
+
+def router(runtime: Runtime) -> APIRouter:
+    """Return the routes under /media."""
+    routes = APIRouter(prefix="/media", tags=["media"])
+
+    @routes.api_route("/{name}", methods=["GET", "HEAD"])
+    async def download(request: Request, name: str) -> Response:
+        """Send a file, or the part of it that was asked for."""
+        query = request.query_params
+        now = runtime.clock()
+        expires_at = runtime.signer.check(
+            name, query.get("expires", ""), query.get("signature", ""), now
+        )
+        media_type = media_type_of(name)
+        stored = await runtime.store.stat(name)
+        seconds_left = int((expires_at - now).total_seconds())
+        headers = {
+            "Accept-Ranges": "bytes",
+            "Cache-Control": f"private, max-age={seconds_left}, immutable",
+            "Content-Disposition": f'inline; filename="{name}"',
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+            "Cross-Origin-Resource-Policy": "cross-origin",
+            "Access-Control-Allow-Origin": "*",
+            "ETag": f'"{stored.tag}"',
+            "X-Content-Type-Options": "nosniff",
+        }
+        if request.headers.get("if-none-match") == headers["ETag"]:
+            return Response(status_code=304, headers=headers)
+        part = None
+        if request.headers.get("if-range", headers["ETag"]) == headers["ETag"]:
+            part = parse_range(request.headers.get("range"), stored.bytes_size)
+        start, end = part or (0, stored.bytes_size)
+        headers["Content-Length"] = str(end - start)
+        if part is not None:
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{stored.bytes_size}"
+        status = 200 if part is None else HTTP_PARTIAL
+        if request.method == "HEAD":
+            return Response(status_code=status, headers=headers, media_type=media_type)
+        return StreamingResponse(
+            runtime.store.read(name, start, end), status, headers, media_type=media_type
+        )
+
+    return routes
+
+
+def parse_range(header: str | None, bytes_size: int) -> tuple[int, int] | None:
+    """Return the bytes asked for, as start and end; None for all of them.
+
+    Forms we do not serve, such as several ranges at once, count as none, which RFC 9110 §14.2
+    allows. Raises RangeUnsatisfiable where no byte of the file is meant.
+    """
+    match = RANGE.fullmatch(header.strip()) if header else None
+    if match is None or match[0] == "bytes=-":
+        return None
+    first, last = match[1], match[2]
+    if first == "":
+        start, end = max(0, bytes_size - int(last)), bytes_size
+    else:
+        start = int(first)
+        end = min(int(last) + 1, bytes_size) if last else bytes_size
+        if last and int(last) < start:
+            return None
+    if start >= end:
+        raise RangeUnsatisfiable(bytes_size)
+    return start, end

@@ -1,0 +1,160 @@
+"""What a task costs: held when it is created, settled when it is done. Pure and exact.
+
+Money is whole 1/100 credits from the declaration to the ledger. Every price is a product of
+whole numbers, so nothing is ever rounded, with one exception: tokens are priced by the
+thousand, and their sum is rounded once, half up, to 1/100 credit.
+"""
+
+from dataclasses import dataclass
+from typing import assert_never
+
+from kinetoscope.catalog.model import (
+    Model,
+    PerEditedSecond,
+    PerFootageSecond,
+    PerImage,
+    PerSecond,
+    PerTask,
+    PerToken,
+    Rates,
+)
+from kinetoscope.kernel.credits import Credits
+from kinetoscope.kernel.order import MediaKind, Order, Usage
+
+TOKENS_PER_RATE = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceRow:
+    """One line of a price list: what is asked for, in words, and what one unit of it costs."""
+
+    words: tuple[str, ...]
+    price: Credits
+    unit: str
+
+
+def hold(model: Model, order: Order) -> Credits:
+    """Return what is held when the task is created.
+
+    The final price, except where it depends on what only the finished job shows: the length of
+    reference video, or tokens. Then it is the estimate the model's page publishes
+    (kinovi-ai/kinovi-models, "Pricing").
+    """
+    price = model.price
+    match price:
+        case PerSecond():
+            return Credits(order.duration_s * _rate(price, order))
+        case PerImage():
+            return Credits(order.count * _image_rate(price, order))
+        case PerTask():
+            return price.price
+        case PerFootageSecond():
+            return Credits(order.duration_s * _rate(price, order))
+        case PerEditedSecond():
+            return Credits(price.hold_s * price.rates[order.resolution])
+        case PerToken():
+            return price.precharge
+        case _:
+            assert_never(price)
+
+
+def settle(model: Model, order: Order, usage: Usage) -> Credits:
+    """Return the final price of a task that succeeded; more or less than was held, or the same.
+
+    A usage of nothing means that the provider did not tell: then what was held is the price.
+    """
+    price = model.price
+    match price:
+        case PerSecond() | PerImage() | PerTask():
+            return hold(model, order)
+        case PerFootageSecond():
+            footage_s = min(usage.reference_video_s, price.footage_max_s)
+            paid_s = footage_s if _has_video(order) else 0
+            return Credits((paid_s + order.duration_s) * _rate(price, order))
+        case PerEditedSecond():
+            footage_s = min(usage.reference_video_s, price.footage_max_s)
+            if footage_s == 0:
+                return hold(model, order)
+            return Credits(price.passes * footage_s * price.rates[order.resolution])
+        case PerToken():
+            return _tokens(price, usage) or price.precharge
+        case _:
+            assert_never(price)
+
+
+def price_table(model: Model) -> tuple[PriceRow, ...]:
+    """Return the model's price list for people: words, credits, and the unit they are per."""
+    price = model.price
+    match price:
+        case PerSecond():
+            return (
+                *_rows(price.rates, (), "second"),
+                *_rows(price.rates_with_video, ("with reference video",), "second"),
+            )
+        case PerImage():
+            return tuple(
+                row
+                for quality, rates in price.rates.items()
+                for row in _rows(rates, (quality,) if quality else (), "image")
+            )
+        case PerTask():
+            files = f"{model.count} {model.kind}s" if model.count > 1 else f"one {model.kind}"
+            return (PriceRow(words=(files,), price=price.price, unit="task"),)
+        case PerFootageSecond():
+            return (
+                *_rows(price.rates, (), "second"),
+                *_rows(
+                    price.rates_with_video,
+                    ("with reference video",),
+                    "second of reference video and output",
+                ),
+            )
+        case PerEditedSecond():
+            unit = f"second of source video, counted {price.passes} times"
+            return _rows(price.rates, (), unit)
+        case PerToken():
+            return _token_rows(price)
+        case _:
+            assert_never(price)
+
+
+def _rate(price: PerSecond | PerFootageSecond, order: Order) -> Credits:
+    if price.rates_with_video and _has_video(order):
+        return price.rates_with_video[order.resolution]
+    return price.rates[order.resolution]
+
+
+def _image_rate(price: PerImage, order: Order) -> Credits:
+    quality = order.quality if order.quality in price.rates else ""
+    return price.rates[quality][order.resolution]
+
+
+def _has_video(order: Order) -> bool:
+    return any(reference.kind is MediaKind.VIDEO for reference in order.references)
+
+
+def _tokens(price: PerToken, usage: Usage) -> Credits:
+    """Return the price of the tokens: the only rounding in the catalog, half up, once."""
+    thousandths = (
+        usage.tokens_text_in * price.text_in
+        + usage.tokens_image_in * price.image_in
+        + usage.tokens_image_out * price.image_out
+    )
+    return Credits((thousandths + TOKENS_PER_RATE // 2) // TOKENS_PER_RATE)
+
+
+def _rows(rates: Rates, words: tuple[str, ...], unit: str) -> tuple[PriceRow, ...]:
+    return tuple(
+        PriceRow(words=(*words, resolution) if resolution else words, price=rate, unit=unit)
+        for resolution, rate in rates.items()
+    )
+
+
+def _token_rows(price: PerToken) -> tuple[PriceRow, ...]:
+    unit = "1,000 tokens"
+    return (
+        PriceRow(words=("held at the start",), price=price.precharge, unit="task"),
+        PriceRow(words=("text in",), price=price.text_in, unit=unit),
+        PriceRow(words=("image in",), price=price.image_in, unit=unit),
+        PriceRow(words=("image out",), price=price.image_out, unit=unit),
+    )

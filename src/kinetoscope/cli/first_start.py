@@ -1,0 +1,49 @@
+"""The first start: an account named local, credits to play with, and a key to use them."""
+
+from pathlib import Path
+
+from kinetoscope.accounts import accounts, keys
+from kinetoscope.kernel.errors import Forbidden, Unauthenticated
+from kinetoscope.kernel.secrets import KeyMode
+from kinetoscope.ledger import book
+from kinetoscope.wiring import Runtime
+
+LOCAL_ACCOUNT = "local"
+GRANT_REASON = "first start"
+KEY_NAME = "first key"
+
+
+async def ensure_local(runtime: Runtime) -> str | None:
+    """Make what is missing of the local account; return its key's text, if this machine has it.
+
+    The database keeps only a hash. The text stays in the data folder, readable by its owner
+    alone, as a client's credentials would, so that the next start can print the command to try.
+    """
+    now = runtime.clock()
+    account, _ = await accounts.ensure(runtime.database, LOCAL_ACCOUNT, now)
+    await book.grant_once(
+        runtime.database, account.id, runtime.settings.first_grant, reason=GRANT_REASON, now=now
+    )
+    path = runtime.settings.data_dir / "local-key"
+    if await keys.listing(runtime.database, account.id):
+        return await _usable_key(runtime, path)
+    issued = await keys.create(
+        runtime.database, account.id, KEY_NAME, mode=KeyMode.LIVE, expires_at=None, now=now
+    )
+    path.unlink(missing_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(issued.text + "\n")
+    return issued.text
+
+
+def _kept_text(path: Path) -> str:
+    return path.read_text().strip() if path.exists() else ""
+
+
+async def _usable_key(runtime: Runtime, path: Path) -> str | None:
+    text = _kept_text(path)
+    try:
+        await keys.authenticate(runtime.database, keys.present(f"Bearer {text}"), runtime.clock())
+    except (Unauthenticated, Forbidden):
+        return None
+    return text

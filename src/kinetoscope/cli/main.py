@@ -1,0 +1,129 @@
+"""The commands: what an operator types."""
+
+import asyncio
+import signal
+from typing import Annotated
+
+import typer
+
+from kinetoscope import __version__
+from kinetoscope.cli import accounts, keys, models
+from kinetoscope.cli import credits as credit_commands
+from kinetoscope.cli.doctor import doctor
+from kinetoscope.cli.first_start import ensure_local
+from kinetoscope.cli.session import fail, run_in, settings_or_fail
+from kinetoscope.engine import Timing
+from kinetoscope.kernel.errors import KinetoscopeError
+from kinetoscope.kernel.lifeline import end_with_parent
+from kinetoscope.settings import Settings
+from kinetoscope.wiring import (
+    WORKER_PATIENCE_S,
+    build_runtime,
+    conninfo_of,
+    migrate_database,
+    open_database_server,
+)
+
+app = typer.Typer(
+    name="kinetoscope",
+    help="A self-hosted media-generation API platform.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(keys.app, name="keys")
+app.add_typer(credit_commands.app, name="credits")
+app.add_typer(accounts.app, name="accounts")
+app.command()(doctor)
+app.command(name="models")(models.models)
+
+Parent = Annotated[int, typer.Option(hidden=True, help="End when this process ends.")]
+
+
+@app.command()
+def serve() -> None:
+    """Start everything: database, API and a worker."""
+    from kinetoscope.cli.serve import claim_port, supervise  # noqa: PLC0415 - heavy
+
+    settings = settings_or_fail()
+    try:
+        claim_port(settings)
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        server = open_database_server(settings)
+        try:
+            conninfo = conninfo_of(settings, server)
+            migrate_database(conninfo)
+            key = asyncio.run(run_in(settings, conninfo, ensure_local))
+            asyncio.run(supervise(settings, conninfo, key))
+        finally:
+            if server is not None:
+                server.close()
+    except (KinetoscopeError, OSError) as error:
+        raise fail(str(error)) from None
+
+
+@app.command(hidden=True)
+def api(parent: Parent = 0) -> None:
+    """Answer requests; `serve` runs this."""
+    from kinetoscope.cli.serve import run_api  # noqa: PLC0415 - heavy
+
+    if parent:
+        end_with_parent(parent, signal.SIGKILL)
+    settings = settings_or_fail()
+    run_api(settings)
+
+
+@app.command()
+def worker(parent: Parent = 0) -> None:
+    """Run tasks; any number of workers share one database."""
+    if parent:
+        end_with_parent(parent, signal.SIGKILL)
+    settings = settings_or_fail()
+    try:
+        server = open_database_server(settings)
+        try:
+            conninfo = conninfo_of(settings, server)
+            migrate_database(conninfo)
+            asyncio.run(_work(settings, conninfo))
+        finally:
+            if server is not None:
+                server.close()
+    except (KinetoscopeError, OSError) as error:
+        raise fail(str(error)) from None
+
+
+async def _work(settings: Settings, conninfo: str) -> None:
+    from kinetoscope.cli.worker import work  # noqa: PLC0415 - heavy
+
+    runtime = build_runtime(settings, conninfo, patience_s=WORKER_PATIENCE_S)
+    await runtime.database.open()
+    try:
+        await work(runtime, Timing())
+    finally:
+        await runtime.database.close()
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schema forward (starting does this too)."""
+    settings = settings_or_fail()
+    try:
+        server = open_database_server(settings)
+        try:
+            applied = migrate_database(conninfo_of(settings, server))
+        finally:
+            if server is not None:
+                server.close()
+    except KinetoscopeError as error:
+        raise fail(str(error)) from None
+    typer.echo(f"{applied} migrations applied")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(__version__)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

@@ -1,0 +1,169 @@
+"""`kinetoscope serve`: the database, the API and a worker, kept running until told to stop."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import urllib.error
+import urllib.request
+
+import structlog
+from granian import Granian
+from granian.constants import Interfaces, Loops
+from granian.log import LogLevels
+
+from kinetoscope.kernel.errors import SettingInvalid
+from kinetoscope.settings import Settings, child_environment
+
+log = structlog.get_logger(__name__)
+
+READY_TIMEOUT_S = 60
+READY_DELAY_S = 0.02
+RESTART_DELAY_S_MAX = 5.0
+STOP_TIMEOUT_S = 12
+HTTP_OK = 200
+
+TRY_IT = {
+    "model": "seedance-20",
+    "inputs": {
+        "prompt": "A beautiful sunset over the ocean",
+        "duration": "5",
+        "aspectRatio": "16:9",
+    },
+}
+
+
+def run_api(settings: Settings) -> None:
+    """Answer requests with as many processes as the settings say; ends on SIGTERM."""
+    Granian(
+        "kinetoscope.server:app_from_environment",
+        factory=True,
+        address=settings.host,
+        port=settings.port,
+        interface=Interfaces.ASGI,
+        loop=Loops.uvloop,
+        workers=settings.api_processes,
+        websockets=False,
+        respawn_failed_workers=True,
+        respawn_interval=0.2,
+        workers_kill_timeout=STOP_TIMEOUT_S,
+        log_level=LogLevels.warning,
+    ).serve()
+
+
+def claim_port(settings: Settings) -> None:
+    """Find out early, and say plainly, if the port is taken."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise SettingInvalid(
+                f"KINETOSCOPE_HOST {settings.host}, KINETOSCOPE_PORT {settings.port}: "
+                f"{error.strerror}"
+            ) from None
+
+
+def banner(settings: Settings, key: str | None) -> str:
+    """Return the lines that tell a person where the server is and what to try."""
+    if key is None:
+        shown = "(make one: kinetoscope keys create --account local --name mine)"
+    elif settings.is_local:
+        shown = key
+    else:
+        shown = f"(in {settings.data_dir / 'local-key'})"
+    bearer = key if key is not None and settings.is_local else "$KINETOSCOPE_KEY"
+    url = f"{settings.public_url}/api/v1/jobs"
+    return (
+        f"address  {settings.public_url}\n"
+        f"key      {shown}\n"
+        f"curl     curl -sS {url}/createTask"
+        f' -H "Authorization: Bearer {bearer}" -H "Content-Type: application/json"'
+        f" -d '{json.dumps(TRY_IT)}'\n"
+        f'then     curl -sS "{url}/recordInfo?taskId=TASK_ID" -H "Authorization: Bearer {bearer}"\n'
+    )
+
+
+async def supervise(settings: Settings, conninfo: str, key: str | None) -> None:
+    """Keep the API and a worker running until SIGTERM or SIGINT, then stop them in that order."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(ending, stop.set)
+    environment = child_environment(conninfo)
+    worker = asyncio.create_task(_keep("worker", environment))
+    api = asyncio.create_task(_keep("api", environment))
+    stopping = asyncio.create_task(stop.wait())
+    ready = asyncio.create_task(_ready(settings))
+    try:
+        await asyncio.wait([ready, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if ready.done() and ready.result():
+            sys.stdout.write(banner(settings, key))
+            sys.stdout.flush()
+        elif ready.done():
+            log.error("serve.not_ready", timeout_s=READY_TIMEOUT_S)
+        await stopping
+    finally:
+        for child in (ready, api, worker):
+            child.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await child
+        log.info("serve.stopped")
+
+
+async def _keep(command: str, environment: dict[str, str]) -> None:
+    """Run one of our own commands, again whenever it ends; stop it when cancelled."""
+    arguments = ("-m", "kinetoscope", command, "--parent", str(os.getpid()))
+    delay_s = 0.1
+    while True:
+        started_s = asyncio.get_running_loop().time()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *arguments, env=environment, stdin=asyncio.subprocess.DEVNULL
+        )
+        try:
+            code = await process.wait()
+        except asyncio.CancelledError:
+            await _stop(process)
+            raise
+        if asyncio.get_running_loop().time() - started_s > RESTART_DELAY_S_MAX:
+            delay_s = 0.1
+        log.error("serve.child_ended", command=command, code=code, restart_in_s=delay_s)
+        await asyncio.sleep(delay_s)
+        delay_s = min(delay_s * 2, RESTART_DELAY_S_MAX)
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await process.wait()
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+async def _ready(settings: Settings) -> bool:
+    """Wait for the first 200 of /readyz."""
+    host = "127.0.0.1" if settings.host in {"0.0.0.0", "::"} else settings.host  # noqa: S104
+    host = f"[{host}]" if ":" in host else host
+    url = f"http://{host}:{settings.port}/readyz"
+    deadline_s = asyncio.get_running_loop().time() + READY_TIMEOUT_S
+    while asyncio.get_running_loop().time() < deadline_s:
+        if await asyncio.to_thread(_answers, url):
+            return True
+        await asyncio.sleep(READY_DELAY_S)
+    return False
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - our own address
+            return bool(response.status == HTTP_OK)
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,58 @@
+"""The worker process: runs tasks, finds again what dead workers left, until it is told to stop."""
+
+import asyncio
+import signal
+from functools import partial
+
+import structlog
+
+from kinetoscope import engine
+from kinetoscope.engine import Timing, every
+from kinetoscope.kernel.errors import KinetoscopeError
+from kinetoscope.kernel.ids import TaskId
+from kinetoscope.tasks.advance import advance
+from kinetoscope.wiring import Runtime, worker_tools
+
+log = structlog.get_logger(__name__)
+
+RECONCILE_DELAY_S = 60
+FORGET_DELAY_S = 3600
+
+
+async def work(runtime: Runtime, timing: Timing) -> None:
+    """Run tasks until SIGTERM or SIGINT; running steps then get a few seconds to end."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(ending, stop.set)
+    database = runtime.database
+    async with worker_tools(runtime) as tools:
+
+        async def advance_task(task_id: TaskId) -> None:
+            await advance(tools, task_id)
+
+        queues = runtime.routes.queue_of_provider()
+        jobs = [
+            engine.run_worker(
+                database.conninfo,
+                queues=["embedded"],
+                # One more than can render: one task is stored while the next is being rendered.
+                concurrency=runtime.settings.render_processes + 1,
+                advance=advance_task,
+                timing=timing,
+            ),
+            every(timing.sweep_s, partial(engine.requeue_stalled, database, timing)),
+            every(RECONCILE_DELAY_S, partial(engine.enqueue_orphans, database, queues)),
+            every(FORGET_DELAY_S, partial(engine.forget_finished, database)),
+        ]
+        running = [asyncio.create_task(job) for job in jobs]
+        log.info("worker.started", render_processes=runtime.settings.render_processes)
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
+        failures = [job.exception() for job in running if job.done()]
+        for job in (stopping, *running):
+            job.cancel()
+        await asyncio.wait([stopping, *running])
+    for failure in failures:
+        raise failure or KinetoscopeError("a part of the worker ended by itself")
+    log.info("worker.stopped")

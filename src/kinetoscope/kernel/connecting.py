@@ -1,0 +1,76 @@
+"""How a connection is made, so that a name changing its address between two looks is no use.
+
+Every address is checked twice: when the name is looked up, and where the socket is made, which
+is the last moment and the one that counts.
+"""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from typing_extensions import override
+
+Resolve = Callable[[str], Awaitable[tuple[str, ...]]]
+"""Looks a host name up; raises OSError where it has no address."""
+
+CheckAddress = Callable[[str, int], None]
+"""Takes an address as text and a port; raises where no connection may go there."""
+
+
+async def system_resolve(host: str) -> tuple[str, ...]:
+    """Ask the system's resolver for every address of a host, both families."""
+    loop = asyncio.get_running_loop()
+    answers = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in answers))
+
+
+def checked_connector(check: CheckAddress, resolve: Resolve) -> aiohttp.TCPConnector:
+    """Make a connector for one exchange: it keeps no connection and remembers no name."""
+
+    def checked_socket(info: aiohttp.AddrInfoType) -> socket.socket:
+        family, kind, protocol, _, sockaddr = info
+        check(str(sockaddr[0]), int(sockaddr[1]))
+        return socket.socket(family, kind, protocol)
+
+    return aiohttp.TCPConnector(
+        resolver=_CheckedResolver(check, resolve),
+        socket_factory=checked_socket,
+        use_dns_cache=False,
+        force_close=True,
+    )
+
+
+class _CheckedResolver(AbstractResolver):
+    """Refuses a host as soon as one of its addresses is forbidden: mixed answers are an attack."""
+
+    def __init__(self, check: CheckAddress, resolve: Resolve) -> None:
+        self._check = check
+        self._resolve = resolve
+
+    @override
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """Return every address of the host, all of them checked."""
+        del family  # both families are checked and offered, whatever the connector prefers
+        texts = await self._resolve(host)
+        for text in texts:
+            self._check(text, port)
+        return [_resolved(host, text, port) for text in texts]
+
+    @override
+    async def close(self) -> None:
+        """Hold nothing, release nothing."""
+
+
+def _resolved(host: str, text: str, port: int) -> ResolveResult:
+    return ResolveResult(
+        hostname=host,
+        host=text,
+        port=port,
+        family=socket.AF_INET6 if ":" in text else socket.AF_INET,
+        proto=socket.IPPROTO_TCP,
+        flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+    )

@@ -1,0 +1,125 @@
+"""The ledger's SQL: every movement writes its entry and the balance in the same transaction."""
+
+from datetime import datetime
+
+from kinetoscope.kernel.credits import Credits
+from kinetoscope.kernel.errors import CreditsShort, NotFound
+from kinetoscope.kernel.ids import AccountId, TaskId
+from kinetoscope.ledger import entry
+from kinetoscope.ledger.entry import Movement
+from kinetoscope.postgres.pool import Connection, Database
+
+
+async def grant(
+    database: Database, account_id: AccountId, amount: Credits, *, reason: str, now: datetime
+) -> None:
+    """Give credits to an account, or take unused ones back; raises CreditsShort, NotFound."""
+
+    async def steps(connection: Connection) -> None:
+        available = await _lock_available(connection, account_id)
+        if available + amount < 0:
+            raise CreditsShort(required=Credits(-amount), available=available)
+        await _move(connection, account_id, None, entry.grant(amount), reason=reason, now=now)
+
+    await database.transact(steps)
+
+
+async def grant_once(
+    database: Database, account_id: AccountId, amount: Credits, *, reason: str, now: datetime
+) -> bool:
+    """Give credits unless a grant for this reason was made before; True if it was made now."""
+
+    async def steps(connection: Connection) -> bool:
+        await _lock_available(connection, account_id)
+        cursor = await connection.execute(
+            """
+            select from ledger_entry
+            where account_id = %s and kind = 'grant' and reason = %s limit 1
+            """,
+            (account_id, reason),
+        )
+        if await cursor.fetchone() is not None:
+            return False
+        await _move(connection, account_id, None, entry.grant(amount), reason=reason, now=now)
+        return True
+
+    return await database.transact(steps)
+
+
+async def capture(
+    connection: Connection,
+    account_id: AccountId,
+    task_id: TaskId,
+    *,
+    held: Credits,
+    charged: Credits,
+    now: datetime,
+) -> Credits:
+    """End a task's hold by charging; return what was really charged. Part of a transaction."""
+    available = await _lock_available(connection, account_id)
+    movement = entry.capture(held, charged, available)
+    await _move(connection, account_id, task_id, movement, reason="", now=now)
+    return Credits(movement.spent)
+
+
+async def release(
+    connection: Connection,
+    account_id: AccountId,
+    task_id: TaskId,
+    *,
+    held: Credits,
+    now: datetime,
+) -> None:
+    """End a task's hold by giving it back. Part of a transaction."""
+    await _move(connection, account_id, task_id, entry.release(held), reason="", now=now)
+
+
+async def _lock_available(connection: Connection, account_id: AccountId) -> Credits:
+    cursor = await connection.execute(
+        "select available from account where id = %s for update", (account_id,)
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise NotFound(f"There is no account with the id {account_id!r}")
+    return Credits(row[0])
+
+
+async def _move(
+    connection: Connection,
+    account_id: AccountId,
+    task_id: TaskId | None,
+    movement: Movement,
+    *,
+    reason: str,
+    now: datetime,
+) -> None:
+    """Write the entry and the balance. A task's end also makes room for its account's next one."""
+    await connection.execute(
+        """
+        with entry as (
+          insert into ledger_entry
+            (account_id, task_id, kind, granted, available, held, spent, reason, created_at)
+          values
+            (%(account_id)s, %(task_id)s, %(kind)s, %(granted)s, %(available)s, %(held)s,
+             %(spent)s, %(reason)s, %(now)s)
+        )
+        update account
+        set available = available + %(available)s,
+            held = held + %(held)s,
+            spent = spent + %(spent)s,
+            tasks_running = tasks_running - %(tasks_ended)s
+        where id = %(account_id)s
+        """,
+        {
+            "account_id": account_id,
+            "task_id": task_id,
+            "kind": movement.kind,
+            "granted": movement.granted,
+            "available": movement.available,
+            "held": movement.held,
+            "spent": movement.spent,
+            "tasks_ended": 0 if task_id is None else 1,
+            "reason": reason,
+            "now": now,
+        },
+    )

@@ -1,0 +1,53 @@
+"""How the inspecting child opens a still image; imported only where one is at hand."""
+
+import warnings
+from typing import BinaryIO
+
+# Every plugin that opening may need, before the child gives up opening files.
+from PIL import (
+    ExifTags,
+    GifImagePlugin,
+    Image,
+    JpegImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from kinetoscope.media.formats import Finding, Unacceptable
+
+PLUGINS = (
+    GifImagePlugin,
+    JpegImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+"""Held so that no tidying takes the imports for unused."""
+
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+
+# EXIF orientations that lay the image on its side (CIPA DC-008, tag 0x0112).
+_SIDEWAYS = frozenset({5, 6, 7, 8})
+
+
+def open_image(file: BinaryIO, media_type: str, pixels_max: int) -> Finding:
+    """Decode an image's first frame; raise whatever Pillow raises where it is damaged.
+
+    Width and height are those a viewer sees, after EXIF orientation.
+    """
+    Image.MAX_IMAGE_PIXELS = pixels_max
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # Pillow only warns between the limit and twice the limit.
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        try:
+            image = Image.open(file, formats=_FORMATS)
+            image.load()
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+            raise Unacceptable(f"is larger than {pixels_max} pixels") from None
+        sideways = image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
+    width, height = (image.height, image.width) if sideways else (image.width, image.height)
+    return Finding(media_type, width, height, duration_ms=0, frames=1, has_audio=False)

@@ -1,0 +1,56 @@
+"""Addresses of media that carry their own permission, and lose it at a time."""
+
+import base64
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from urllib.parse import parse_qs, urlsplit
+
+from kinetoscope.kernel.errors import Forbidden
+
+MEDIA_NAME = re.compile(r"[0-9a-z]{20,40}(-[0-9a-z]{1,12}){0,2}\.[0-9a-z]{2,5}")
+
+SIGNATURE_BYTES = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Signs and checks addresses under `base_url` + `/media/`."""
+
+    key: bytes
+    base_url: str
+
+    def url(self, name: str, expires_at: datetime) -> str:
+        """Address a file until a time; the same file and time give the same address."""
+        expires = int(expires_at.timestamp())
+        signature = self._signature(name, expires)
+        return f"{self.base_url}/media/{name}?expires={expires}&signature={signature}"
+
+    def check(self, name: str, expires: str, signature: str, now: datetime) -> datetime:
+        """Return when the permission ends; raises Forbidden if it has, or never was one."""
+        if not MEDIA_NAME.fullmatch(name) or not re.fullmatch(r"[0-9]{1,12}", expires):
+            raise Forbidden("This media address is not valid")
+        expected = self._signature(name, int(expires))
+        if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):
+            raise Forbidden("This media address is not valid")
+        expires_at = datetime.fromtimestamp(int(expires), UTC)
+        if expires_at <= now:
+            raise Forbidden("This media address has expired")
+        return expires_at
+
+    def own_name(self, url: str, now: datetime) -> str | None:
+        """Return the name of the file a valid address of ours stands for; None for others."""
+        if not url.startswith(f"{self.base_url}/media/"):
+            return None
+        parts = urlsplit(url)
+        query = parse_qs(parts.query)
+        name = parts.path.rpartition("/")[2]
+        self.check(name, query.get("expires", [""])[0], query.get("signature", [""])[0], now)
+        return name
+
+    def _signature(self, name: str, expires: int) -> str:
+        message = f"media\n{name}\n{expires}".encode()
+        digest = hmac.new(self.key, message, hashlib.sha256).digest()
+        return base64.urlsafe_b64encode(digest[:SIGNATURE_BYTES]).decode()

@@ -1,0 +1,101 @@
+"""Own storage for finished media: a folder, or S3, GCS, Azure by one setting (obstore)."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import obstore
+from obstore.store import LocalStore, ObjectStore, from_url
+
+from kinetoscope.kernel.errors import NotFound
+
+CHUNK_BYTES = 256 * 1024
+
+MEDIA_TYPES = {
+    "mp4": "video/mp4",
+    "mov": "video/quicktime",
+    "webm": "video/webm",
+    "png": "image/png",
+    "jpg": "image/jpeg",
+    "webp": "image/webp",
+    "gif": "image/gif",
+    "wav": "audio/wav",
+    "mp3": "audio/mpeg",
+    "m4a": "audio/mp4",
+    "aac": "audio/aac",
+    "ogg": "audio/ogg",
+    "flac": "audio/flac",
+}
+"""The only types that are ever stored or served, by the ending of the name."""
+
+ENDINGS = {media_type: ending for ending, media_type in MEDIA_TYPES.items()}
+
+
+def media_type_of(name: str) -> str:
+    """Return the content type of a media name; raises NotFound for endings that we never store."""
+    try:
+        return MEDIA_TYPES[name.rpartition(".")[2]]
+    except KeyError:
+        raise NotFound("Media not found") from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """What is known of a stored file without reading it."""
+
+    name: str
+    bytes_size: int
+    tag: str
+
+
+class MediaStore:
+    """Puts files under names and reads them back; a name's first letters are its folder."""
+
+    def __init__(self, url: str) -> None:
+        self.store = _open(url)
+
+    async def put(self, name: str, path: Path) -> None:
+        """Store a file whole or not at all; storing the same name again replaces it."""
+        await obstore.put_async(self.store, _key(name), path)
+
+    async def stat(self, name: str) -> Stored:
+        """Look a file up; raises NotFound."""
+        try:
+            meta = await obstore.head_async(self.store, _key(name))
+        except FileNotFoundError:
+            raise NotFound("Media not found") from None
+        tag = (meta["e_tag"] or f"{meta['size']:x}").strip('"')
+        return Stored(name=name, bytes_size=meta["size"], tag=tag)
+
+    async def read(self, name: str, start: int, end: int) -> AsyncIterator[bytes]:
+        """Stream bytes `start` up to, not including, `end`."""
+        if start >= end:
+            return
+        result = await obstore.get_async(self.store, _key(name), options={"range": (start, end)})
+        async for chunk in result.stream(min_chunk_size=CHUNK_BYTES):
+            yield bytes(chunk)
+
+    async def download(self, name: str, path: Path) -> None:
+        """Copy a stored file to this machine; raises NotFound."""
+        stored = await self.stat(name)
+        with path.open("wb") as file:
+            async for chunk in self.read(name, 0, stored.bytes_size):
+                file.write(chunk)
+
+    async def delete(self, names: list[str]) -> None:
+        """Remove files; names that are not there are no error."""
+        for name in names:
+            try:
+                await obstore.delete_async(self.store, _key(name))
+            except FileNotFoundError:
+                continue
+
+
+def _open(url: str) -> ObjectStore:
+    if url.startswith("file://"):
+        return LocalStore(url.removeprefix("file://"), mkdir=True)
+    return from_url(url)
+
+
+def _key(name: str) -> str:
+    return f"{name[:2]}/{name}"

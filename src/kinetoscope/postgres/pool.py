@@ -1,0 +1,126 @@
+"""The way to the database: a pool of connections and a few verbs, patient while it restarts."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import psycopg
+import structlog
+from psycopg.rows import TupleRow, class_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from kinetoscope.kernel.errors import DatabaseUnavailable
+
+Row = TypeVar("Row")
+Result = TypeVar("Result")
+Connection = psycopg.AsyncConnection[TupleRow]
+Parameters = Mapping[str, object]
+
+log = structlog.get_logger(__name__)
+
+RETRY_DELAY_S = 0.05
+"""A restarted server answers within about this long, see postgres/embedded.py."""
+
+UNREACHABLE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
+
+
+class Database:
+    """A pool of autocommit connections.
+
+    `fetch_one`, `fetch_all` and `execute` run one statement, which is one transaction, and repeat
+    it while the server cannot be reached, up to `patience_s`. A statement may therefore have
+    taken effect before it is repeated: every caller's statement must be harmless to repeat.
+    """
+
+    def __init__(self, conninfo: str, *, connections_max: int, patience_s: float) -> None:
+        self.conninfo = conninfo
+        self.patience_s = patience_s
+        self.pool = AsyncConnectionPool[Connection](
+            conninfo,
+            min_size=min(2, connections_max),
+            max_size=connections_max,
+            open=False,
+            timeout=patience_s,
+            reconnect_timeout=10,
+            kwargs={"autocommit": True},
+        )
+
+    async def open(self) -> None:
+        """Connect; raises DatabaseUnavailable where that takes longer than 30 s."""
+        try:
+            await self.pool.open(wait=True, timeout=30)
+        except PoolTimeout as error:
+            raise DatabaseUnavailable from error
+
+    async def close(self) -> None:
+        """Disconnect."""
+        await self.pool.close()
+
+    async def fetch_one(self, row: type[Row], query: str, parameters: Parameters) -> Row | None:
+        """Run one statement and make its first row, if any, from the column names."""
+
+        async def once(connection: Connection) -> Row | None:
+            async with connection.cursor(row_factory=class_row(row)) as cursor:
+                await cursor.execute(query, parameters)
+                return await cursor.fetchone()
+
+        return await self._patiently(once)
+
+    async def fetch_all(self, row: type[Row], query: str, parameters: Parameters) -> list[Row]:
+        """Run one statement and make all its rows."""
+
+        async def once(connection: Connection) -> list[Row]:
+            async with connection.cursor(row_factory=class_row(row)) as cursor:
+                await cursor.execute(query, parameters)
+                return await cursor.fetchall()
+
+        return await self._patiently(once)
+
+    async def execute(self, query: str, parameters: Parameters) -> int:
+        """Run one statement and return how many rows it touched."""
+
+        async def once(connection: Connection) -> int:
+            return (await connection.execute(query, parameters)).rowcount
+
+        return await self._patiently(once)
+
+    async def transact(self, steps: Callable[[Connection], Awaitable[Result]]) -> Result:
+        """Run several statements as one transaction, repeated whole while the server is away."""
+
+        async def once(connection: Connection) -> Result:
+            async with connection.transaction():
+                return await steps(connection)
+
+        return await self._patiently(once)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """Lend a connection, for what the verbs above cannot say."""
+        async with self.pool.connection() as connection:
+            yield connection
+
+    async def _patiently(self, once: Callable[[Connection], Awaitable[Result]]) -> Result:
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self.patience_s
+        while True:
+            try:
+                async with self.pool.connection() as connection:
+                    return await once(connection)
+            except UNREACHABLE as error:
+                if not is_unreachable(error):
+                    raise
+                if loop.time() >= deadline:
+                    raise DatabaseUnavailable from error
+                await asyncio.sleep(RETRY_DELAY_S)
+
+
+def is_unreachable(error: Exception) -> bool:
+    """Tell a server that is away from one that refused a statement.
+
+    Class 57P is an operator's shutdown, 08 a lost connection, 53300 too many connections;
+    without a code the connection itself broke.
+    https://www.postgresql.org/docs/current/errcodes-appendix.html
+    """
+    code: Any = getattr(error, "sqlstate", None)
+    return code is None or code.startswith(("57P", "08", "53300"))

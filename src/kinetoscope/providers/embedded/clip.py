@@ -1,0 +1,84 @@
+"""Makes clips: frame by frame from painter to encoder, never holding more than one."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+
+from kinetoscope.kernel.order import Size
+from kinetoscope.providers.embedded.camera import cut, moment_of, move_of
+from kinetoscope.providers.embedded.compose import painter_of, set_stage
+from kinetoscope.providers.embedded.encode import FrameMaker, write_clip
+from kinetoscope.providers.embedded.finish import finisher
+from kinetoscope.providers.embedded.mark import mark_for, mark_frame
+from kinetoscope.providers.embedded.sounding import sound_of
+from kinetoscope.providers.embedded.work import FRAMES_PER_S, Progress, Rendered, Work
+
+_MEDIA_TYPES = {"mp4": "video/mp4", "mov": "video/quicktime"}
+_PAINTED_PIXELS = 640 * 360
+_FRAMES_PER_REPORT = 12
+
+
+def frame_count(work: Work) -> int:
+    """Whole frames, exactly."""
+    return max(1, round(work.duration_s * FRAMES_PER_S))
+
+
+def paint_size(size: Size) -> Size:
+    """Soft scenes are painted small and scaled up; large pictures are painted a little larger."""
+    pixels = size.width * size.height
+    wanted = min(pixels, max(_PAINTED_PIXELS, pixels // 16))
+    scale = (wanted / pixels) ** 0.5
+    return Size(
+        width=max(2, round(size.width * scale / 2) * 2),
+        height=max(2, round(size.height * scale / 2) * 2),
+    )
+
+
+def frames_of(work: Work) -> Iterator[av.VideoFrame]:
+    """The clip's frames as they go to the encoder."""
+    paint = paint_size(work.size)
+    stage = set_stage(work.prompt, work.seed, paint, moving=True)
+    painter = painter_of(stage)
+    move = move_of(stage.reading, work.duration_s)
+    finish = finisher(stage, (paint.height, paint.width))
+    maker = FrameMaker(work.size, paint.width, paint.height)
+    mark = mark_for(work.size.width, work.size.height)
+    light = np.empty((3, paint.height, paint.width), dtype=np.float32)
+    seen = np.empty_like(light)
+    frames = frame_count(work)
+    for number in range(frames):
+        painter(moment_of(move, number, frames), light)
+        cut(light, move.view(number / max(frames - 1, 1)), seen)
+        frame = maker.frame(finish(seen, number))
+        mark_frame(frame, mark)
+        yield frame
+
+
+def make_clip(work: Work, folder: Path, progress: Progress) -> Rendered:
+    """One video file, its sound, and its last frame where it is wanted."""
+    path = folder / f"video.{work.file_format}"
+    last: list[av.VideoFrame] = []
+    sound = sound_of(work) if work.audio else None
+    write_clip(path, work.size, _watched(work, progress, last), sound)
+    last_path = folder / "last_frame.png" if work.last_frame else None
+    if last_path is not None:
+        last[0].to_image().save(last_path)
+    return Rendered(
+        path=path,
+        media_type=_MEDIA_TYPES[work.file_format],
+        seed=work.seed,
+        last_frame=last_path,
+    )
+
+
+def _watched(
+    work: Work, progress: Progress, last: list[av.VideoFrame]
+) -> Iterator[av.VideoFrame]:
+    frames = frame_count(work)
+    for number, frame in enumerate(frames_of(work), start=1):
+        if number % _FRAMES_PER_REPORT == 0:
+            progress(number / frames)
+        last[:] = [frame]
+        yield frame

@@ -1,0 +1,105 @@
+"""What every painter of a scene is given: the canvas, the light, and repeatable chance."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kinetoscope.providers.embedded.chance import chance
+from kinetoscope.providers.embedded.noise import Plane, Planes
+from kinetoscope.providers.embedded.palette import Palette
+from kinetoscope.providers.embedded.prompt import Reading
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """One instant of a clip. `pan` is how far the camera has slid right, in picture heights at
+    the foreground; `dolly` how far it has gone forward, in camera heights above the ground.
+    """
+
+    frame: int
+    time_s: float
+    pan: float
+    dolly: float
+
+
+Painter = Callable[[Moment, Planes], None]
+"""Paints (or paints over) the linear light of one moment into the given planes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One composition. `horizon` counts from the top, in picture heights; `sun_x` is the sun's
+    place from the middle, in picture heights. `moving` is false for single pictures.
+    """
+
+    width: int
+    height: int
+    reading: Reading
+    palette: Palette
+    seed: int
+    prompt: str
+    horizon: float
+    sun_x: float
+    moving: bool
+
+    def chance(self, *labels: str) -> np.random.Generator:
+        """The stream of chance for one decision of this composition."""
+        return chance(self.seed, self.prompt.lower(), *labels)
+
+    def across(self) -> NDArray[np.float32]:
+        """Every column's place from the middle, in picture heights: 1 by width."""
+        columns = np.arange(self.width, dtype=np.float32) + np.float32(0.5)
+        return ((columns - np.float32(self.width / 2)) / np.float32(self.height))[None, :]
+
+    def down(self) -> NDArray[np.float32]:
+        """Every row's place from the top, in picture heights: height by 1."""
+        rows = np.arange(self.height, dtype=np.float32) + np.float32(0.5)
+        return (rows / np.float32(self.height))[:, None]
+
+    @property
+    def aspect(self) -> float:
+        """Width over height."""
+        return self.width / self.height
+
+    @property
+    def horizon_row(self) -> int:
+        """The first row of the ground or the water."""
+        return round(self.horizon * self.height)
+
+
+def lay(planes: Planes, colour: NDArray[np.float32], cover: Plane) -> None:
+    """Paints a colour (three numbers or planes) over `planes` where `cover` is above 0."""
+    for plane, light in zip(planes, colour, strict=True):
+        plane += (light - plane) * cover
+
+
+class SlowPlate:
+    """A picture that changes slowly: painted every few frames, cross-faded in between.
+
+    This is what makes rich skies affordable: the eye does not see the difference.
+    """
+
+    def __init__(self, paint: Callable[[int], Planes], every_frames: int) -> None:
+        self._paint = paint
+        self._every = every_frames
+        self._key = -1
+        self._first: Planes | None = None
+        self._second: Planes | None = None
+        self._change: Planes | None = None
+
+    def show(self, frame: int, out: Planes) -> None:
+        """Writes the picture of one frame; frames are asked for in order."""
+        if self._every == 1:
+            out[...] = self._paint(frame)
+            return
+        key, rest = divmod(frame, self._every)
+        if self._first is None or self._change is None or key != self._key:
+            follows = self._first is not None and key == self._key + 1
+            self._first = self._second if follows else self._paint(key * self._every)
+            self._second = self._paint((key + 1) * self._every)
+            self._change = (self._second - self._first) / np.float32(self._every)
+            self._key = key
+        np.multiply(self._change, np.float32(rest), out=out)
+        out += self._first

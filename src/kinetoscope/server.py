@@ -1,0 +1,69 @@
+"""The ASGI app: mounts the doors, maps errors, opens and closes what they need."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kinetoscope import __version__, engine
+from kinetoscope.api import health, jobs, media
+from kinetoscope.api.auth import KeysSeen
+from kinetoscope.api.envelope import answer, answer_bug, answer_error
+from kinetoscope.kernel.errors import KinetoscopeError
+from kinetoscope.kernel.lifeline import end_with_parent
+from kinetoscope.kernel.log import configure_logging
+from kinetoscope.settings import load_settings
+from kinetoscope.wiring import API_PATIENCE_S, Runtime, build_runtime
+
+KEYS_SEEN_DELAY_S = 30
+
+
+def create_app(runtime: Runtime) -> FastAPI:
+    """Put the doors together over one runtime."""
+    seen = KeysSeen()
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await runtime.database.open()
+        noting = asyncio.create_task(
+            engine.every(
+                KEYS_SEEN_DELAY_S, lambda: seen.write_down(runtime.database, runtime.clock())
+            )
+        )
+        yield
+        noting.cancel()
+        await asyncio.wait([noting])
+        await seen.write_down(runtime.database, runtime.clock())
+        await runtime.database.close()
+
+    # FastAPI's own documentation pages load scripts from elsewhere; we serve none.
+    app = FastAPI(
+        title="Kinetoscope", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
+    )
+    app.include_router(jobs.router(runtime, seen))
+    app.include_router(media.router(runtime))
+    app.include_router(health.router(runtime))
+    app.add_exception_handler(KinetoscopeError, answer_error)
+    app.add_exception_handler(HTTPException, answer_http_error)
+    app.add_exception_handler(Exception, answer_bug)
+    return app
+
+
+async def answer_http_error(_request: Request, error: Exception) -> Response:
+    """Answer what the router itself refuses: no such path, no such method."""
+    assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
+    return answer({"message": error.detail}, error.status_code, error.headers)
+
+
+def app_from_environment() -> FastAPI:
+    """Build the app in a server process; the database's address is in the environment."""
+    end_with_parent(os.getppid(), signal.SIGKILL)
+    settings = load_settings()
+    configure_logging(as_json=settings.log_json, level=settings.log_level)
+    return create_app(build_runtime(settings, settings.database_url, patience_s=API_PATIENCE_S))

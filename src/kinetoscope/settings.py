@@ -1,0 +1,211 @@
+"""Every setting, read once from the environment and checked; nobody else reads it.
+
+Each variable `KINETOSCOPE_X` may instead be given as `KINETOSCOPE_X_FILE`, a path to a file that
+holds the value. A setting that is unknown or cannot be used stops the start and is named.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+import platformdirs
+
+from kinetoscope.kernel.credits import Credits, parse_credits
+from kinetoscope.kernel.errors import SettingInvalid
+
+Value = TypeVar("Value")
+Network = IPv4Network | IPv6Network
+
+PREFIX = "KINETOSCOPE_"
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What an operator decides. Each field is the variable of the same name in capitals."""
+
+    host: str
+    """Address to listen on."""
+    port: int
+    """Port to listen on."""
+    data_dir: Path
+    """Folder for the embedded database, media and the signing key."""
+    database_url: str
+    """libpq address of another PostgreSQL; empty for the embedded one."""
+    public_url: str
+    """Where clients reach this server; media addresses begin with it."""
+    api_processes: int
+    """How many processes answer requests."""
+    render_processes: int
+    """How many processes render at once in each worker."""
+    media_url: str
+    """Where media is stored: file://, s3://, gs:// or az://; empty for the data folder."""
+    first_grant: Credits
+    """Credits of the local account on the first start."""
+    body_bytes_max: int
+    """Largest request body."""
+    media_lifetime: timedelta
+    """How long media is kept (KINETOSCOPE_MEDIA_LIFETIME in days)."""
+    task_deadline: timedelta
+    """How long a task may stay open before it fails (KINETOSCOPE_TASK_DEADLINE in minutes)."""
+    allowed_networks: tuple[Network, ...]
+    """Private networks that references may be fetched from, comma-separated; none by default."""
+    log_json: bool
+    """Log lines of JSON (1) instead of text (0)."""
+    log_level: str
+    """debug, info, warning or error."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return self.host in LOOPBACK_HOSTS
+
+    @property
+    def work_dir(self) -> Path:
+        """Scratch space of running tasks."""
+        return self.data_dir / "work"
+
+
+def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read and check every setting; raises SettingInvalid naming the variable."""
+    source = os.environ if environment is None else environment  # noqa: TID251 - the one reader
+    given = _given(source)
+    read = _Reader(given)
+    host = read("host", str, "127.0.0.1")
+    port = read("port", _port, 8000)
+    data_dir = read(
+        "data_dir", lambda text: Path(text).expanduser().absolute(), _default_data_dir()
+    )
+    settings = Settings(
+        host=host,
+        port=port,
+        data_dir=data_dir,
+        database_url=read("database_url", str, ""),
+        public_url=read("public_url", _url, f"http://{_reachable(host)}:{port}"),
+        api_processes=read("api_processes", _positive, 1),
+        render_processes=read("render_processes", _positive, max(1, (os.cpu_count() or 2) - 1)),
+        media_url=read("media_url", str, "") or f"file://{data_dir / 'media'}",
+        first_grant=read("first_grant", parse_credits, Credits(1_000_000)),
+        body_bytes_max=read("body_bytes_max", _positive, 8 * 1024 * 1024),
+        media_lifetime=read("media_lifetime", _days, timedelta(days=14)),
+        task_deadline=read("task_deadline", _minutes, timedelta(minutes=60)),
+        allowed_networks=read("allowed_networks", _networks, ()),
+        log_json=read("log_json", _flag, False),
+        log_level=read("log_level", _log_level, "INFO"),
+    )
+    read.refuse_unknown()
+    return settings
+
+
+class _Reader:
+    """Takes one variable at a time and remembers which ones were meant."""
+
+    def __init__(self, given: Mapping[str, str]) -> None:
+        self.given = given
+
+    def __call__(self, name: str, parse: Callable[[str], Value], default: Value) -> Value:
+        variable = PREFIX + name.upper()
+        text = self.given.get(variable, "")
+        if text == "":
+            return default
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise SettingInvalid(f"{variable}: {error}") from None
+
+    def refuse_unknown(self) -> None:
+        known = {PREFIX + field.name.upper() for field in fields(Settings)}
+        for variable in self.given:
+            if variable not in known:
+                raise SettingInvalid(f"{variable}: there is no such setting")
+
+
+def _given(source: Mapping[str, str]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for variable, value in source.items():
+        if not variable.startswith(PREFIX):
+            continue
+        if variable.endswith("_FILE"):
+            try:
+                given[variable.removesuffix("_FILE")] = Path(value).read_text().strip()
+            except OSError as error:
+                raise SettingInvalid(f"{variable}: {error.strerror}: {value}") from None
+        else:
+            given[variable] = value.strip()
+    return given
+
+
+def _default_data_dir() -> Path:
+    # As root the database runs as another user, who could not reach root's own home.
+    if os.geteuid() == 0:
+        return Path("/var/lib/kinetoscope")
+    return Path(platformdirs.user_data_dir("kinetoscope"))
+
+
+def _reachable(host: str) -> str:
+    """Return a host that a client on this machine can use."""
+    if host in {"0.0.0.0", "::", ""}:  # noqa: S104 - compared, not bound
+        return "127.0.0.1"
+    return f"[{host}]" if ":" in host else host
+
+
+def _number(text: str, smallest: int, largest: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a whole number") from None
+    if not smallest <= number <= largest:
+        raise ValueError(f"{number} does not lie between {smallest} and {largest}")
+    return number
+
+
+def _port(text: str) -> int:
+    return _number(text, 1, 65535)
+
+
+def _positive(text: str) -> int:
+    return _number(text, 1, 2**40)
+
+
+def _days(text: str) -> timedelta:
+    return timedelta(days=_number(text, 1, 36500))
+
+
+def _minutes(text: str) -> timedelta:
+    return timedelta(minutes=_number(text, 1, 525600))
+
+
+def _flag(text: str) -> bool:
+    if text.lower() not in {"0", "1", "false", "true"}:
+        raise ValueError(f"{text!r} is neither 0 nor 1")
+    return text.lower() in {"1", "true"}
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
+        raise ValueError(f"{text!r} is not an http or https address")
+    return text.rstrip("/")
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ip_network(part.strip()) for part in text.split(","))
+
+
+def _log_level(text: str) -> str:
+    if text.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
+        raise ValueError(f"{text!r} is none of debug, info, warning, error")
+    return text.upper()
+
+
+def child_environment(conninfo: str) -> dict[str, str]:
+    """Return the environment of a process we start: ours, and the database we already opened."""
+    environment = dict(os.environ)  # noqa: TID251 - the one reader
+    environment.pop("KINETOSCOPE_DATABASE_URL_FILE", None)
+    return {**environment, "KINETOSCOPE_DATABASE_URL": conninfo}

@@ -1,0 +1,191 @@
+"""All SQL that writes tasks. Only this folder may use it.
+
+Every write after creation is fenced: it names the epoch of the claim it belongs to and does
+nothing if the task has since been claimed by another worker or has ended.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.types.json import Jsonb
+
+from kinetoscope.kernel.credits import Credits
+from kinetoscope.kernel.errors import LeaseLost
+from kinetoscope.kernel.ids import AccountId, TaskId
+from kinetoscope.kernel.order import JSON
+from kinetoscope.postgres.pool import Connection, Database, Parameters
+from kinetoscope.tasks.task import Failure, Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """The task that a statement wrote to."""
+
+    id: TaskId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """What decides whether an account may create a task."""
+
+    available: Credits
+    tasks_running: int
+    tasks_running_max: int
+
+
+CREATE = """
+with charged as (
+  -- Cap and credits in one condition: parallel requests queue up on this row, and each sees what
+  -- the one before it left.
+  update account
+  set available = available - %(price)s,
+      held = held + %(price)s,
+      tasks_running = tasks_running + 1
+  where id = %(account_id)s
+    and available >= %(price)s
+    and tasks_running < tasks_running_max
+  returning id
+), hold as (
+  insert into ledger_entry
+    (account_id, task_id, kind, granted, available, held, spent, created_at)
+  select id, %(task_id)s, 'hold', 0, -%(price)s::bigint, %(price)s, 0, %(now)s
+  from charged
+), created as (
+  insert into task
+    (id, account_id, key_id, model, inputs, seed, callback_url, provider, price, media_name,
+     created_at)
+  select %(task_id)s, id, %(key_id)s, %(model)s, %(inputs)s, %(seed)s, %(callback_url)s,
+         %(provider)s, %(price)s, %(media_name)s, %(now)s
+  from charged
+  returning id
+)
+select id, enqueue_advance(id, %(queue)s::text) from created
+"""
+
+
+async def create(database: Database, parameters: Parameters) -> bool:
+    """Charge the hold, record the task and enqueue it; False if cap or credits forbade it."""
+    return await database.execute(CREATE, parameters) == 1
+
+
+async def balance(database: Database, account_id: AccountId) -> Balance:
+    """Look at what an account may do."""
+    found = await database.fetch_one(
+        Balance,
+        "select available, tasks_running, tasks_running_max from account where id = %(id)s",
+        {"id": account_id},
+    )
+    assert found is not None  # noqa: S101 - accounts are never deleted
+    return found
+
+
+TASK_COLUMNS = """
+  id, account_id, model, inputs, seed, provider, price, status, epoch, submits,
+  submit_started_at, upstream_id, media_name, created_at
+"""
+
+
+async def claim(database: Database, task_id: TaskId) -> Task | None:
+    """Take a task over, so that whoever had it before can write no more; None if it has ended."""
+    return await database.fetch_one(
+        Task,
+        f"""
+        update task set epoch = epoch + 1
+        where id = %(id)s and status in ('waiting', 'generating')
+        returning {TASK_COLUMNS}
+        """,
+        {"id": task_id},
+    )
+
+
+async def intend_submit(database: Database, task: Task, now: datetime) -> None:
+    """Record that a submit is about to happen. Raises LeaseLost."""
+    await _write(
+        database,
+        task,
+        "submit_started_at = %(now)s, upstream_id = null, submits = submits + 1",
+        {"now": now},
+    )
+
+
+async def withdraw_submit(database: Database, task: Task) -> None:
+    """Record that the upstream certainly does not have the task. Raises LeaseLost."""
+    await _write(database, task, "submit_started_at = null", {})
+
+
+async def accept_submit(database: Database, task: Task, upstream_id: str) -> None:
+    """Record that the upstream has the task, under its own name for it. Raises LeaseLost."""
+    await _write(database, task, "upstream_id = %(upstream_id)s", {"upstream_id": upstream_id})
+
+
+async def note_progress(
+    database: Database, task: Task, progress_percent: int | None, now: datetime
+) -> None:
+    """Record that the task is being worked on, and how far. Raises LeaseLost."""
+    await _write(
+        database,
+        task,
+        """
+        status = 'generating',
+        started_at = coalesce(started_at, %(now)s),
+        progress = coalesce(greatest(progress, %(progress)s::smallint), %(progress)s::smallint)
+        """,
+        {"progress": progress_percent, "now": now},
+    )
+
+
+async def end_success(
+    connection: Connection,
+    task: Task,
+    *,
+    output: list[JSON],
+    preview: bool,
+    media_expires_at: datetime,
+    now: datetime,
+) -> None:
+    """Mark a task as finished. Part of the transaction that captures its hold."""
+    await _end(
+        connection,
+        task,
+        """
+        status = 'success', progress = 100, output = %(output)s, preview = %(preview)s,
+        started_at = coalesce(started_at, %(now)s), media_expires_at = %(media_expires_at)s
+        """,
+        {
+            "output": Jsonb(output),
+            "preview": preview,
+            "media_expires_at": media_expires_at,
+            "now": now,
+        },
+    )
+
+
+async def set_price(connection: Connection, task: Task, charged: Credits) -> None:
+    """Write down what a settled task really cost. Part of the transaction that captures it."""
+    await connection.execute("update task set price = %s where id = %s", (charged, task.id))
+
+
+async def end_fail(connection: Connection, task: Task, failure: Failure, now: datetime) -> None:
+    """Mark a task as failed. Part of the transaction that releases its hold."""
+    await _end(
+        connection,
+        task,
+        "status = 'fail', error_code = %(code)s, error_message = %(message)s",
+        {"code": failure.code, "message": failure.message, "now": now},
+    )
+
+
+FENCE = "id = %(id)s and epoch = %(epoch)s and status in ('waiting', 'generating')"
+
+
+async def _write(database: Database, task: Task, changes: str, values: Parameters) -> None:
+    query = f"update task set {changes} where {FENCE}"
+    if await database.execute(query, {**values, "id": task.id, "epoch": task.epoch}) != 1:
+        raise LeaseLost(task.id)
+
+
+async def _end(connection: Connection, task: Task, changes: str, values: Parameters) -> None:
+    query = f"update task set {changes}, completed_at = %(now)s where {FENCE}"
+    cursor = await connection.execute(query, {**values, "id": task.id, "epoch": task.epoch})
+    if cursor.rowcount != 1:
+        raise LeaseLost(task.id)

@@ -1,0 +1,112 @@
+"""What a task is, and which state may follow which."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from kinetoscope.kernel.credits import Credits
+from kinetoscope.kernel.ids import AccountId, TaskId
+from kinetoscope.kernel.order import JSON
+
+
+class Status(StrEnum):
+    """The public states.
+
+    https://kinovi.ai/docs/common/reference/get-task-status
+    """
+
+    WAITING = "waiting"
+    GENERATING = "generating"
+    SUCCESS = "success"
+    FAIL = "fail"
+
+
+MAY_FOLLOW: dict[Status, frozenset[Status]] = {
+    Status.WAITING: frozenset({Status.GENERATING, Status.SUCCESS, Status.FAIL}),
+    Status.GENERATING: frozenset({Status.SUCCESS, Status.FAIL}),
+    Status.SUCCESS: frozenset(),
+    Status.FAIL: frozenset(),
+}
+"""A task that was begun again after a crash stays `generating`: clients never see it go back."""
+
+
+def is_open(status: Status) -> bool:
+    """Whether a task in this state still has something ahead of it."""
+    return bool(MAY_FOLLOW[status])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One row: everything a step needs to take up where another left off."""
+
+    id: TaskId
+    account_id: AccountId
+    model: str
+    inputs: dict[str, JSON]
+    seed: int
+    provider: str
+    price: Credits
+    status: str
+    epoch: int
+    submits: int
+    submit_started_at: datetime | None
+    upstream_id: str | None
+    media_name: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a task ends in `fail`: shown to the client as `error`."""
+
+    code: str
+    message: str
+
+
+GENERATION_FAILED = Failure(code="500", message="Generation failed. Please try again.")
+"""The contract's word for whatever is nobody's fault outside."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredOutput:
+    """One finished file as the task row keeps it; `name` and `last_frame_name` are media names."""
+
+    name: str
+    width: int
+    height: int
+    media_type: str
+    seed: int
+    duration_ms: int
+    bytes_size: int
+    has_audio: bool
+    last_frame_name: str | None
+
+    def as_json(self) -> dict[str, JSON]:
+        """Return the form that is stored."""
+        return {
+            "name": self.name,
+            "width": self.width,
+            "height": self.height,
+            "mediaType": self.media_type,
+            "seed": self.seed,
+            "durationMs": self.duration_ms,
+            "bytes": self.bytes_size,
+            "hasAudio": self.has_audio,
+            "lastFrameName": self.last_frame_name,
+        }
+
+
+def stored_output(stored: dict[str, Any]) -> StoredOutput:
+    """Read the stored form."""
+    return StoredOutput(
+        name=stored["name"],
+        width=stored["width"],
+        height=stored["height"],
+        media_type=stored["mediaType"],
+        seed=stored["seed"],
+        duration_ms=stored["durationMs"],
+        bytes_size=stored["bytes"],
+        has_audio=stored["hasAudio"],
+        last_frame_name=stored["lastFrameName"],
+    )

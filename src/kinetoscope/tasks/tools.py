@@ -1,0 +1,33 @@
+"""What the steps of a worker need, given to them whole."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from kinetoscope.catalog.spec import Catalog
+from kinetoscope.kernel.clock import Clock
+from kinetoscope.kernel.outbound import Egress
+from kinetoscope.media.signing import Signer
+from kinetoscope.media.store import MediaStore
+from kinetoscope.postgres.pool import Database
+from kinetoscope.providers.contract import Providers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """The parts a task is moved forward with.
+
+    `folder` is this worker's own scratch space. `task_deadline` bounds how long a task may stay
+    open; `media_lifetime` how long its media is kept.
+    """
+
+    database: Database
+    catalog: Catalog
+    providers: Providers
+    store: MediaStore
+    signer: Signer
+    egress: Egress
+    clock: Clock
+    folder: Path
+    task_deadline: timedelta
+    media_lifetime: timedelta

@@ -1,0 +1,126 @@
+"""The composition root: settings in, the parts that the doors use out. Names concrete parts."""
+
+import os
+import secrets
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from kinetoscope import engine
+from kinetoscope.catalog.spec import Catalog, builtin
+from kinetoscope.kernel.clock import Clock, system_clock
+from kinetoscope.kernel.outbound import Egress
+from kinetoscope.kernel.secrets import load_signing_key
+from kinetoscope.media.signing import Signer
+from kinetoscope.media.store import MediaStore
+from kinetoscope.postgres.embedded import EmbeddedServer, open_server
+from kinetoscope.postgres.migrations import migrate, read_migrations
+from kinetoscope.postgres.pool import Database
+from kinetoscope.providers.embedded.provider import EmbeddedProvider
+from kinetoscope.settings import Settings
+from kinetoscope.tasks.route import Route, Routes
+from kinetoscope.tasks.tools import Tools
+
+EMBEDDED = Route(provider="embedded", queue="embedded")
+
+API_CONNECTIONS_MAX = 16
+API_PATIENCE_S = 5.0
+"""How long a request waits for a database that is restarting before it is told to come back."""
+WORKER_PATIENCE_S = 60.0
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """The parts of a running deployment. Doors take from it and pass on parts, never the whole."""
+
+    settings: Settings
+    database: Database
+    catalog: Catalog
+    routes: Routes
+    store: MediaStore
+    signer: Signer
+    clock: Clock
+
+
+def open_database_server(settings: Settings) -> EmbeddedServer | None:
+    """Start or join the embedded database; None where the operator brings another."""
+    if settings.database_url:
+        return None
+    return open_server(settings.data_dir / "postgres")
+
+
+def conninfo_of(settings: Settings, server: EmbeddedServer | None) -> str:
+    """Return where the database is."""
+    return settings.database_url if server is None else server.conninfo
+
+
+def migrate_database(conninfo: str) -> int:
+    """Bring the schema forward; return how many steps were missing."""
+    return migrate(conninfo, (*engine.migrations(), *read_migrations(MIGRATIONS)))
+
+
+def build_runtime(
+    settings: Settings, conninfo: str, *, patience_s: float, clock: Clock = system_clock
+) -> Runtime:
+    """Put the parts together; nothing is opened yet."""
+    catalog = builtin()
+    signing_key = load_signing_key(settings.data_dir / "signing-key")
+    return Runtime(
+        settings=settings,
+        database=Database(conninfo, connections_max=API_CONNECTIONS_MAX, patience_s=patience_s),
+        catalog=catalog,
+        routes=Routes(by_model={model.id: EMBEDDED for model in catalog.models}, test=EMBEDDED),
+        store=MediaStore(settings.media_url),
+        signer=Signer(signing_key, settings.public_url),
+        clock=clock,
+    )
+
+
+@asynccontextmanager
+async def worker_tools(runtime: Runtime) -> AsyncIterator[Tools]:
+    """Start the providers and lend the steps' tools, with scratch space of this process's own."""
+    sweep_scratch(runtime.settings.work_dir)
+    folder = runtime.settings.work_dir / f"{os.getpid()}-{secrets.token_hex(4)}"
+    folder.mkdir(parents=True)
+    embedded = EmbeddedProvider(
+        processes=runtime.settings.render_processes, folder=folder / "embedded"
+    )
+    await embedded.start()
+    try:
+        yield Tools(
+            database=runtime.database,
+            catalog=runtime.catalog,
+            providers={embedded.name: embedded},
+            store=runtime.store,
+            signer=runtime.signer,
+            egress=Egress(allowed_networks=runtime.settings.allowed_networks),
+            clock=runtime.clock,
+            folder=folder / "tasks",
+            task_deadline=runtime.settings.task_deadline,
+            media_lifetime=runtime.settings.media_lifetime,
+        )
+    finally:
+        await embedded.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep_scratch(work_dir: Path) -> None:
+    """Remove the scratch space of workers that are gone."""
+    for folder in work_dir.glob("*-*"):
+        pid = folder.name.partition("-")[0]
+        if pid.isdigit() and not _is_alive(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
