@@ -6,6 +6,7 @@ import pytest
 
 from kinetoscope.catalog import spec
 from kinetoscope.catalog.check import check
+from kinetoscope.catalog.model import Model
 from kinetoscope.kernel.errors import InputIssue, InvalidInputs, UnknownModel
 from kinetoscope.kernel.order import JSON, MediaKind, Order, Size
 
@@ -16,8 +17,12 @@ AUDIO = "https://example.com/a.mp3"
 NAN = float("nan")
 
 
-def ordered(model_id: str, *, auto_fix: bool = False, **inputs: object) -> Order:
-    return check(CATALOG.find(model_id), {"prompt": "a boat"} | inputs, auto_fix=auto_fix)
+def ordered(model_id: str, **inputs: object) -> Order:
+    return check(CATALOG.find(model_id), {"prompt": "a boat"} | inputs)
+
+
+def fixed(model_id: str, **inputs: object) -> Order:
+    return check(CATALOG.find(model_id), {"prompt": "a boat"} | inputs, auto_fix=True)
 
 
 def issues(model_id: str, inputs: object) -> list[InputIssue]:
@@ -34,7 +39,7 @@ def issue(model_id: str, **inputs: object) -> InputIssue:
 
 @pytest.mark.parametrize("model_id", ["seedance-2.0", "seedance-2-fast", "SEEDANCE-20", "", "suno"])
 def test_an_id_must_match_exactly(model_id: str):
-    with pytest.raises(UnknownModel, match="^Unknown model$"):
+    with pytest.raises(UnknownModel, match=r"^Unknown model$"):
         CATALOG.find(model_id)
 
 
@@ -140,7 +145,7 @@ def test_inputs_must_be_an_object(inputs: object, received: str):
         ({"duration": math.inf}, "not_finite", "Number must be finite"),
         ({"duration": 1e300}, "too_big", "Number must be less than or equal to 15"),
         ({"duration": "5 s"}, "invalid_type", "Expected number, received string"),
-        ({"duration": "٥"}, "invalid_type", "Expected number, received string"),
+        ({"duration": "\u0665"}, "invalid_type", "Expected number, received string"),
         ({"duration": ""}, "invalid_type", "Expected number, received string"),
         ({"duration": "16s"}, "too_big", "Number must be less than or equal to 15"),
         ({"seed": "7"}, "invalid_type", "Expected number, received string"),
@@ -276,155 +281,18 @@ def test_automatic_quality_is_the_lowest():
 )
 def test_auto_fix_takes_the_nearest_resolution(model_id: str, name: str, asked: str, got: str):
     assert issue(model_id, **{name: asked}).path == (name,)
-    assert ordered(model_id, auto_fix=True, **{name: asked}).resolution == got
+    assert fixed(model_id, **{name: asked}).resolution == got
     assert ordered(model_id, autoFix=True, **{name: asked}).resolution == got
 
 
 def test_auto_fix_fixes_nothing_else():
     for wrong in ({"outputResolution": 720}, {"duration": 99}, {"aspectRatio": "5:4"}):
         with pytest.raises(InvalidInputs):
-            ordered("seedance-20", auto_fix=True, **wrong)
-
-
-def test_midjourney_runs_an_unknown_shape_as_a_square():
-    for shape in ("7:5", "auto", "", "\ud800"):
-        order = ordered("midjourney-v8", aspectRatio=shape)
-        assert order.size == Size(width=1024, height=1024)
-        assert order.inputs["aspectRatio"] == "1:1"
-    assert issue("midjourney-v8", aspectRatio=1).code == "invalid_type"
-
-
-def test_midjourney_cuts_long_prompts():
-    order = ordered("midjourney-v8", prompt="x" * 7000)
-    assert (len(order.prompt), order.count, order.file_format) == (6000, 4, "png")
-
-
-@pytest.mark.parametrize("quality", [0.25, 0.5, 1, 1.0])
-def test_midjourney_qualities(quality: float):
-    assert ordered("midjourney-v8", quality=quality).quality == str(round(quality, 2)).removesuffix(
-        ".0"
-    )
-
-
-def test_midjourney_refuses_other_words_and_numbers():
-    assert issue("midjourney-v8", quality=2).code == "invalid_enum_value"
-    assert issue("midjourney-v8", quality="1").code == "invalid_type"
-    assert issue("midjourney-v8", quality=NAN).code == "invalid_type"
-    assert issue("midjourney-v8", style="soft").code == "invalid_enum_value"
-    assert issue("midjourney-v8", uploadedUrls=[IMAGE, IMAGE]).code == "too_big"
-    assert ordered("midjourney-v8", no="  ").inputs.get("no") is None
-    assert ordered("midjourney-v8", no="text, logo").inputs["no"] == "text, logo"
-
-
-@pytest.mark.parametrize(
-    ("prompt", "left", "lifted"),
-    [
-        ("a boat --ar 16:9", "a boat", {"aspectRatio": "16:9"}),
-        ("--ar 3:2 a boat", "a boat", {"aspectRatio": "3:2"}),
-        ("a --s 50 boat --seed 7", "a boat", {"stylize": 50, "seed": 7}),
-        ("a boat --ar 7:5", "a boat --ar 7:5", {}),
-        ("a boat --stylize 5000", "a boat --stylize 5000", {}),
-        ("a boat --tile --cref x --ar 1:1", "a boat --tile --cref x", {"aspectRatio": "1:1"}),
-        ("a boat --no --ar", "a boat --no --ar", {}),
-        ("a--ar 16:9", "a--ar 16:9", {}),
-        ("a boat --ar 1:1 --ar 2:3", "a boat", {"aspectRatio": "2:3"}),
-    ],
-)
-def test_midjourney_flags_in_the_prompt(prompt: str, left: str, lifted: dict[str, JSON]):
-    order = ordered("midjourney-v8", prompt=prompt, aspectRatio="4:5")
-    assert order.prompt == left
-    assert lifted.items() <= order.inputs.items()
-    assert order.inputs["aspectRatio"] == lifted.get("aspectRatio", "4:5")
-    assert ordered("gpt-image-2", prompt=prompt).prompt == prompt
-
-
-def test_a_prompt_of_flags_alone_is_empty():
-    assert issue("midjourney-v8", prompt="--ar 16:9").code == "too_small"
-
-
-DATA = "data:image/png;base64,iVBORw0KGgo="
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        IMAGE,
-        "HTTPS://EXAMPLE.COM/A.PNG?x=1#y",
-        "http://127.0.0.1:8000/api/v1/uploads/u_1/reference.png?signature=abc",
-        "https://example.com/picture",
-        "https://example.com/picture?file=a.mp4",
-        "https://example.com/render.php",
-        "https://münchen.example/straße.jpg",
-        "https://cdn.mov",
-        "https://cdn.mov/a.b/picture",
-        DATA,
-        DATA.upper().replace("BASE64", "base64"),
-        "data:image/jpeg;charset=binary;base64,/9j/",
-    ],
-)
-def test_references_that_may_be_images(url: str):
-    (reference,) = ordered("seedance-20", imageUrls=[url]).references
-    assert reference.url == url
-
-
-@pytest.mark.parametrize(
-    ("url", "code"),
-    [
-        (7, "invalid_type"),
-        (None, "invalid_type"),
-        ("", "invalid_string"),
-        ("example.com/a.png", "invalid_string"),
-        ("ftp://example.com/a.png", "invalid_string"),
-        ("file:///etc/passwd", "invalid_string"),
-        ("https://", "invalid_string"),
-        ("https:///a.png", "invalid_string"),
-        ("https://example.com/a b.png", "invalid_string"),
-        ("https://example.com/a.png\n", "invalid_string"),
-        ("https://example.com/\0", "invalid_string"),
-        ("https://example.com/\ud800", "custom"),
-        ("https://example.com/" + "x" * 2048, "too_big"),
-        ("https://example.com/a.gif", "custom"),
-        ("https://example.com/a.MP4?x", "custom"),
-        ("data:image/png,abc", "invalid_string"),
-        ("data:image/png;base64,", "invalid_string"),
-        ("data:image/png;base64,ä", "invalid_string"),
-        ("data:image/png;base64,a\0", "invalid_string"),
-        ("data:image/gif;base64,R0lG", "custom"),
-        ("data:video/mp4;base64,AAAA", "custom"),
-    ],
-)
-def test_references_that_cannot_be_images(url: object, code: str):
-    found = issue("seedance-20", imageUrls=[IMAGE, url])
-    assert (found.code, found.path) == (code, ("imageUrls", 1))
-
-
-def test_a_data_uri_may_be_twenty_mebibytes_long():
-    head = "data:image/png;base64,"
-    largest = head + "A" * (20 * 1024 * 1024 - len(head))
-    assert ordered("gpt-image-2", uploadedUrls=[largest]).inputs["uploadedUrls"] == [largest]
-    found = issue("gpt-image-2", uploadedUrls=[largest + "A"])
-    assert (found.code, found.path) == ("too_big", ("uploadedUrls", 0))
-
-
-def test_a_wrong_format_is_named():
-    assert issue("seedance-20", imageUrls=["https://x.example/a.gif"]).message == (
-        "Unsupported image format '.gif'. Use .jpg, .jpeg, .png or .webp."
-    )
-    assert issue("seedance-20", audioUrls=["https://x.example/a.mp4"]).message.startswith(
-        "Unsupported audio format '.mp4'."
-    )
-
-
-def test_deep_junk_is_only_looked_at_from_outside():
-    deep: object = []
-    for _ in range(100_000):
-        deep = [deep]
-    found = issue("seedance-20", imageUrls=[deep], extra=deep)
-    assert found.message == "Expected string, received array"
+            fixed("seedance-20", **wrong)
 
 
 @pytest.mark.parametrize("model", CATALOG.models, ids=lambda model: model.id)
-def test_examples_are_valid_and_checking_twice_changes_nothing(model: spec.Model):
+def test_examples_are_valid_and_checking_twice_changes_nothing(model: Model):
     media = {field.name: [f"https://example.com/{field.kind}"] for field in model.media}
     for prompt in model.examples:
         order = check(model, {"prompt": prompt, "duration": 5} | media)

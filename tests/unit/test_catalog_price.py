@@ -71,22 +71,22 @@ def settled(model_id: str, usage: Usage, **inputs: JSON) -> str:
     return format_credits(price.settle(model, ordered(model_id, **inputs), usage))
 
 
-def seconds_cases() -> list[tuple[str, str, str, bool]]:
+def seconds_cases() -> list[tuple[str, str, str, int]]:
     return [
-        (model_id, resolution, rate, with_video)
+        (model_id, resolution, rate, videos)
         for model_id, rates in SECONDS.items()
         for resolution, pair in rates.items()
-        for rate, with_video in zip(pair, (False, True), strict=True)
+        for rate, videos in zip(pair, (0, 1), strict=True)
         if rate
     ]
 
 
-@pytest.mark.parametrize(("model_id", "resolution", "rate", "with_video"), seconds_cases())
+@pytest.mark.parametrize(("model_id", "resolution", "rate", "videos"), seconds_cases())
 @pytest.mark.parametrize("duration", [4, 5, 15])
 def test_a_second_costs_what_the_page_lists(
-    model_id: str, resolution: str, rate: str, with_video: bool, duration: int
+    model_id: str, resolution: str, rate: str, videos: int, duration: int
 ):
-    media: dict[str, JSON] = {"videoUrls": [VIDEO]} if with_video else {}
+    media: dict[str, JSON] = {"videoUrls": [VIDEO] * videos}
     amount = held(model_id, outputResolution=resolution, duration=duration, **media)
     assert amount == duration * parse_credits(rate)
 

@@ -58,9 +58,7 @@ THREE = "image1 reference, image2 reference, image3 reference"
         ),
     ],
 )
-def test_seedance_2_modes(
-    model_id: str, media: str, mode: str | None, expected: str, applied: str
-):
+def test_seedance_2_modes(model_id: str, media: str, mode: str | None, expected: str, applied: str):
     order = ordered(model_id, media, mode=mode)
     assert told(order) == expected
     assert order.inputs["mode"] == applied
@@ -94,9 +92,7 @@ def test_wan_images_are_frames(model_id: str):
 
 def test_wan_references():
     order = ordered("wan3.0-ref-to-video", "2 image, 1 video, 1 audio")
-    assert told(order) == (
-        "image1 reference, image2 reference, video1 reference, audio1 reference"
-    )
+    assert told(order) == ("image1 reference, image2 reference, video1 reference, audio1 reference")
     assert ordered("wan3.0-ref-to-video", "").references == ()
 
 

@@ -1,9 +1,12 @@
 """Every size every model offers."""
 
+from itertools import pairwise
+
 import pytest
 
 from kinetoscope.catalog import spec
 from kinetoscope.catalog.check import check
+from kinetoscope.catalog.model import Model
 from kinetoscope.kernel.order import JSON, MediaKind, Size
 
 CATALOG = spec.builtin()
@@ -12,34 +15,32 @@ VISUAL = [model for model in CATALOG.models if model.kind is not MediaKind.AUDIO
 
 
 @pytest.mark.parametrize("model", VISUAL, ids=lambda model: model.id)
-def test_sizes_are_even_and_have_the_shape_of_their_name(model: spec.Model):
+def test_sizes_are_even_and_have_the_shape_of_their_name(model: Model):
     for ratios in model.sizes.values():
         for name, size in ratios.items():
             across, down = (int(part) for part in name.split(":"))
             assert size.width % 2 == size.height % 2 == 0
             assert abs(size.width * down / (size.height * across) - 1) < 0.03
-            assert 240 <= min(size.width, size.height)
+            assert min(size.width, size.height) >= 240
             assert size.width * size.height <= PIXELS_MAX
             transposed = ratios.get(f"{down}:{across}", Size(width=size.height, height=size.width))
             assert transposed == Size(width=size.height, height=size.width)
 
 
 @pytest.mark.parametrize("model", VISUAL, ids=lambda model: model.id)
-def test_higher_resolutions_have_more_pixels(model: spec.Model):
+def test_higher_resolutions_have_more_pixels(model: Model):
     tables = list(model.sizes.values())
-    for smaller, larger in zip(tables, tables[1:], strict=False):
+    for smaller, larger in pairwise(tables):
         for name, size in smaller.items():
             assert size.width * size.height < larger[name].width * larger[name].height
 
 
 @pytest.mark.parametrize("model", VISUAL, ids=lambda model: model.id)
-def test_every_combination_can_be_ordered(model: spec.Model):
+def test_every_combination_can_be_ordered(model: Model):
     if "aspectRatio" not in model.fields_by_name:
         return
     needed: dict[str, JSON] = {
-        field.name: [f"https://example.com/{field.kind}"]
-        for field in model.media
-        if field.required
+        field.name: [f"https://example.com/{field.kind}"] for field in model.media if field.required
     }
     for resolution, ratios in model.sizes.items():
         chosen: dict[str, JSON] = {model.resolution_name: resolution} if resolution else {}

@@ -11,6 +11,13 @@ _AUDIO_BRANDS = frozenset({b"M4A ", b"M4B ", b"M4P "})
 # QuickTime files older than `ftyp` begin with one of these boxes.
 _QUICKTIME_BOXES = frozenset({b"moov", b"mdat", b"wide"})
 
+# ISO/IEC 13818-7 §6.2: twelve bits of sync, then layer 0.
+_AAC_MASK, _AAC_SYNC = 0xFFF60000, 0xFFF00000
+# ISO/IEC 11172-3 §2.4.1.3: eleven bits of sync, then layer III; a rate or frequency of all ones
+# is reserved.
+_MP3_MASK, _MP3_SYNC = 0xFFE60000, 0xFFE20000
+_MP3_RESERVED = (0x0000F000, 0x00000C00)
+
 _ID3_HEADER_BYTES = 10
 _ID3_TAGS_MAX = 4
 
@@ -96,22 +103,13 @@ def _audio_signature(file: BinaryIO, head: bytes) -> Signature | None:
     sound = _after_id3(file, head)
     if sound.startswith(b"fLaC"):
         return Signature("audio/flac", "flac")
-    if len(sound) < 4 or sound[0] != 0xFF:
-        return None
-    if sound[1] & 0xF6 == 0xF0:
+    start = int.from_bytes(sound[:4].ljust(4, b"\0"), "big")
+    if start & _AAC_MASK == _AAC_SYNC:
         return Signature("audio/aac", "aac")
-    return Signature("audio/mpeg", "mp3") if _is_mp3_frame(sound) else None
-
-
-def _is_mp3_frame(sound: bytes) -> bool:
-    # ISO/IEC 11172-3 §2.4.1.3: sync word, layer III, and neither reserved version, rate nor
-    # frequency; the reserved values keep most other binary files out.
-    return (
-        sound[1] & 0xE6 == 0xE2
-        and sound[1] & 0x18 != 0x08
-        and sound[2] & 0xF0 != 0xF0
-        and sound[2] & 0x0C != 0x0C
-    )
+    # Reserved values in a frame's head keep most other binary files out.
+    if start & _MP3_MASK == _MP3_SYNC and not any(start & bad == bad for bad in _MP3_RESERVED):
+        return Signature("audio/mpeg", "mp3")
+    return None
 
 
 def _after_id3(file: BinaryIO, head: bytes) -> bytes:

@@ -92,7 +92,7 @@ def _answer(opener: Opener, file: BinaryIO, bytes_size: int) -> dict[str, object
         return {"reason": str(refusal)}
     except MemoryError:
         return {"reason": "needs too much memory to open"}
-    except ZeroDivisionError:  # noqa: BLE001 - whatever a decoder throws at bad bytes means the same
+    except Exception:  # noqa: BLE001 - whatever a decoder throws at bad bytes means the same
         return {"reason": "cannot be decoded"}
 
 

@@ -1,31 +1,23 @@
 """How the inspecting child opens a still image; imported only where one is at hand."""
 
+import copy
 import warnings
 from typing import BinaryIO
 
-# Every plugin that opening may need, before the child gives up opening files.
 from PIL import (
     ExifTags,
-    GifImagePlugin,
     Image,
-    JpegImagePlugin,
+    ImagePalette,
     MpoImagePlugin,
-    PngImagePlugin,
     TiffImagePlugin,
     WebPImagePlugin,
 )
 
 from kinetoscope.media.formats import Finding, Unacceptable
 
-PLUGINS = (
-    GifImagePlugin,
-    JpegImagePlugin,
-    MpoImagePlugin,
-    PngImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-)
-"""Held so that no tidying takes the imports for unused."""
+# Pillow loads these only when a file asks for them, and by then the child opens no files at all.
+Image.preinit()
+LOADED_EARLY = (copy, ImagePalette, MpoImagePlugin, TiffImagePlugin, WebPImagePlugin)
 
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 

@@ -6,14 +6,21 @@ from fractions import Fraction
 from typing import BinaryIO, NoReturn
 
 import av
+from av.audio import codeccontext as audio_codec
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
+from av.subtitles import codeccontext as subtitle_codec
+from av.subtitles import stream as subtitle_stream
+from av.video import codeccontext as video_codec
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from kinetoscope.media.formats import MP4_DEMUXER, Finding, Signature, Unacceptable
+
+# PyAV loads these only when a file asks for them, and by then the child opens no files at all.
+LOADED_EARLY = (audio_codec, subtitle_codec, subtitle_stream, video_codec)
 
 # FFmpeg has hundreds of decoders; the rarely used ones are where the holes are.
 _CODECS = frozenset({"h264", "hevc", "av1", "libdav1d", "vp8", "vp9", "mpeg4", "prores"}) | {

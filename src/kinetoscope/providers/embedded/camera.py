@@ -9,17 +9,8 @@ from PIL import Image
 
 from kinetoscope.providers.embedded.noise import Planes
 from kinetoscope.providers.embedded.prompt import Reading
-from kinetoscope.providers.embedded.stage import Moment
+from kinetoscope.providers.embedded.stage import WHOLE, Moment, View
 from kinetoscope.providers.embedded.work import FRAMES_PER_S
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """The part of the painting that is seen: its middle (0 to 1) and how far it is zoomed in."""
-
-    x: float
-    y: float
-    zoom: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +23,16 @@ class Move:
     travel: float
     """Camera heights the camera goes forward in all."""
 
+    def moment(self, frame: int, frames: int) -> Moment:
+        """The instant of one frame."""
+        share = frame / max(frames - 1, 1)
+        return Moment(
+            frame=frame,
+            time_s=frame / FRAMES_PER_S,
+            pan=self.slide * (share - 0.5),
+            dolly=self.travel * share,
+        )
+
 
 _REACH = 0.055
 """How far a pan or a tilt goes to each side, as a share of the painting."""
@@ -42,7 +43,7 @@ def move_of(reading: Reading, duration_s: float) -> Move:
     words = reading.camera
     length = min(duration_s / 5, 3)
     if "still" in words:
-        return Move(view=lambda _share: View(x=0.5, y=0.5, zoom=1), slide=0, travel=0)
+        return Move(view=lambda _share: WHOLE, slide=0, travel=0)
     side = ("right" in words or "orbit" in words) - ("left" in words)
     rise = ("down" in words) - ("up" in words)
     back = "out" in words
@@ -69,15 +70,9 @@ def move_of(reading: Reading, duration_s: float) -> Move:
     return Move(view=view, slide=slide, travel=0.0 if panning else forward * length)
 
 
-def moment_of(move: Move, frame: int, frames: int) -> Moment:
-    """The instant of one frame."""
-    share = frame / max(frames - 1, 1)
-    return Moment(
-        frame=frame,
-        time_s=frame / FRAMES_PER_S,
-        pan=move.slide * (share - 0.5),
-        dolly=move.travel * share,
-    )
+def needs_lens(reading: Reading) -> bool:
+    """Whether the words ask for a move that only the whole painting can make."""
+    return bool(reading.camera - {"still", "aerial", "in"}) or "zoom" in reading.words
 
 
 def cut(planes: Planes, view: View, out: Planes) -> None:

@@ -7,11 +7,12 @@ import av
 import numpy as np
 
 from kinetoscope.kernel.order import Size
-from kinetoscope.providers.embedded.camera import cut, moment_of, move_of
-from kinetoscope.providers.embedded.compose import painter_of, set_stage
+from kinetoscope.providers.embedded.camera import cut, move_of, needs_lens
+from kinetoscope.providers.embedded.compose import moments, scene_of, set_stage
 from kinetoscope.providers.embedded.encode import FrameMaker, write_clip
 from kinetoscope.providers.embedded.finish import finisher
 from kinetoscope.providers.embedded.mark import mark_for, mark_frame
+from kinetoscope.providers.embedded.prompt import read
 from kinetoscope.providers.embedded.sounding import sound_of
 from kinetoscope.providers.embedded.work import FRAMES_PER_S, Progress, Rendered, Work
 
@@ -39,18 +40,21 @@ def paint_size(size: Size) -> Size:
 def frames_of(work: Work) -> Iterator[av.VideoFrame]:
     """The clip's frames as they go to the encoder."""
     paint = paint_size(work.size)
-    stage = set_stage(work.prompt, work.seed, paint, moving=True)
-    painter = painter_of(stage)
-    move = move_of(stage.reading, work.duration_s)
+    frames = frame_count(work)
+    reading = read(work.prompt)
+    move = move_of(reading, work.duration_s)
+    stage = set_stage(reading, work.prompt, work.seed, paint, moments(move, frames))
+    scene = scene_of(stage)
+    lens = scene.lens or needs_lens(reading)
     finish = finisher(stage, (paint.height, paint.width))
     maker = FrameMaker(work.size, paint.width, paint.height)
     mark = mark_for(work.size.width, work.size.height)
     light = np.empty((3, paint.height, paint.width), dtype=np.float32)
-    seen = np.empty_like(light)
-    frames = frame_count(work)
+    seen = np.empty_like(light) if lens else light
     for number in range(frames):
-        painter(moment_of(move, number, frames), light)
-        cut(light, move.view(number / max(frames - 1, 1)), seen)
+        scene.paint(stage.moment_at(number), light)
+        if lens:
+            cut(light, move.view(number / max(frames - 1, 1)), seen)
         frame = maker.frame(finish(seen, number))
         mark_frame(frame, mark)
         yield frame

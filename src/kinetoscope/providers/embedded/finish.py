@@ -42,7 +42,7 @@ def finisher(stage: Stage, shape: tuple[int, int]) -> Finish:
 def _lens(stage: Stage, height: int, width: int) -> Plane:
     """Exposure and the gentle fall-off of light towards the corners."""
     mood = stage.reading.mood
-    exposure = {"dark": 0.72, "dramatic": 0.9, "cheerful": 1.15}.get(mood, 1.0)
+    exposure = {"dark": 0.72, "dramatic": 0.9, "cheerful": 1.15}.get(mood, 1.0) * 1.12
     across = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
     down = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     corner = (across * across + down * down) / 2

@@ -9,8 +9,12 @@ Planes = NDArray[np.float32]
 """Red, green and blue planes, linear light: 3 by height by width."""
 
 
-def fractal_tile(rng: np.random.Generator, side: int, roughness: float) -> Plane:
+def fractal_tile(
+    rng: np.random.Generator, side: int, roughness: float, largest: float = 1
+) -> Plane:
     """Fractal noise of mean 0 and deviation 1; a higher roughness has finer detail.
+
+    `largest` is how many of the biggest shapes fit across the tile.
 
     Made in the frequency domain, where it is seamless by construction and needs no octaves.
     """
@@ -21,6 +25,7 @@ def fractal_tile(rng: np.random.Generator, side: int, roughness: float) -> Plane
     frequency = np.sqrt(down * down + across * across)
     frequency[0, 0] = 1
     spectrum *= frequency ** np.float32(roughness - 2.6)
+    spectrum *= np.minimum(frequency / np.float32(largest), 1) ** 2
     spectrum[0, 0] = 0
     tile = np.fft.irfft2(spectrum, s=(side, side)).astype(np.float32)
     return np.asarray(tile / tile.std(), dtype=np.float32)

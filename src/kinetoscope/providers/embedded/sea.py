@@ -2,11 +2,11 @@
 
 from kinetoscope.providers.embedded.noise import Planes
 from kinetoscope.providers.embedded.sky import sky
-from kinetoscope.providers.embedded.stage import Moment, Painter, Stage
+from kinetoscope.providers.embedded.stage import Moment, Scene, Stage
 from kinetoscope.providers.embedded.water import CALM, ROUGH, water
 
 
-def scene(stage: Stage) -> Painter:
+def scene(stage: Stage) -> Scene:
     """Open sea to the horizon."""
     row = stage.horizon_row
     rough = stage.reading.weather == "storm" or stage.reading.mood == "dramatic"
@@ -17,4 +17,4 @@ def scene(stage: Stage) -> Painter:
         above(moment.frame, planes[:, :row])
         below(moment, planes[:, row:])
 
-    return paint
+    return Scene(paint=paint, lens=False)

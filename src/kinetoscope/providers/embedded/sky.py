@@ -15,7 +15,7 @@ from kinetoscope.providers.embedded.noise import (
 from kinetoscope.providers.embedded.palette import Palette
 from kinetoscope.providers.embedded.stage import SlowPlate, Stage
 from kinetoscope.providers.embedded.stars import scatter_stars
-from kinetoscope.providers.embedded.tone import grey, mix, spread
+from kinetoscope.providers.embedded.tone import mix, spread
 
 CLOUD_FRAMES = 12
 _TILE = 512
@@ -24,23 +24,29 @@ _DRIFT_PER_S = 0.006
 
 def dome(palette: Palette, height: NDArray[np.float32]) -> Planes:
     """The clear sky's light by height above the horizon (0 to about 1); any shape of input."""
-    low = np.exp(-np.maximum(height, 0) * 5.2)
-    high = smooth_step(0.05, 0.85, height)
+    low = np.exp(-((np.maximum(height, 0) * 4.2) ** 1.3))
+    high = smooth_step(0.0, 0.8, height)
     shape = (3, *([1] * height.ndim))
     zenith, middle, horizon = (
-        colour.reshape(shape) for colour in (palette.zenith, palette.middle, palette.horizon)
+        np.sqrt(colour).reshape(shape)
+        for colour in (palette.zenith, palette.middle, palette.horizon)
     )
     light = middle + (zenith - middle) * high
-    return np.asarray(light + (horizon - light) * low, dtype=np.float32)
+    light += (horizon - light) * low
+    return np.asarray(light * light, dtype=np.float32)
 
 
 def sky(stage: Stage, rows: int) -> Callable[[int, Planes], None]:
     """A painter of the top `rows` of the picture: call it with the frame and those planes."""
+    return SlowPlate(sky_at(stage, rows), CLOUD_FRAMES if stage.moving else 1).show
+
+
+def sky_at(stage: Stage, rows: int) -> Callable[[int], Planes]:
+    """The sky at one frame, in full; for scenes that put something in front of it."""
     clear = _clear_sky(stage, rows)
     if stage.palette.cover <= 0.02:  # noqa: PLR2004 - too little cloud to see
-        return lambda _frame, out: np.copyto(out, clear)
-    paint = _clouded(stage, clear)
-    return SlowPlate(paint, CLOUD_FRAMES if stage.moving else 1).show
+        return lambda _frame: clear.copy()
+    return _clouded(stage, clear)
 
 
 def sun_distance(stage: Stage, rows: int, squash: float = 1.0) -> Plane:
@@ -60,26 +66,30 @@ def _clear_sky(stage: Stage, rows: int) -> Planes:
     if palette.night:
         light += scatter_stars(stage, rows) * smooth_step(0.02, 0.4, height)
     if palette.sun_height > -0.1:  # noqa: PLR2004 - the sun's glow outlives it
-        light += _glow(stage, rows)
+        _shine(stage, light)
     return light
 
 
-def _glow(stage: Stage, rows: int) -> Planes:
-    """The sun's disk, its corona, and the wide glow that warms the air around it."""
-    palette = stage.palette
+def _shine(stage: Stage, light: Planes) -> None:
+    """The sun's disk, its corona, and the wide glow that tints the air around it.
+
+    The air is tinted, not added to: orange light added to a blue sky would turn it pink.
+    """
+    palette, rows = stage.palette, light.shape[1]
     distance = sun_distance(stage, rows)
-    wide = sun_distance(stage, rows, 1.7)
-    air = np.exp(-wide * 2.6) * np.float32(0.5) + np.exp(-distance * 8) * np.float32(0.9)
-    light = spread(palette.glow) * air
+    wide = sun_distance(stage, rows, 1.8)
+    strength = np.float32(0.35 if palette.night else 1)
+    air = (np.exp(-wide * 3.6) * np.float32(0.5) + np.exp(-distance * 11) * np.float32(0.5)) * strength
+    light += (spread(palette.glow) * np.float32(1.25) - light) * air
     if palette.sun_height <= 0:
-        return light
-    radius = 0.034 if palette.night else 0.046 - 0.018 * min(palette.sun_height / 0.5, 1)
-    disk = 1 - smooth_step(radius * 0.93, radius * 1.05, distance)
+        return
+    radius = 0.034 if palette.night else 0.042 - 0.014 * min(palette.sun_height / 0.5, 1)
+    disk = 1 - smooth_step(radius * 0.9, radius * 1.06, distance)
     if palette.night:
         disk *= _maria(stage, rows, radius)
-        light *= np.float32(0.5)
-    corona = np.exp(-np.maximum(distance - np.float32(radius), 0) * 30) * np.float32(0.06)
-    return np.asarray(light + spread(palette.sun) * (disk + corona), dtype=np.float32)
+    beyond = np.maximum(distance - np.float32(radius), 0)
+    corona = (np.exp(-beyond * 30) * np.float32(0.16) + np.exp(-beyond * 9) * np.float32(0.05)) * strength
+    light += spread(palette.sun) * (disk + corona)
 
 
 def _maria(stage: Stage, rows: int, radius: float) -> Plane:
@@ -97,7 +107,7 @@ def _clouded(stage: Stage, clear: Planes) -> Callable[[int], Planes]:
     """Clouds on a plane overhead seen in perspective, over a veil of high streaks."""
     palette, rows = stage.palette, clear.shape[1]
     rng = stage.chance("clouds")
-    tile = fractal_tile(rng, _TILE, 0.72)
+    tile = fractal_tile(rng, _TILE, 0.78, 4)
     facing = tile - np.roll(tile, (7, 3), axis=(0, 1))
     above = np.maximum(np.float32(stage.horizon) - stage.down()[:rows], 0)
     depth = 1 / (above + np.float32(0.11))
@@ -108,12 +118,12 @@ def _clouded(stage: Stage, clear: Planes) -> Callable[[int], Planes]:
     near_sun = np.exp(-sun_distance(stage, rows, 1.2) * 3.0)
     threshold = (0.5 - palette.cover) * 2.4
     wind = float(rng.choice([-1, 1])) * _DRIFT_PER_S * (2.2 if palette.cover > 0.7 else 1)  # noqa: PLR2004
-    lit = spread(palette.cloud_lit) + spread(palette.glow) * near_sun * np.float32(1.1)
-    shade = spread(palette.cloud_shade) + spread(palette.glow) * near_sun * np.float32(0.16)
-    veil_tile = fractal_tile(rng, _TILE, 0.45)
+    lit = spread(palette.cloud_lit) + spread(palette.glow) * near_sun * np.float32(0.75)
+    shade = spread(palette.cloud_shade) + spread(palette.glow) * near_sun * np.float32(0.07)
+    veil_tile = fractal_tile(rng, _TILE, 0.5, 3)
     veil_light = spread(mix(palette.cloud_lit, palette.middle, 0.35)) + spread(
         palette.glow
-    ) * near_sun * np.float32(0.6)
+    ) * near_sun * np.float32(0.3)
 
     def paint(frame: int) -> Planes:
         drift = np.float32(frame / 24 * wind)
@@ -129,8 +139,3 @@ def _clouded(stage: Stage, clear: Planes) -> Callable[[int], Planes]:
         return np.asarray(light, dtype=np.float32)
 
     return paint
-
-
-def mean_light(planes: Planes) -> float:
-    """How bright a stretch of picture is, on average."""
-    return float(grey(planes).mean())

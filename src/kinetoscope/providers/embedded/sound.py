@@ -22,6 +22,7 @@ CEILING = 0.98
 LEVEL = 0.12
 """The rms of a finished track before its limiter: about -18 dBFS."""
 FADE_IN_S, FADE_OUT_S = 0.15, 0.5
+BLOCK = 65_536
 
 Levels = Mapping[str, float]
 
@@ -32,11 +33,11 @@ SCENES: Mapping[str, Levels] = MappingProxyType(
         "mountains": {"wind": 1, "whistle": 0.35},
         "city": {"hum": 1, "passing": 1},
         "village": {"wind": 0.3, "leaves": 0.5},
-        "forest": {"leaves": 1, "wind": 0.3},
+        "forest": {"leaves": 1, "wind": 0.15},
         "desert": {"wind": 0.8, "whistle": 0.4, "sand": 0.6},
         "space": {"drone": 1},
         "underwater": {"depths": 1, "bubbles": 1},
-        "meadow": {"wind": 0.3, "leaves": 0.6},
+        "meadow": {"wind": 0.2, "leaves": 0.6},
         "abstract": {"air": 1},
     }
 )
@@ -110,7 +111,8 @@ def synthesise(cues: SoundCues, duration_s: float, seed: int) -> NDArray[np.floa
     """Return stereo sound at 48 kHz, shape (round(duration_s * 48000), 2), within +-0.98."""
     count = round(duration_s * SAMPLES_PER_S)
     stage = empty_stage(count)
-    music, share = music_of(cues), music_share(cues.words)
+    place = cues.scene in SCENES.keys() - {"abstract", "space"}
+    music, share = music_of(cues), music_share(cues.words, 0.55 if place else 0.9)
     for name, level in sorted(ambience_levels(cues).items()):
         AMBIENCES[name](stage, stream(cues, seed, name), level * (1.6 - share if share else 1))
     if share:
@@ -156,13 +158,13 @@ def life(scene: str, time: str, weather: str) -> Levels:
     return {"crickets": 0.4 * mild} if scene == "desert" and time == "night" else {}
 
 
-def music_share(words: frozenset[str]) -> float:
-    """Return how much of the whole is music: 0 where a prompt wants none, 1 where it leads."""
+def music_share(words: frozenset[str], usual: float) -> float:
+    """Return how much of the whole is music: 0 where a prompt wants none, over 1 where it leads."""
     if "music" in words and words & {"no", "without"}:
         return 0.0
     if words & (MUSICAL | SPOKEN | DRUMS | STRINGS | PLAYERS.keys()):
         return 1.2
-    return 0.0 if words & PLAIN else 0.7
+    return 0.0 if words & PLAIN else usual
 
 
 def music_of(cues: SoundCues) -> Music:
@@ -175,6 +177,9 @@ def music_of(cues: SoundCues) -> Music:
     music = replace(music, rolloff=music.rolloff + dull + 0.6 * (cues.scene == "underwater"))
     for word in sorted(cues.words & PLAYERS.keys()):
         music = replace(music, play=PLAYERS[word], density=max(0.65, music.density))
+    if cues.scene == "space":
+        # The drone of space is in D.
+        music = replace(music, keys=(0,))
     if cues.words & DRUMS:
         music = replace(music, drums=1.2)
     if cues.words & STRINGS:
@@ -193,18 +198,24 @@ def colour_of_calm(cues: SoundCues) -> str:
 
 def finish(sound: Samples) -> Samples:
     """Return two channels as frames: levelled, faded at both ends and softly limited."""
-    frames = np.ascontiguousarray(sound.T)
-    frames -= frames.mean(axis=0)
-    rms = float(np.sqrt(np.mean(np.square(frames)))) + 1e-9
-    frames *= np.float32(LEVEL / rms)
-    count = len(frames)
-    for size_s, part in ((FADE_IN_S, frames), (FADE_OUT_S, frames[::-1])):
+    count = sound.shape[1]
+    sound -= sound.mean(axis=1, keepdims=True)
+    blocks = [sound[:, first : first + BLOCK] for first in range(0, count, BLOCK)]
+    power = sum(float(np.square(block).sum()) for block in blocks) / (2 * count)
+    sound *= np.float32(LEVEL / (power + 1e-12) ** 0.5)
+    for size_s, part in ((FADE_IN_S, sound), (FADE_OUT_S, sound[:, ::-1])):
         size = min(round(size_s * SAMPLES_PER_S), count // 3)
-        rise = 0.5 - 0.5 * np.cos(np.pi * np.arange(size) / max(1, size))
-        part[:size] *= rise.astype(np.float32)[:, None]
-    # A rational tanh: it leaves quiet sound alone, and is the same on every machine.
-    np.clip(frames, -3, 3, out=frames)
-    square = np.square(frames)
-    frames *= (27 + square) / (27 + 9 * square)
-    frames *= np.float32(CEILING)
+        part[:, :size] *= (0.5 - 0.5 * np.cos(np.pi * np.arange(size) / size)).astype(np.float32)
+    frames = np.empty((count, 2), np.float32)
+    for index, block in enumerate(blocks):
+        frames[index * BLOCK : (index + 1) * BLOCK] = limited(block).T
     return frames
+
+
+def limited(sound: Samples) -> Samples:
+    """Return the sound bent to stay within the ceiling, by a rational tanh."""
+    # Unlike tanh itself it is the same on every machine; at 3 it reaches 1 with a level slope.
+    bent = np.clip(sound, -3, 3)
+    square = np.square(bent)
+    bent *= (27 + square) / (27 + 9 * square)
+    return bent * np.float32(CEILING)

@@ -15,6 +15,7 @@ from kinetoscope.providers.embedded.sound_material import (
     Stage,
     band_gains,
     boom,
+    burst,
     drift,
     drop,
     grain_loop,
@@ -45,14 +46,13 @@ class Breath:
     bands: tuple[tuple[float, float, int, int, float], ...]
 
 
-# fmt: off - one band a line would hide the shape of the table
 BREATHS: Mapping[str, Breath] = MappingProxyType(
     {
         "wind": Breath(
             slowest_s=9,
             fastest_s=1.1,
             rest=0.15,
-            bands=((80, 260, 1, 1, 0.055), (330, 900, 2, 3, 0.08)),
+            bands=((90, 260, 1, 1, 0.04), (330, 900, 2, 3, 0.08)),
         ),
         "whistle": Breath(slowest_s=7, fastest_s=0.9, rest=0, bands=((560, 640, 3, 3, 0.08),)),
         "leaves": Breath(
@@ -69,7 +69,7 @@ BREATHS: Mapping[str, Breath] = MappingProxyType(
             slowest_s=6,
             fastest_s=0.8,
             rest=0.3,
-            bands=((40, 140, 2, 1, 0.08), (150, 420, 2, 2, 0.06)),
+            bands=((45, 140, 2, 1, 0.035), (160, 480, 2, 2, 0.045)),
         ),
         "air": Breath(slowest_s=12, fastest_s=2, rest=0.5, bands=((150, 1_200, 1, 1, 0.015),)),
         "hush": Breath(
@@ -92,7 +92,6 @@ BREATHS: Mapping[str, Breath] = MappingProxyType(
         ),
     }
 )
-# fmt: on
 
 
 def hiss(stage: Stage, random: Random, band: tuple[float, float, int]) -> Samples:
@@ -131,19 +130,17 @@ def surf(stage: Stage, random: Random, level: float) -> None:
         for channel, side in enumerate((1 - pan, 1 + pan)):
             body[channel] += swell * side
             foam[channel] += wash * side
-    lay(stage, hiss(stage, random, (55, 330, 1)), *(body * level * 0.075))
-    lay(stage, hiss(stage, random, (700, 6_000, 1)), *(foam * level * 0.045))
+    lay(stage, hiss(stage, random, (55, 330, 1)), *(body * level * 0.055))
+    lay(stage, hiss(stage, random, (700, 6_000, 1)), *(foam * level * 0.06))
 
 
 def rain(stage: Stage, random: Random, level: float) -> None:
     """Lay a steady hiss of far drops under a patter of near ones."""
     left, right = gusts(random, stage, 8.0, 1.5)
-    drops = ring(((2_300, 0.002, 1), (3_900, 0.0015, 0.8), (6_300, 0.001, 0.6)), 0.04, 0.0004)
-    patter = ring(((760, 0.005, 1), (1_240, 0.004, 0.7)), 0.06, 0.001)
     for loop, share in (
         (hiss(stage, random, (1_500, 9_000, 1)), 0.028),
-        (grain_loop(random, stage.loop_size, 700, drops), 0.022),
-        (grain_loop(random, stage.loop_size, 60, patter), 0.012),
+        (grain_loop(random, stage.loop_size, 700, burst(random, 0.0005)), 0.022),
+        (grain_loop(random, stage.loop_size, 60, burst(random, 0.0025)), 0.012),
     ):
         lay(stage, loop, (0.7 + 0.5 * left) * level * share, (0.7 + 0.5 * right) * level * share)
 
@@ -186,21 +183,13 @@ def fire(stage: Stage, random: Random, level: float) -> None:
     """Burn: a soft roar, a fine sizzle and pops that never repeat in time."""
     left, right = gusts(random, stage, 3.0, 0.3)
     lay(stage, hiss(stage, random, (50, 280, 1)), left * level * 0.07, right * level * 0.07)
-    spark = ring(((3_100, 0.0012, 1), (5_300, 0.0008, 1), (1_700, 0.002, 0.5)), 0.03, 0.0003)
-    fine = grain_loop(random, stage.loop_size, 90, spark)
+    fine = grain_loop(random, stage.loop_size, 90, burst(random, 0.0006))
     lay(stage, fine, left**2 * level * 0.05, right**2 * level * 0.05)
-    bank = [
-        ring(
-            [(p * random.uniform(0.7, 1.5), 0.004, 1) for p in (900, 1_700, 2_900, 4_300)],
-            0.05,
-            0.0005,
-        )
-        for _ in range(6)
-    ]
+    bank = [burst(random, decay_s) for decay_s in (0.0006, 0.001, 0.0016, 0.0025, 0.004)]
     for at_s in random.uniform(0, stage.duration_s, round(7 * stage.duration_s)):
-        gain = level * 0.25 * random.random() ** 4
+        gain = level * 0.15 * random.random() ** 4
         drop(
-            stage, bank[random.integers(6)], at_s, gain=gain, pan=random.uniform(-0.5, 0.5), wet=0.1
+            stage, bank[random.integers(5)], at_s, gain=gain, pan=random.uniform(-0.5, 0.5), wet=0.1
         )
 
 
@@ -222,8 +211,8 @@ def bubbles(stage: Stage, random: Random, level: float) -> None:
 def drone(stage: Stage, random: Random, level: float) -> None:
     """Lay the imagined hum of space: a deep fifth with a slow glint far above it."""
     for pitches_hz, rolloff, share in (
-        ((36.7, 55.0, 73.4), 1.5, 0.10),
-        ((440, 587.3, 880), 1.2, 0.012),
+        ((36.71, 55, 73.42, 110), 1.0, 0.055),
+        ((440, 587.33, 880), 1.2, 0.012),
     ):
         left, right = gusts(random, stage, 11.0, 2.5)
         loop = pad_loop(random, stage.loop_size, pitches_hz, rolloff)
@@ -232,10 +221,12 @@ def drone(stage: Stage, random: Random, level: float) -> None:
 
 def applause(stage: Stage, random: Random, level: float) -> None:
     """Fill a hall with people clapping."""
-    tones = [(p, 0.004, 1) for p in (780, 1_130, 1_420, 1_890, 2_600)]
-    claps = grain_loop(random, stage.loop_size, 260, ring(tones, 0.05, 0.0006))
+    # A few hands rather than one: each burst has a colour of its own.
+    claps = np.zeros(stage.loop_size, np.float32)
+    for _ in range(3):
+        claps += grain_loop(random, stage.loop_size, 90, burst(random, 0.004))
     swell = 0.75 + 0.5 * drift(random, stage.clock_s, 8.0, 1.0)
-    lay(stage, claps, swell * level * 0.06, swell * level * 0.06)
+    lay(stage, claps, swell * level * 0.03, swell * level * 0.03)
     lay(stage, hiss(stage, random, (700, 3_500, 1)), swell * level * 0.03, swell * level * 0.03)
 
 

@@ -38,7 +38,7 @@ def birds(stage: Stage, random: Random, level: float) -> None:
                     stage,
                     bank[int(random.choice((0, step % 3)))],
                     at_s + step * beat_s * random.uniform(0.95, 1.05),
-                    gain=level * 0.07 * near * random.uniform(0.6, 1),
+                    gain=level * 0.11 * near * random.uniform(0.6, 1),
                     pan=pan,
                     wet=0.9 - 0.5 * near,
                 )
@@ -55,7 +55,7 @@ def gulls(stage: Stage, random: Random, level: float) -> None:
         pan, near = random.uniform(-0.8, 0.8), random.uniform(0.3, 1)
         for call in range(random.integers(2, 5)):
             wave = bank[random.integers(3)]
-            gain = level * 0.035 * near * 0.85**call
+            gain = level * 0.055 * near * 0.85**call
             drop(stage, wave, at_s + 0.47 * call, gain=gain, pan=pan, wet=0.8)
 
 
@@ -74,7 +74,7 @@ def crickets(stage: Stage, random: Random, level: float) -> None:
         )
         now_s = random.uniform(0, gap_s)
         while now_s < stage.duration_s:
-            gain = level * 0.045 * near * random.uniform(0.8, 1)
+            gain = level * 0.09 * near * random.uniform(0.8, 1)
             drop(stage, chirp, now_s, gain=gain, pan=pan, wet=0.2)
             now_s += gap_s * random.uniform(0.97, 1.03) + random.choice(RESTS) * gap_s
 
@@ -86,4 +86,4 @@ def owl(stage: Stage, random: Random, level: float) -> None:
     pan = random.uniform(-0.6, 0.6)
     for at_s in moments(random, stage, random.uniform(0.8, 2.0), 10.0):
         for late_s, gain in ((0.0, 0.7), (0.55, 0.4), (1.25, 1.0)):
-            drop(stage, hoot, at_s + late_s, gain=gain * level * 0.04, pan=pan, wet=1.2)
+            drop(stage, hoot, at_s + late_s, gain=gain * level * 0.06, pan=pan, wet=1.2)

@@ -20,6 +20,8 @@ ROW = 512
 """Samples between two points of a gain curve."""
 ROWS_PER_S = SAMPLES_PER_S / ROW
 PAD_TOP_HZ = 5_000
+AUDIBLE_DECAYS = 9
+"""After so many 1/e a partial is some 80 dB down."""
 LOOP_ROWS_MIN = 128
 LOOP_ROWS_MAX = 512
 # A straight line between two gain points: no clicks, no interpolation search.
@@ -112,10 +114,17 @@ def band_gains(size: int, low_hz: float, high_hz: float, slope: int = 1) -> Samp
     )
     low = square / (square + np.float32(low_hz * low_hz))
     high = np.float32(high_hz * high_hz) / (square + np.float32(high_hz * high_hz))
-    gains = low * high
+    gains: Samples = low * high
     for _ in range(slope - 1):
         gains *= low * high
     return gains
+
+
+def spectrum_of(wave: Samples, size: int) -> Spectrum:
+    """Return the real FFT of a wave padded to `size` samples."""
+    # Unscaled, numpy computes in double precision whatever the input, at four times the cost.
+    spectrum = np.fft.rfft(wave, size, norm="forward")
+    return (spectrum * np.float32(size)).astype(np.complex64, copy=False)
 
 
 def wave_of(spectrum: Spectrum, size: int) -> Samples:
@@ -125,9 +134,10 @@ def wave_of(spectrum: Spectrum, size: int) -> Samples:
 
 def noise_loop(random: Random, size: int, gains: Samples) -> Samples:
     """Return a seamless loop of noise with the spectrum `gains`, rms one."""
-    spectrum = random.standard_normal(2 * gains.size, dtype=np.float32).view(np.complex64)
-    spectrum *= gains
-    return unit(wave_of(spectrum, size))
+    # Even odds do for the bins: thousands of them add up to normal noise.
+    odds = random.random((gains.size, 2), dtype=np.float32) - np.float32(0.5)
+    odds *= gains[:, None]
+    return unit(wave_of(odds.view(np.complex64)[:, 0], size))
 
 
 def grain_loop(random: Random, size: int, grains_per_s: float, kernel: Samples) -> Samples:
@@ -137,8 +147,7 @@ def grain_loop(random: Random, size: int, grains_per_s: float, kernel: Samples) 
     # Loudness spread over decades: near grains stand out of a far wash.
     loudness = random.random(count, dtype=np.float32)
     clicks[random.integers(0, size, count)] = loudness**4 * random.choice((-1, 1), count)
-    spectrum = np.fft.rfft(clicks)
-    spectrum *= np.fft.rfft(kernel, size)
+    spectrum = spectrum_of(clicks, size) * spectrum_of(kernel, size)
     spectrum[0] = 0
     return unit(wave_of(spectrum, size))
 
@@ -159,7 +168,7 @@ def pad_loop(random: Random, size: int, pitches_hz: Sequence[float], rolloff: fl
             first = int(centre_hz * bins_per_hz - 3 * spread)
             last = int(centre_hz * bins_per_hz + 3 * spread) + 2
             offsets = (np.arange(first, last) - centre_hz * bins_per_hz) / spread
-            loudness = harmonic**-rolloff / np.sqrt(pitch_hz * spread)
+            loudness = harmonic**-rolloff * pitch_hz**-0.25 * spread**-0.5
             phases = random.random(last - first) * (2 * np.pi)
             spectrum[first:last] += loudness * np.exp(1j * phases - np.square(offsets))
     return unit(wave_of(spectrum, size))
@@ -175,10 +184,11 @@ def ring(
         # A decaying sine is a power of one complex number, so rows and columns factor: two short
         # tables and a product replace a sine for every sample.
         step = (2j * np.pi * pitch_hz - 1 / decay_s) / SAMPLES_PER_S
-        down = (np.exp(step * ROW * np.arange(rows)) * loudness).astype(np.complex64)[:, None]
+        heard = min(rows, 1 + round(AUDIBLE_DECAYS * decay_s * ROWS_PER_S))
+        down = (np.exp(step * ROW * np.arange(heard)) * loudness).astype(np.complex64)[:, None]
         along = np.exp(step * np.arange(ROW)).astype(np.complex64)[None, :]
-        wave += down.real * along.imag
-        wave += down.imag * along.real
+        wave[:heard] += down.real * along.imag
+        wave[:heard] += down.imag * along.real
     flat = wave.reshape(-1)
     fade = min(2_400, flat.size // 2)
     flat[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)
@@ -207,6 +217,14 @@ def sweep(pitches_hz: Curve, loudness: Curve, overtone: float = 0.0) -> Samples:
     if overtone:
         wave += overtone * np.sin(2 * phases)
     return (wave * loudness).astype(np.float32)
+
+
+def burst(random: Random, decay_s: float) -> Samples:
+    """Return a tiny burst of noise: a drop on a leaf, a spark, a pair of hands."""
+    # Eight decays: its end is below hearing and needs no fade.
+    count = round(8 * decay_s * SAMPLES_PER_S)
+    shape = np.exp(-np.arange(count) / (decay_s * SAMPLES_PER_S)).astype(np.float32)
+    return soften(random.standard_normal(count, np.float32) * shape, decay_s / 4)
 
 
 def drift(random: Random, clock_s: Curve, slowest_s: float, fastest_s: float) -> Curve:
@@ -238,7 +256,7 @@ def rooms_of(random: Random, size: int, tail: int, decay_s: float, level: float)
     rooms = []
     for _ in range(2):
         echo = unit(random.standard_normal(tail, np.float32) * shape) * scale
-        rooms.append(np.fft.rfft(echo, size).astype(np.complex64, copy=False) * tone)
+        rooms.append(spectrum_of(echo, size) * tone)
     return rooms
 
 
@@ -255,7 +273,7 @@ def reverberate(stage: Stage, random: Random, decay_s: float, level: float) -> N
     ring_out = np.zeros((2, tail + 1), np.float32)
     for first in range(0, stage.send.size, 2 * block):
         source = stage.send[first : first + 2 * block].reshape(-1, 2).mean(axis=1)
-        spectrum = np.fft.rfft(source, block + tail)
+        spectrum = spectrum_of(source, block + tail)
         for channel, room in enumerate(rooms):
             wet = wave_of(spectrum * room, block + tail)
             wet[:tail] += ring_out[channel, 1:]

@@ -64,12 +64,13 @@ class Music:
     """How a mood is played. Chords are semitones above the root; the piece ends on the first.
 
     `rolloff` darkens the pads, `density` is the chance of a note on each step of `step_s`,
-    `drums` and `glint` (a high slow pad) are levels, `rise` makes the piece grow to its end.
+    `drums` and `glint` (a high slow pad) are levels, `rise` makes the piece grow to its
+    end. `keys` are the roots to choose from, in semitones from ROOT_HZ.
     """
 
     chords: tuple[Chord, ...]
     chord_s: float
-    rolloff: float = 1.8
+    rolloff: float = 1.5
     level: float = 1.0
     play: Callable[[float], Samples] = piano
     step_s: float = 0.7
@@ -77,6 +78,7 @@ class Music:
     drums: float = 0.0
     glint: float = 0.2
     rise: bool = False
+    keys: tuple[int, ...] = (-4, -3, -2, -1, 0, 1, 2, 3)
 
 
 OPEN = ((0, 7, 14, 16, 23), (-3, 4, 12, 14, 19), (-7, 0, 9, 16, 19), (-5, 2, 12, 14, 21))
@@ -95,14 +97,16 @@ TENSE = ((-12, 0, 7, 15, 19), (-4, 3, 8, 12, 20), (-7, 5, 8, 12, 17), (-5, 2, 7,
 MOODS: Mapping[str, Music] = MappingProxyType(
     {
         "calm": Music(chords=OPEN, chord_s=7),
-        "wistful": Music(chords=WISTFUL, chord_s=7, rolloff=2.0, density=0.35),
-        "dreamy": Music(chords=LYDIAN, chord_s=7, play=bell, step_s=0.6, density=0.45, glint=0.5),
+        "wistful": Music(chords=WISTFUL, chord_s=7, rolloff=1.7, density=0.35),
+        "dreamy": Music(
+            chords=LYDIAN, chord_s=7, rolloff=1.35, play=bell, step_s=0.6, density=0.45, glint=0.5
+        ),
         "cheerful": Music(
             chords=MAJOR, chord_s=3, rolloff=1.6, level=0.8, play=pluck, step_s=0.25, density=0.9
         ),
-        "dark": Music(chords=SHADOW, chord_s=7, rolloff=2.2, level=1.2, density=0.1, glint=0.1),
+        "dark": Music(chords=SHADOW, chord_s=7, rolloff=2.0, level=1.2, density=0.1, glint=0.1),
         "epic": Music(
-            chords=AEOLIAN, chord_s=4, rolloff=1.35, level=1.5, density=0, drums=1, rise=True
+            chords=AEOLIAN, chord_s=4, rolloff=1.15, level=1.5, density=0, drums=1, rise=True
         ),
         "dramatic": Music(
             chords=TENSE,
@@ -120,15 +124,15 @@ MOODS: Mapping[str, Music] = MappingProxyType(
 
 def compose(stage: Stage, random: Random, music: Music, share: float) -> None:
     """Add pads, notes and drums to a stage; `share` scales them all."""
-    root_hz = ROOT_HZ * 2 ** (random.integers(-4, 4) / 12)
+    root_hz = ROOT_HZ * 2 ** (random.choice(music.keys) / 12)
     fewest = 2 if stage.duration_s >= TWO_CHORDS_S else 1
     slots = max(fewest, round(stage.duration_s / music.chord_s))
     bars = [music.chords[(index + 1 - slots) % len(music.chords)] for index in range(slots)]
     course = np.linspace(0, 1, stage.clock_s.size)
     growth = 0.35 + 0.65 * course**1.5 if music.rise else np.ones_like(course)
     level = growth * share * music.level
-    pads(stage, random, music, bars, (root_hz, level * 0.075))
-    notes(stage, random, music, bars, (root_hz, share * music.level * 0.09))
+    pads(stage, random, music, bars, (root_hz, level * 0.06))
+    notes(stage, random, music, bars, (root_hz, share * music.level * 0.22))
     if music.drums:
         drums(stage, random, stage.duration_s / slots, level * music.drums * 0.3)
 

@@ -24,14 +24,36 @@ class Moment:
     dolly: float
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The part of the painting that is seen: its middle (0 to 1) and how far it is zoomed in."""
+
+    x: float
+    y: float
+    zoom: float
+
+
+WHOLE = View(x=0.5, y=0.5, zoom=1.0)
+
 Painter = Callable[[Moment, Planes], None]
 """Paints (or paints over) the linear light of one moment into the given planes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """A finished composition. Where `lens` is true the camera's push in is a lens move over the
+    whole painting; otherwise the scene goes forward by itself, in depth, which looks better.
+    """
+
+    paint: Painter
+    lens: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """One composition. `horizon` counts from the top, in picture heights; `sun_x` is the sun's
-    place from the middle, in picture heights. `moving` is false for single pictures.
+    place from the middle, in picture heights. `moving` is false for single pictures. `moment_at`
+    tells any frame's moment, for what is painted ahead.
     """
 
     width: int
@@ -43,6 +65,7 @@ class Stage:
     horizon: float
     sun_x: float
     moving: bool
+    moment_at: Callable[[int], Moment]
 
     def chance(self, *labels: str) -> np.random.Generator:
         """The stream of chance for one decision of this composition."""

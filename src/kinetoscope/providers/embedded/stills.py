@@ -8,11 +8,11 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from kinetoscope.kernel.order import Size
-from kinetoscope.providers.embedded.camera import moment_of, move_of
 from kinetoscope.providers.embedded.chance import chance, derived_seed
-from kinetoscope.providers.embedded.compose import painter_of, set_stage
+from kinetoscope.providers.embedded.compose import scene_of, set_stage
 from kinetoscope.providers.embedded.finish import finisher
 from kinetoscope.providers.embedded.mark import COMMENT, mark_for, mark_pixels
+from kinetoscope.providers.embedded.prompt import read
 from kinetoscope.providers.embedded.work import Progress, Rendered, Work
 
 _MOST_PAINTED_PIXELS = 2_300_000
@@ -43,10 +43,9 @@ def _picture(work: Work, seed: int) -> NDArray[np.uint8]:
     paint = Size(
         width=max(2, round(work.size.width * scale)), height=max(2, round(work.size.height * scale))
     )
-    stage = set_stage(work.prompt, seed, paint, moving=False)
+    stage = set_stage(read(work.prompt), work.prompt, seed, paint, None)
     light = np.empty((3, paint.height, paint.width), dtype=np.float32)
-    move = move_of(stage.reading, 5)
-    painter_of(stage)(moment_of(move, 0, 1), light)
+    scene_of(stage).paint(stage.moment_at(0), light)
     shown = finisher(stage, (paint.height, paint.width))(light, 0)
     pixels = _eight_bits(_sized(shown, work.size), seed)
     mark_pixels(pixels, mark_for(work.size.width, work.size.height))

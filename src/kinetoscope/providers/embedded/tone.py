@@ -11,7 +11,7 @@ Colour = NDArray[np.float32]
 """Red, green and blue, linear light."""
 
 _GREY_WEIGHTS = (0.2126, 0.7152, 0.0722)
-_BRIGHTEST = 0.975
+_BRIGHTEST = 0.9
 
 
 def film(light: Planes, out: Planes, spare: Plane) -> None:

@@ -20,6 +20,8 @@ _GRAVITY = 3.4
 """In camera heights a second squared: the camera stands about three metres above the water."""
 _NEAREST = 0.012
 _LEVELS = 512
+_BAND_ROWS = 12
+_LEAST_SEEN = 0.03
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,14 +34,17 @@ class Swell:
     mirror: float
 
 
-CALM = Swell(steepness=0.105, longest=4.0, count=26, mirror=1.0)
-ROUGH = Swell(steepness=0.26, longest=9.0, count=28, mirror=0.8)
-STILL = Swell(steepness=0.03, longest=2.0, count=22, mirror=1.0)
+CALM = Swell(steepness=0.105, longest=4.0, count=36, mirror=1.0)
+ROUGH = Swell(steepness=0.26, longest=9.0, count=36, mirror=0.8)
+STILL = Swell(steepness=0.03, longest=2.0, count=28, mirror=1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Waves:
-    """Tabled waves: per row, the cosines and sines of every wave along the columns."""
+    """One band of rows and the waves that can be told apart there, longest first.
+
+    `table` holds, per row, the cosines and then the sines of every wave along the columns.
+    """
 
     table: NDArray[np.float32]
     along: NDArray[np.float64]
@@ -47,84 +52,121 @@ class _Waves:
     number: NDArray[np.float64]
     amplitude: NDArray[np.float64]
     pace: NDArray[np.float64]
-    unseen: NDArray[np.float32]
+
+
+Slopes = Callable[[Moment], tuple[Plane, Plane, Plane]]
+"""The slope across, the slope along and the height of the water at every pixel."""
 
 
 def water(stage: Stage, swell: Swell, rows: int) -> Callable[[Moment, Planes], None]:
     """A painter of the water, from the horizon row on, `rows` tall."""
-    below = (np.arange(rows, dtype=np.float32)[:, None] + np.float32(0.5)) / stage.height
-    waves = _make_waves(stage, swell, below)
-    shade = _shading(stage, below, waves.unseen, swell)
+    below = _below(stage, rows)
+    bands, unseen = _make_bands(stage, swell, below)
+    slopes = _slopes_of(bands, stage.width)
+    shade = _shading(stage, below, unseen, swell)
 
     def paint(moment: Moment, out: Planes) -> None:
-        slopes = _slopes(waves, moment, stage.width)
-        shade(slopes[0], slopes[1], slopes[2], out)
+        shade(*slopes(moment), out)
 
     return paint
 
 
-def _make_waves(stage: Stage, swell: Swell, below: Plane) -> _Waves:
+def slope_painter(stage: Stage, swell: Swell, rows: int) -> Slopes:
+    """The water's shape alone, for other surfaces that reflect."""
+    return _slopes_of(_make_bands(stage, swell, _below(stage, rows))[0], stage.width)
+
+
+def _below(stage: Stage, rows: int) -> Plane:
+    return (np.arange(rows, dtype=np.float32)[:, None] + np.float32(0.5)) / np.float32(stage.height)
+
+
+def _slopes_of(bands: list[_Waves], width: int) -> Slopes:
+    def slopes(moment: Moment) -> tuple[Plane, Plane, Plane]:
+        half = np.concatenate([_slopes(band, moment) for band in bands])
+        across, along, height = (_widened(half[:, number], width) for number in range(3))
+        return across, along, height
+
+    return slopes
+
+
+def _make_bands(stage: Stage, swell: Swell, below: Plane) -> tuple[list[_Waves], Plane]:
+    """All waves, cut into bands of rows; and the deviation of slope too fine to be seen."""
     rng = stage.chance("waves")
     count = swell.count
-    length = np.geomspace(0.055, swell.longest, count) * rng.uniform(0.86, 1.16, count)
-    heading = rng.normal(0, 0.62, count) + rng.uniform(-0.3, 0.3)
+    length = np.geomspace(swell.longest, 0.05, count) * rng.uniform(0.88, 1.14, count)
+    heading = rng.normal(0, 0.75, count) + rng.uniform(-0.3, 0.3)
     total = 2 * np.pi / length
-    across_number, number = total * np.sin(heading), total * np.cos(heading)
-    slope = rng.uniform(0.6, 1.2, count) * (length / 0.4) ** -0.12
+    slope = rng.uniform(0.6, 1.2, count) * np.minimum(1, (length / 0.16) ** 0.5)
     slope *= swell.steepness / np.sqrt((slope**2).sum() / 2)
+    across_number, number = total * np.sin(heading), total * np.cos(heading)
     depth = 1 / (below.astype(np.float64) + _NEAREST)
     grain_along = np.abs(number) * depth**2 / stage.height
     grain_across = np.abs(across_number) * depth / stage.height
-    seen = np.exp(-((grain_along / 1.9) ** 2) - (grain_across / 1.9) ** 2)
+    seen = np.exp(-((grain_along / 1.7) ** 2) - (grain_across / 1.7) ** 2)
+    phase = depth * number + rng.uniform(0, 2 * np.pi, count)
+    bands = []
+    for top in range(0, below.size, _BAND_ROWS):
+        rows = slice(top, top + _BAND_ROWS)
+        kept = max(1, int((seen[rows].max(axis=0) > _LEAST_SEEN).sum()))
+        bands.append(
+            _Waves(
+                table=_table(stage, depth[rows], across_number[:kept], seen[rows, :kept]),
+                along=phase[rows, :kept],
+                across_number=across_number[:kept],
+                number=number[:kept],
+                amplitude=(slope / total)[:kept],
+                pace=np.sqrt(_GRAVITY * total)[:kept],
+            )
+        )
+    unseen = np.sqrt(((1 - seen**2) * slope**2 / 2).sum(axis=1, keepdims=True) + 0.0005)
+    return bands, unseen.astype(np.float32)
+
+
+def _table(
+    stage: Stage,
+    depth: NDArray[np.float64],
+    across_number: NDArray[np.float64],
+    seen: NDArray[np.float64],
+) -> NDArray[np.float32]:
+    """Every second column: waves are wider than tall on the screen, halves are enough."""
     half = (stage.width + 1) // 2 + 1
     columns = (np.arange(half) * 2 + 0.5 - stage.width / 2) / stage.height
-    table = np.empty((below.size, 2 * count, half), dtype=np.float32)
-    place = (depth * columns).astype(np.float32)
-    for wave in range(count):
-        phase = place * np.float32(across_number[wave])
-        weight = seen[:, wave : wave + 1].astype(np.float32)
-        table[:, wave] = np.cos(phase) * weight
-        table[:, count + wave] = np.sin(phase) * weight
-    unseen = np.sqrt(((1 - seen**2) * slope**2 / 2).sum(axis=1, keepdims=True) + 0.0006)
-    return _Waves(
-        table=table,
-        along=depth * number + rng.uniform(0, 2 * np.pi, count),
-        across_number=across_number,
-        number=number,
-        amplitude=slope / total,
-        pace=np.sqrt(_GRAVITY * total),
-        unseen=unseen.astype(np.float32),
-    )
+    phase = (depth * columns)[:, None, :].astype(np.float32)
+    phase = phase * across_number[None, :, None].astype(np.float32)
+    table = np.concatenate([np.cos(phase), np.sin(phase)], axis=1)
+    table *= np.concatenate([seen, seen], axis=1)[:, :, None].astype(np.float32)
+    return table
 
 
-def _slopes(waves: _Waves, moment: Moment, width: int) -> list[Plane]:
-    """The slope across, the slope along and the height of the water at every pixel."""
+def _slopes(band: _Waves, moment: Moment) -> NDArray[np.float32]:
+    """The slope across, the slope along and the height of the water, at every second column."""
     phase = (
-        waves.along
-        + waves.number * moment.dolly
-        + waves.across_number * moment.pan
-        + waves.pace * moment.time_s
+        band.along
+        + band.number * moment.dolly
+        + band.across_number * moment.pan
+        + band.pace * moment.time_s
     )
     cosine, sine = np.cos(phase), np.sin(phase)
-    steep_across = waves.amplitude * waves.across_number
-    steep_along = waves.amplitude * waves.number
+    steep_across = band.amplitude * band.across_number
+    steep_along = band.amplitude * band.number
     weights = np.stack(
         [
             np.concatenate([steep_across * cosine, -steep_across * sine], axis=1),
             np.concatenate([steep_along * cosine, -steep_along * sine], axis=1),
-            np.concatenate([waves.amplitude * sine, waves.amplitude * cosine], axis=1),
+            np.concatenate([band.amplitude * sine, band.amplitude * cosine], axis=1),
         ],
         axis=1,
-    ).astype(np.float32)
-    half = weights @ waves.table
-    full = []
-    for number in range(3):
-        plane = np.empty((half.shape[0], half.shape[2] * 2 - 2), dtype=np.float32)
-        plane[:, 0::2] = half[:, number, :-1]
-        np.add(half[:, number, :-1], half[:, number, 1:], out=plane[:, 1::2])
-        plane[:, 1::2] *= np.float32(0.5)
-        full.append(plane[:, :width])
-    return full
+    )
+    return weights.astype(np.float32) @ band.table
+
+
+def _widened(half: Plane, width: int) -> Plane:
+    """Fills in the columns between."""
+    plane = np.empty((half.shape[0], half.shape[1] * 2 - 2), dtype=np.float32)
+    plane[:, 0::2] = half[:, :-1]
+    np.add(half[:, :-1], half[:, 1:], out=plane[:, 1::2])
+    plane[:, 1::2] *= np.float32(0.5)
+    return plane[:, :width]
 
 
 def _shading(
@@ -134,19 +176,20 @@ def _shading(
     palette = stage.palette
     levels = np.linspace(0, 1.2, _LEVELS, dtype=np.float32)
     mirror = dome(palette, levels)
-    glance = (0.03 + 0.97 * np.exp(-levels * 4.6)) * swell.mirror
+    glance = (0.04 + 0.96 * np.exp(-levels * 6.0)) * swell.mirror
     across = stage.across()
     aside = across - np.float32(stage.sun_x)
-    warm = np.exp(-np.abs(aside) * 2.4) * np.exp(-below * 1.6) * np.float32(0.5)
+    warm = np.exp(-np.abs(aside) * 2.4) * np.exp(-below * 2.6) * np.float32(0.3)
     warm = warm if palette.sun_height > -0.1 else warm * 0  # noqa: PLR2004 - glow outlives the sun
     wanted_across = aside / (2 * below + np.float32(0.01))
     wanted_along = (np.float32(max(palette.sun_height, 0.02)) - below) / 2
     narrow = unseen + np.float32(0.016)
-    strength = 0.0013 / narrow**2 * np.exp(-below * 1.2)
-    far = np.exp(-below * 26) * np.float32(0.75)
+    strength = 0.0036 / narrow**2 * np.exp(-below * 1.2)
+    far = np.exp(-below * 30) * np.float32(0.5)
     haze = mix(palette.horizon, palette.haze, 0.5)
     deep = palette.water
-    crest = mix(palette.water, palette.glow, 0.18) * np.float32(1.6)
+    crest = mix(palette.water, palette.glow, 0.05) * np.float32(1.7)
+    sparkle = palette.sun * np.float32(9 / max(float(palette.sun.max()), 3))
     scale = np.float32(_LEVELS / 1.2)
     inverse = np.float32(1) / (narrow * np.float32(1.4142))
 
@@ -166,7 +209,7 @@ def _shading(
             sky -= body
             sky *= reflect
             sky += body
-            sky += glitter * palette.sun[channel]
+            sky += glitter * sparkle[channel]
             sky += (haze[channel] - sky) * far
             out[channel] = sky
 

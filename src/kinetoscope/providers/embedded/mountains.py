@@ -1,0 +1,94 @@
+"""Mountains behind mountains, with mist in the valleys; and the same seen in a lake."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from kinetoscope.providers.embedded.mirror import mirror
+from kinetoscope.providers.embedded.noise import Planes
+from kinetoscope.providers.embedded.ridges import Ridge, ridge_painter
+from kinetoscope.providers.embedded.sky import sky_at
+from kinetoscope.providers.embedded.stage import Moment, Scene, SlowPlate, Stage
+from kinetoscope.providers.embedded.tone import light, mix
+
+_BACKDROP_FRAMES = 8
+_RANGES = 5
+
+
+def scene(stage: Stage) -> Scene:
+    """Ranges from the horizon to our feet."""
+    plate = SlowPlate(backdrop(stage, stage.height, _ranges(stage, 1.0)), _rhythm(stage))
+
+    def paint(moment: Moment, planes: Planes) -> None:
+        plate.show(moment.frame, planes)
+
+    return Scene(paint=paint, lens=False)
+
+
+def lake(stage: Stage) -> Scene:
+    """The far ranges only, and still water that shows them again."""
+    row = stage.horizon_row
+    ranges = _ranges(stage, 0.62)[:3]
+    plate = SlowPlate(backdrop(stage, row, ranges), _rhythm(stage))
+    water = mirror(stage, stage.height - row)
+
+    def paint(moment: Moment, planes: Planes) -> None:
+        plate.show(moment.frame, planes[:, :row])
+        water(moment, planes)
+
+    return Scene(paint=paint, lens=False)
+
+
+def backdrop(stage: Stage, rows: int, ridges: list[Ridge]) -> Callable[[int], Planes]:
+    """Sky and ridges at one frame, in full."""
+    above = sky_at(stage, rows)
+    painters = [ridge_painter(stage, ridge, str(place)) for place, ridge in enumerate(ridges)]
+
+    def at(frame: int) -> Planes:
+        moment = stage.moment_at(frame)
+        full = above(frame)
+        if rows < stage.height:
+            whole = np.empty((3, stage.height, stage.width), dtype=np.float32)
+            whole[:, :rows] = full
+            full = whole
+        for painter in painters:
+            painter(moment, full)
+        return full[:, :rows]
+
+    return at
+
+
+def _rhythm(stage: Stage) -> int:
+    """Pans are painted more often: a cross-fade may not bridge more than about a pixel."""
+    if not stage.moving:
+        return 1
+    return 3 if stage.moment_at(0).pan else _BACKDROP_FRAMES
+
+
+def _ranges(stage: Stage, height: float) -> list[Ridge]:
+    rng = stage.chance("ranges")
+    palette = stage.palette
+    winter = stage.reading.weather == "snow"
+    rock = mix(palette.ground, light("#4a4654"), 0.5)
+    warm = mix(rock, palette.glow, 0.35) * np.float32(1 - 0.7 * palette.night)
+    top = stage.horizon
+    ridges = []
+    for place in range(_RANGES):
+        near = place / (_RANGES - 1)
+        far = (1 - near) ** 1.25
+        tall = (0.2 - 0.12 * near) * height * float(rng.uniform(0.85, 1.15))
+        ridges.append(
+            Ridge(
+                base=top - 0.2 * height * (1 - near) + 0.34 * near**1.6,
+                rise=tall * 0.62,
+                near=0.15 + 0.85 * near,
+                falloff=1.12 + 0.1 * near,
+                stretch=5.2 - 1.2 * near,
+                mist=0.92 - 0.5 * near,
+                snow=(0.09 if place < 2 else 0.0) + (0.06 if winter else 0.0),  # noqa: PLR2004
+                colour=mix(mix(rock, palette.ground, near), palette.haze, 0.72 * far),
+                lit=mix(mix(warm, palette.ground, near * 0.75), palette.haze, 0.6 * far),
+                rugged=0.9 - 0.45 * near,
+            )
+        )
+    return ridges
