@@ -19,7 +19,8 @@ import psycopg
 from kinetoscope.postgres.cluster import cluster_in
 from kinetoscope.postgres.leftovers import processes
 
-SOURCE = Path(__file__).parents[2] / "src"
+# Whoever runs the holder finds our source and our libraries.
+MODULES = f"{Path(__file__).parents[2] / 'src'}:{Path(psycopg.__file__).parents[1]}"
 ROOT = os.geteuid() == 0
 _ANSWER_TIMEOUT_S = 40
 # Measured: 0.1 to 0.4. Other work shares the machine, so the tests do not insist.
@@ -122,21 +123,23 @@ def holders() -> Iterator[Start]:
         folder: Path,
         *extra: Path,
         interpreter: str = sys.executable,
-        path: str = str(SOURCE),
+        path: str = MODULES,
         user: tuple[int, int] | None = None,
     ) -> Holder:
         started.append(Holder(folder, *extra, interpreter=interpreter, path=path, user=user))
         return started[-1]
 
-    yield start
-    for holder in started:
-        holder.kill()
-        for pipe in (holder.process.stdin, holder.process.stdout):
-            assert pipe is not None
-            pipe.close()
-    for folder in {holder.folder for holder in started}:
-        if (folder / "data").exists():
-            _await_end(folder)
+    try:
+        yield start
+    finally:
+        for holder in started:
+            holder.kill()
+            for pipe in (holder.process.stdin, holder.process.stdout):
+                assert pipe is not None
+                pipe.close()
+        for folder in {holder.folder for holder in started}:
+            if (folder / "data").exists():
+                _await_end(folder)
 
 
 def _await_end(folder: Path) -> None:
@@ -154,8 +157,10 @@ def open_folder() -> Iterator[Path]:
     """Make a folder that user nobody can reach, unlike those of `tmp_path`."""
     folder = Path(tempfile.mkdtemp(prefix="kinetoscope-test-", dir="/tmp"))
     folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def until(condition: Callable[[], object]) -> float:

@@ -9,15 +9,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
-from tests.story.postgres_holder import ROOT, SOURCE, Start, holders, kept, open_folder, write
+from tests.story.postgres_holder import MODULES, ROOT, Start, holders, kept, open_folder, write
 
 from kinetoscope.postgres.cluster import cluster_in
 
 _DEBIAN = Path("/usr/lib/postgresql/15/bin")
-_SITE = Path(psycopg.__file__).parents[1]
 
 
 @pytest.fixture
@@ -36,8 +34,8 @@ def test_an_ordinary_user_runs_it_as_himself(base: Path, start: Start):
     user = (pwd.getpwnam("nobody").pw_uid, pwd.getpwnam("nobody").pw_gid) if ROOT else None
     if user:
         os.chown(base, *user)
-    folder, path = base / "postgres", f"{SOURCE}:{_SITE}"
-    state = start(folder, interpreter=_interpreter(user), path=path, user=user).read()
+    folder = base / "postgres"
+    state = start(folder, interpreter=_interpreter(user), user=user).read()
     assert state["owner"]
     assert (folder / "data").stat().st_uid == (user[0] if user else os.geteuid())
     assert kept(state, write(state))
@@ -50,7 +48,7 @@ def _interpreter(user: tuple[int, int] | None) -> str:
         with contextlib.suppress(OSError):
             probe = subprocess.run(
                 [interpreter, "-c", "import psycopg, structlog"],
-                env={"PYTHONPATH": str(_SITE)},
+                env={"PYTHONPATH": MODULES},
                 cwd="/",
                 check=False,
                 capture_output=True,
@@ -143,7 +141,7 @@ def test_programs_out_of_the_servers_reach_are_copied_once(base: Path, start: St
             (site / part.name).symlink_to(part)
     copies: list[Path] = []
     for _ in range(2):
-        holder = start(base / "postgres", path=f"{SOURCE}:{site}")
+        holder = start(base / "postgres", path=f"{site}:{MODULES}")
         assert holder.read()["owner"]
         copies += (base / "postgres" / "binaries").iterdir()
         holder.close()

@@ -6,7 +6,7 @@ from kinetoscope.kernel.addresses import denied_reason, is_within, read_address
 
 # The first and the last address of every range that is not the public internet's.
 DENIED = (
-    *("0.0.0.0", "0.0.0.1", "0.255.255.255"),
+    *("0.0.0.0", "0.0.0.1", "0.255.255.255"),  # noqa: S104 - never bound
     *("10.0.0.0", "10.255.255.255"),
     *("100.64.0.0", "100.100.100.200", "100.127.255.255"),
     *("127.0.0.0", "127.0.0.1", "127.255.255.255"),
@@ -65,12 +65,12 @@ PUBLIC = (
 
 
 @pytest.mark.parametrize("text", DENIED)
-def test_an_address_outside_the_public_internet_is_denied(text):
+def test_an_address_outside_the_public_internet_is_denied(text: str):
     assert denied_reason(ip_address(text))
 
 
 @pytest.mark.parametrize("text", PUBLIC)
-def test_a_public_address_is_not_denied(text):
+def test_a_public_address_is_not_denied(text: str):
     assert denied_reason(ip_address(text)) is None
 
 
@@ -94,5 +94,5 @@ def test_a_network_holds_only_addresses_of_its_own_family():
 @pytest.mark.parametrize(
     "text", ["localhost", "127.1", "0x7f000001", "2130706433", "0177.0.0.1", ""]
 )
-def test_only_canonical_addresses_are_read_as_such(text):
+def test_only_canonical_addresses_are_read_as_such(text: str):
     assert read_address(text) is None

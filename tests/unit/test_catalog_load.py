@@ -192,6 +192,25 @@ def test_two_inputs_of_one_kind_of_media(tmp_path: Path):
         loaded(tmp_path, GOOD.replace("[sizes.480p]", second))
 
 
+def test_names_that_mean_something_have_one_type(tmp_path: Path):
+    text = GOOD.replace("[inputs.imageUrls]", "[inputs.seed]")
+    with pytest.raises(CatalogInvalid, match=r"inputs\.seed\.type: must be integer"):
+        loaded(tmp_path, text)
+
+
+def test_pictures_need_sizes(tmp_path: Path):
+    text = GOOD.replace('[sizes.480p]\n"16:9" = [854, 480]', "")
+    text = text.replace('[sizes.720p]\n"16:9" = [1280, 720]', "").replace('shape = "16:9"', "")
+    with pytest.raises(CatalogInvalid, match="sizes: is missing"):
+        loaded(tmp_path, text)
+
+
+def test_numbers_are_numbers(tmp_path: Path):
+    field = '[inputs.level]\ntype = "number"\ntitle = "L"\ndescription = "L."\noptions = ["1"]\n'
+    with pytest.raises(CatalogInvalid, match=r"inputs\.level\.options: must be a list of numbers"):
+        loaded(tmp_path, GOOD.replace("[sizes.480p]", field + "[sizes.480p]"))
+
+
 def test_footage_prices_without_a_plain_rate_need_a_source(tmp_path: Path):
     price = 'unit = "footage_second"\nfootage_max_s = 30\nrates_with_video = '
     text = GOOD.replace('unit = "second"\nrates = ', price)

@@ -76,10 +76,36 @@ def present(authorization: str | None) -> PresentedKey:
     return presented
 
 
+OPENS = """
+  api_key.id = %(key_id)s
+  and api_key.secret_sha256 = %(key_secret_sha256)s
+  and api_key.mode = %(key_mode)s
+  and api_key.active
+  and (api_key.expires_at is null or api_key.expires_at > %(now)s)
+  and %(key_scope)s = any (api_key.scopes)
+  and account.id = api_key.account_id
+  and account.api_access
+"""
+"""The same decision as `admit` and `require` together, as a condition for a statement that must
+not do anything unless the key opens. A test holds the two against each other, state by state."""
+
+
+def opens_parameters(presented: PresentedKey, scope: str) -> dict[str, object]:
+    """Return what `OPENS` needs, but for `now`."""
+    return {
+        "key_id": presented.id,
+        "key_secret_sha256": presented.secret_sha256,
+        "key_mode": presented.mode,
+        "key_scope": scope,
+    }
+
+
 def admit(presented: PresentedKey, record: KeyRecord | None, now: datetime) -> Caller:
     """Decide whether a key opens; raises Unauthenticated or Forbidden in the contract's words."""
     stored = NO_SUCH_SECRET if record is None else bytes(record.secret_sha256)
     if not equal(stored, presented.secret_sha256) or record is None:
+        raise Unauthenticated("Invalid API Key")
+    if record.mode != presented.mode:
         raise Unauthenticated("Invalid API Key")
     if not record.active:
         raise Unauthenticated("API Key is inactive")
@@ -167,21 +193,8 @@ async def rotate(
     if old.replaced_by is not None:
         raise InvalidRequest(f"Key {key_id} was already replaced by {old.replaced_by}")
     issued = issue_key(KeyMode(old.mode))
-    rotated = await database.execute(
-        """
-        with successor as (
-          insert into api_key
-            (id, account_id, name, mode, secret_sha256, last_four, scopes, expires_at, created_at)
-          select %(id)s, account_id, name, mode, %(secret_sha256)s, %(last_four)s, scopes,
-                 expires_at, %(now)s
-          from api_key where id = %(old_id)s and replaced_by is null
-          returning id
-        )
-        update api_key
-        set replaced_by = successor.id, expires_at = least(expires_at, %(old_expires_at)s)
-        from successor
-        where api_key.id = %(old_id)s
-        """,
+    await database.execute(
+        ROTATE,
         {
             "id": issued.id,
             "secret_sha256": issued.secret_sha256,
@@ -191,9 +204,32 @@ async def rotate(
             "now": now,
         },
     )
-    if rotated != 1:
+    # Read back, not counted: a statement that was repeated after its effect touches no row.
+    replaced = await _find(database, key_id)
+    if replaced.replaced_by != issued.id:
         raise InvalidRequest(f"Key {key_id} was replaced just now by somebody else")
     return issued
+
+
+ROTATE = """
+with replaced as (
+  -- Locked, so that of two rotations at once the second finds nothing left to replace.
+  select id, account_id, name, scopes, mode, expires_at
+  from api_key where id = %(old_id)s and replaced_by is null
+  for update
+), successor as (
+  insert into api_key
+    (id, account_id, name, mode, secret_sha256, last_four, scopes, expires_at, created_at)
+  select %(id)s, account_id, name, mode, %(secret_sha256)s, %(last_four)s, scopes,
+         expires_at, %(now)s
+  from replaced
+  returning id
+)
+update api_key
+set replaced_by = successor.id, expires_at = least(api_key.expires_at, %(old_expires_at)s)
+from successor
+where api_key.id = %(old_id)s
+"""
 
 
 async def set_active(database: Database, key_id: KeyId, *, active: bool) -> None:

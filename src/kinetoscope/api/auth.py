@@ -36,11 +36,8 @@ def presented(request: Request) -> PresentedKey:
     return keys.present(request.headers.get("authorization"))
 
 
-async def authenticate(
-    request: Request, database: Database, seen: KeysSeen, scope: str, now: datetime
-) -> Caller:
+async def authenticate(database: Database, key: PresentedKey, scope: str, now: datetime) -> Caller:
     """Return who is asking; raises Unauthenticated or Forbidden."""
-    caller = await keys.authenticate(database, presented(request), now)
+    caller = await keys.authenticate(database, key, now)
     keys.require(caller, scope)
-    seen.add(caller.key_id)
     return caller

@@ -1,5 +1,6 @@
 """createTask and recordInfo, as https://kinovi.ai/docs/common/reference/api-overview has them."""
 
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,7 +12,13 @@ from starlette.responses import Response
 from kinetoscope.api.auth import KeysSeen, authenticate, presented
 from kinetoscope.api.envelope import answer, credits_json
 from kinetoscope.kernel.clock import unix_ms
-from kinetoscope.kernel.errors import BodyTooLarge, InputIssue, InvalidRequest
+from kinetoscope.kernel.errors import (
+    BodyTooLarge,
+    InputIssue,
+    InvalidInputs,
+    InvalidRequest,
+    UnknownModel,
+)
 from kinetoscope.media.signing import Signer
 from kinetoscope.tasks import create, read
 from kinetoscope.tasks.read import Record
@@ -19,6 +26,9 @@ from kinetoscope.tasks.task import StoredOutput
 from kinetoscope.wiring import Runtime
 
 CALLBACK_URL_LENGTH_MAX = 2048
+
+LENGTH = re.compile(r"[0-9]{1,18}")
+"""Digits that are safe to read as a number; Python refuses thousands of them."""
 
 
 def router(runtime: Runtime, seen: KeysSeen) -> APIRouter:
@@ -30,9 +40,17 @@ def router(runtime: Runtime, seen: KeysSeen) -> APIRouter:
     async def create_task(request: Request) -> Response:
         """Create a task; its credits are held at once."""
         now = runtime.clock()
-        caller = await authenticate(request, database, seen, "tasks:write", now)
-        asked = parse_request(await read_body(request, settings.body_bytes_max))
-        task_id = await create.create(database, runtime.catalog, runtime.routes, caller, asked, now)
+        key = presented(request)
+        try:
+            asked = parse_request(await read_body(request, settings.body_bytes_max))
+            task_id = await create.create(
+                database, runtime.catalog, runtime.routes, key, asked, now
+            )
+        except (InvalidRequest, BodyTooLarge, UnknownModel, InvalidInputs):
+            # A stranger learns that the key is bad before anything else.
+            await authenticate(database, key, create.SCOPE, now)
+            raise
+        seen.add(key.id)
         return answer({"taskId": task_id})
 
     @routes.get("/recordInfo")
@@ -50,7 +68,7 @@ def router(runtime: Runtime, seen: KeysSeen) -> APIRouter:
 async def read_body(request: Request, bytes_max: int) -> bytes:
     """Read a request's body; raises BodyTooLarge as soon as that is clear."""
     stated = request.headers.get("content-length", "")
-    if stated.isdigit() and int(stated) > bytes_max:
+    if LENGTH.fullmatch(stated) and int(stated) > bytes_max:
         raise BodyTooLarge(bytes_max)
     chunks = []
     size = 0
@@ -101,9 +119,10 @@ def is_callback_url(url: object) -> bool:
         return False
     try:
         parts = urlsplit(url)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname) and " " not in url
+        has_place = bool(parts.hostname) and parts.port != 0  # a port out of range raises
     except ValueError:
         return False
+    return parts.scheme in {"http", "https"} and has_place and " " not in url
 
 
 def record_json(record: Record, signer: Signer) -> dict[str, Any]:

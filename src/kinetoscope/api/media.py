@@ -10,7 +10,7 @@ from kinetoscope.kernel.errors import RangeUnsatisfiable
 from kinetoscope.media.store import media_type_of
 from kinetoscope.wiring import Runtime
 
-RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 HTTP_PARTIAL = 206
 
@@ -40,7 +40,7 @@ def router(runtime: Runtime) -> APIRouter:
             "ETag": f'"{stored.tag}"',
             "X-Content-Type-Options": "nosniff",
         }
-        if request.headers.get("if-none-match") == headers["ETag"]:
+        if is_known(request.headers.get("if-none-match", ""), headers["ETag"]):
             return Response(status_code=304, headers=headers)
         part = None
         if request.headers.get("if-range", headers["ETag"]) == headers["ETag"]:
@@ -57,6 +57,12 @@ def router(runtime: Runtime) -> APIRouter:
         )
 
     return routes
+
+
+def is_known(header: str, tag: str) -> bool:
+    """Whether If-None-Match names a tag; proxies make tags weak, RFC 9110 §13.1.2 compares so."""
+    known = [text.strip().removeprefix("W/") for text in header.split(",")]
+    return tag in known or known == ["*"]
 
 
 def parse_range(header: str | None, bytes_size: int) -> tuple[int, int] | None:

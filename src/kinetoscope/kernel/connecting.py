@@ -5,6 +5,7 @@ is the last moment and the one that counts.
 """
 
 import asyncio
+import errno
 import socket
 from collections.abc import Awaitable, Callable
 
@@ -12,11 +13,13 @@ import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from typing_extensions import override
 
+from kinetoscope.kernel.errors import KinetoscopeError
+
 Resolve = Callable[[str], Awaitable[tuple[str, ...]]]
 """Looks a host name up; raises OSError where it has no address."""
 
 CheckAddress = Callable[[str, int], None]
-"""Takes an address as text and a port; raises where no connection may go there."""
+"""Takes an address as text and a port; raises a KinetoscopeError where no connection may go."""
 
 
 async def system_resolve(host: str) -> tuple[str, ...]:
@@ -27,11 +30,19 @@ async def system_resolve(host: str) -> tuple[str, ...]:
 
 
 def checked_connector(check: CheckAddress, resolve: Resolve) -> aiohttp.TCPConnector:
-    """Make a connector for one exchange: it keeps no connection and remembers no name."""
+    """Make a connector for one exchange: it keeps no connection and remembers no name.
+
+    A refusal at the lookup comes out as `check` raised it, one at the socket as a
+    ClientConnectorError whose `os_error` is a PermissionError.
+    """
 
     def checked_socket(info: aiohttp.AddrInfoType) -> socket.socket:
         family, kind, protocol, _, sockaddr = info
-        check(str(sockaddr[0]), int(sockaddr[1]))
+        try:
+            check(str(sockaddr[0]), int(sockaddr[1]))
+        except KinetoscopeError as refusal:
+            # The race for the quickest address tells nobody of anything but an OSError.
+            raise PermissionError(errno.EACCES, str(refusal)) from None
         return socket.socket(family, kind, protocol)
 
     return aiohttp.TCPConnector(

@@ -13,7 +13,7 @@ import asyncio
 import base64
 import binascii
 import re
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +34,7 @@ _PIECE_BYTES = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TEMPORARY_STATUSES = frozenset({408, 425, 429, *range(500, 600)})
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,62}/[a-z0-9][a-z0-9!#$&^_.+-]{0,62}")
+_NOT_ALLOWED = "The URL leads to an address that is not allowed"
 _UNKNOWN_TYPE = "application/octet-stream"
 # A data URI's head is short; a comma further in belongs to something else.
 _DATA_URI_HEAD = re.compile(r"(?i:data):([^,;]{0,127})((?:;[^,;]{1,127}){0,8});(?i:base64),")
@@ -143,7 +144,9 @@ def _told_safely() -> Iterator[None]:
         raise OutboundFailed("The host's name has no address", temporary=True) from None
     except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientConnectorSSLError):
         raise OutboundFailed("No trusted TLS connection", temporary=True) from None
-    except aiohttp.ClientConnectorError:
+    except aiohttp.ClientConnectorError as error:
+        if isinstance(error.os_error, PermissionError):
+            raise OutboundRefused(_NOT_ALLOWED) from None
         raise OutboundFailed("The host does not accept connections", temporary=True) from None
     except aiohttp.InvalidURL:
         raise OutboundRefused("The URL cannot be read") from None
@@ -152,15 +155,13 @@ def _told_safely() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _session(
-    egress: Egress, resolve: Resolve, headers: Mapping[str, str] | None = None
-) -> AsyncIterator[aiohttp.ClientSession]:
+async def _session(egress: Egress, resolve: Resolve) -> AsyncIterator[aiohttp.ClientSession]:
     # One session per exchange: no cookie, connection or looked-up address outlives it.
     connector = checked_connector(partial(_check_address, egress), resolve)
     async with aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"Accept-Encoding": "identity", "User-Agent": "Kinetoscope", **(headers or {})},
+        headers={"Accept-Encoding": "identity", "User-Agent": "Kinetoscope"},
         auto_decompress=False,
         trust_env=False,
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=egress.connect_timeout_s),
@@ -195,11 +196,11 @@ def _checked_url(egress: Egress, text: str) -> URL:
 def _check_address(egress: Egress, text: str, port: int) -> None:
     address = read_address(text)
     if address is None or is_within(address, egress.denied_networks):
-        raise OutboundRefused("The URL leads to an address that is not allowed")
+        raise OutboundRefused(_NOT_ALLOWED)
     if is_within(address, egress.allowed_networks):
         return
     if denied_reason(address) is not None:
-        raise OutboundRefused("The URL leads to an address that is not allowed")
+        raise OutboundRefused(_NOT_ALLOWED)
     if port not in egress.ports:
         raise OutboundRefused(f"Port {port} is not allowed")
 

@@ -31,6 +31,7 @@ class PresentedKey:
     """What an API key says of itself: which row to look up, and the hash that must match it."""
 
     id: KeyId
+    mode: KeyMode
     secret_sha256: bytes
 
 
@@ -73,7 +74,8 @@ def parse_key(text: str) -> PresentedKey | None:
     match = KEY_SHAPE.fullmatch(text)
     if match is None or checksum(text[:-6]) != match[4]:
         return None
-    return PresentedKey(KeyId(match[2]), hashlib.sha256(match[3].encode()).digest())
+    secret_sha256 = hashlib.sha256(match[3].encode()).digest()
+    return PresentedKey(KeyId(match[2]), KeyMode(match[1]), secret_sha256)
 
 
 def equal(one: bytes, other: bytes) -> bool:

@@ -192,9 +192,12 @@ def forget_sockets(cluster: Cluster) -> None:
 
 def bound_log(cluster: Cluster) -> None:
     """Keep the log small: what is too much moves to `server.log.1`, whatever was there before."""
-    if cluster.log.exists() and cluster.log.stat().st_size > _LOG_BYTES_MAX:
+    if cluster.log.is_file() and cluster.log.lstat().st_size > _LOG_BYTES_MAX:
+        older = cluster.log.with_suffix(".log.1")
+        older.unlink(missing_ok=True)
         # Copied and emptied, not renamed: a running server keeps on writing to the same file.
-        shutil.copyfile(cluster.log, cluster.log.with_suffix(".log.1"))
+        shutil.copyfile(cluster.log, older)
+        older.chmod(0o600)
         os.truncate(cluster.log, 0)
 
 
@@ -241,7 +244,8 @@ def start(cluster: Cluster, binaries: Binaries, claim: int) -> "subprocess.Popen
 def _spawn(
     cluster: Cluster, program: list[str], *, death_signal: int, claim: int
 ) -> "subprocess.Popen[bytes]":
-    descriptor = os.open(cluster.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW
+    descriptor = os.open(cluster.log, flags, 0o600)
     with os.fdopen(descriptor, "ab") as log:
         cluster.user.own(cluster.log)
         return subprocess.Popen(  # noqa: S603 - PostgreSQL's own programs, no shell

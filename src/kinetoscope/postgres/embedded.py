@@ -97,7 +97,7 @@ class EmbeddedServer:
         return self._ownership.held
 
     def postmaster_pid(self) -> int | None:
-        """Return the server's process id, or None while it does not run."""
+        """Return the server's process id, or None where none runs or it is out of sight."""
         if self.owner:
             return self._postmaster.pid()
         found = leftovers.processes(self._cluster)

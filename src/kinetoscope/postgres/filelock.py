@@ -12,6 +12,8 @@ from kinetoscope.postgres.server_user import ServerUser
 if sys.platform != "win32":
     import fcntl
 
+_FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | getattr(os, "O_NOFOLLOW", 0)
+
 
 class FileLock:
     """An exclusive flock on a file that is never deleted.
@@ -44,7 +46,7 @@ class FileLock:
         if self._descriptor is not None:
             return True
         try:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self._path, _FLAGS, 0o600)
         except OSError as error:
             raise SettingInvalid(
                 f"The lock file {self._path} cannot be opened: {error.strerror}. Set "

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+import orjson
 import psycopg
 import structlog
 from psycopg.rows import TupleRow, class_row
+from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from kinetoscope.kernel.errors import DatabaseUnavailable
@@ -44,6 +46,7 @@ class Database:
             timeout=patience_s,
             reconnect_timeout=10,
             kwargs={"autocommit": True},
+            configure=_configure,
         )
 
     async def open(self) -> None:
@@ -113,6 +116,11 @@ class Database:
                 if loop.time() >= deadline:
                     raise DatabaseUnavailable from error
                 await asyncio.sleep(RETRY_DELAY_S)
+
+
+async def _configure(connection: Connection) -> None:
+    set_json_loads(orjson.loads, connection)
+    set_json_dumps(orjson.dumps, connection)
 
 
 def is_unreachable(error: Exception) -> bool:

@@ -33,7 +33,8 @@ class ServerUser:
         if not self.switched:
             return
         try:
-            os.chown(path, self.uid, self.gid)
+            # In a folder of that user a link could lead anywhere.
+            os.chown(path, self.uid, self.gid, follow_symlinks=False)
         except OSError as error:
             raise SettingInvalid(
                 f"PostgreSQL refuses to run as root, and here root may not hand {path} to user "

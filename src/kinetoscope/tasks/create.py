@@ -1,7 +1,8 @@
 """Create: check, price, and then one statement that holds, records and enqueues, or does nothing.
 
-The caller is already authenticated. Everything that can be refused is refused before anything is
-written; what is left to the database, the cap and the credits, is one conditional UPDATE.
+Everything that can be refused by looking is refused before the database is asked. The rest, key,
+cap and credits, is the condition of one UPDATE; where it does not hold, the reason is looked up
+afterwards.
 """
 
 import secrets
@@ -11,14 +12,14 @@ from datetime import datetime
 from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 
-from kinetoscope.accounts.keys import Caller
+from kinetoscope.accounts import keys
 from kinetoscope.catalog import check, price
 from kinetoscope.catalog.spec import Catalog
 from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.errors import CapReached, CreditsShort
-from kinetoscope.kernel.ids import AccountId, TaskId, new_media_name, new_task_id
+from kinetoscope.kernel.ids import TaskId, new_media_name, new_task_id
 from kinetoscope.kernel.order import Order
-from kinetoscope.kernel.secrets import KeyMode
+from kinetoscope.kernel.secrets import KeyMode, PresentedKey
 from kinetoscope.postgres.pool import Database
 from kinetoscope.tasks import store
 from kinetoscope.tasks.route import Route, Routes
@@ -27,6 +28,8 @@ SEED_MAX = 2**31 - 1
 """The largest seed that every model accepts."""
 
 FREE = Credits(0)
+
+SCOPE = "tasks:write"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,35 +46,49 @@ async def create(
     database: Database,
     catalog: Catalog,
     routes: Routes,
-    caller: Caller,
+    key: PresentedKey,
     request: Request,
     now: datetime,
 ) -> TaskId:
     """Create a task and hold its price; return its id.
 
-    Raises UnknownModel, InvalidInputs, CreditsShort or CapReached, and then nothing was written.
+    Raises UnknownModel or InvalidInputs before the key was looked at; then Unauthenticated,
+    Forbidden, CreditsShort or CapReached. Whatever it raises, nothing was written.
     """
     model = catalog.find(request.model)
     order = check.check(model, request.inputs, auto_fix=request.auto_fix)
-    is_test = caller.mode is KeyMode.TEST
+    is_test = key.mode is KeyMode.TEST
     held = FREE if is_test else price.hold(model, order)
     route = routes.test if is_test else routes.by_model[model.id]
     task_id = new_task_id()
-    await _write(
-        database,
-        caller.account_id,
-        held,
-        {
-            "task_id": task_id,
-            "account_id": caller.account_id,
-            "key_id": caller.key_id,
-            "price": held,
-            "callback_url": request.callback_url,
-            "now": now,
-            **_what(order, route),
-        },
-    )
+    parameters = {
+        **keys.opens_parameters(key, SCOPE),
+        **_what(order, route),
+        "task_id": task_id,
+        "price": held,
+        "callback_url": request.callback_url,
+        "now": now,
+    }
+    attempts_left = 3
+    while not await _written(database, parameters):
+        # What was refused may be allowed by the time it is explained; then it is tried again,
+        # but not for ever, since an account may be fed and drained all the time.
+        attempts_left -= 1
+        await _explain(database, key, held, now, final=attempts_left == 0)
     return task_id
+
+
+async def _explain(
+    database: Database, key: PresentedKey, required: Credits, now: datetime, *, final: bool
+) -> None:
+    """Raise the reason why a task could not be created."""
+    caller = await keys.authenticate(database, key, now)
+    keys.require(caller, SCOPE)
+    balance = await store.balance(database, caller.account_id)
+    if balance.tasks_running >= balance.tasks_running_max or final:
+        raise CapReached(limit=balance.tasks_running_max, current=balance.tasks_running)
+    if balance.available < required:
+        raise CreditsShort(required=required, available=balance.available)
 
 
 def _what(order: Order, route: Route) -> dict[str, object]:
@@ -83,21 +100,6 @@ def _what(order: Order, route: Route) -> dict[str, object]:
         "provider": route.provider,
         "queue": route.queue,
     }
-
-
-async def _write(
-    database: Database, account_id: AccountId, required: Credits, parameters: dict[str, object]
-) -> None:
-    # The balance may change between the refused statement and the look at it; then try again.
-    # Bounded, because an account that is fed and drained all the time could go on like that.
-    attempts_left = 3
-    while not await _written(database, parameters):
-        attempts_left -= 1
-        balance = await store.balance(database, account_id)
-        if balance.tasks_running >= balance.tasks_running_max or attempts_left == 0:
-            raise CapReached(limit=balance.tasks_running_max, current=balance.tasks_running)
-        if balance.available < required:
-            raise CreditsShort(required=required, available=balance.available)
 
 
 async def _written(database: Database, parameters: dict[str, object]) -> bool:

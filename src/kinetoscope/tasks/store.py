@@ -9,6 +9,7 @@ from datetime import datetime
 
 from psycopg.types.json import Jsonb
 
+from kinetoscope.accounts import keys
 from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.errors import LeaseLost
 from kinetoscope.kernel.ids import AccountId, TaskId
@@ -33,18 +34,19 @@ class Balance:
     tasks_running_max: int
 
 
-CREATE = """
+CREATE = f"""
 with charged as (
-  -- Cap and credits in one condition: parallel requests queue up on this row, and each sees what
-  -- the one before it left.
+  -- Key, cap and credits in one condition: parallel requests queue up on the account's row, and
+  -- each sees what the one before it left.
   update account
   set available = available - %(price)s,
       held = held + %(price)s,
       tasks_running = tasks_running + 1
-  where id = %(account_id)s
+  from api_key
+  where {keys.OPENS}
     and available >= %(price)s
     and tasks_running < tasks_running_max
-  returning id
+  returning account.id
 ), hold as (
   insert into ledger_entry
     (account_id, task_id, kind, granted, available, held, spent, created_at)
@@ -64,7 +66,7 @@ select id, enqueue_advance(id, %(queue)s::text) from created
 
 
 async def create(database: Database, parameters: Parameters) -> bool:
-    """Charge the hold, record the task and enqueue it; False if cap or credits forbade it."""
+    """Hold the price, record the task and enqueue it; False if key, cap or credits forbade it."""
     return await database.execute(CREATE, parameters) == 1
 
 

@@ -3,23 +3,49 @@
 from collections.abc import Callable
 
 from kinetoscope.kernel.order import Size
-from kinetoscope.providers.embedded import mountains, sea
+from kinetoscope.providers.embedded import (
+    abstract,
+    city,
+    desert,
+    forest,
+    mountains,
+    sea,
+    space,
+    underwater,
+    village,
+)
 from kinetoscope.providers.embedded.camera import Move
 from kinetoscope.providers.embedded.chance import chance
+from kinetoscope.providers.embedded.noise import Planes
 from kinetoscope.providers.embedded.palette import palette_of
 from kinetoscope.providers.embedded.prompt import Reading
 from kinetoscope.providers.embedded.stage import Moment, Scene, Stage
+from kinetoscope.providers.embedded.subjects import subjects_of
+from kinetoscope.providers.embedded.weather import weather_of
 
 _SCENES: dict[str, Callable[[Stage], Scene]] = {
     "sea": sea.scene,
     "mountains": mountains.scene,
     "lake": mountains.lake,
+    "city": city.scene,
+    "forest": forest.scene,
+    "desert": desert.dunes,
+    "meadow": desert.meadow,
+    "space": space.scene,
+    "abstract": abstract.scene,
+    "underwater": underwater.scene,
+    "village": village.scene,
 }
 _HORIZONS = {
     "sea": (0.5, 0.6),
     "lake": (0.56, 0.64),
     "mountains": (0.66, 0.74),
+    "city": (0.7, 0.76),
+    "forest": (0.62, 0.7),
+    "desert": (0.54, 0.62),
+    "meadow": (0.54, 0.62),
 }
+_AIRLESS = {"space", "underwater", "abstract"}
 
 
 def set_stage(
@@ -50,7 +76,19 @@ def set_stage(
 
 def scene_of(stage: Stage) -> Scene:
     """Everything the prompt asks for, back to front."""
-    return _SCENES.get(stage.reading.scene, sea.scene)(stage)
+    scene = _SCENES.get(stage.reading.scene, sea.scene)(stage)
+    over = subjects_of(stage)
+    if stage.reading.scene not in _AIRLESS:
+        over += weather_of(stage)
+    if not over:
+        return scene
+
+    def paint(moment: Moment, planes: Planes) -> None:
+        scene.paint(moment, planes)
+        for painter in over:
+            painter(moment, planes)
+
+    return Scene(paint=paint, lens=scene.lens)
 
 
 def moments(move: Move, frames: int) -> Callable[[int], Moment]:

@@ -71,24 +71,24 @@ def _ranges(stage: Stage, height: float) -> list[Ridge]:
     winter = stage.reading.weather == "snow"
     rock = mix(palette.ground, light("#4a4654"), 0.5)
     warm = mix(rock, palette.glow, 0.35) * np.float32(1 - 0.7 * palette.night)
-    top = stage.horizon
+    air = mix(palette.haze, palette.zenith, 0.5) * np.float32(0.85)
     ridges = []
     for place in range(_RANGES):
         near = place / (_RANGES - 1)
-        far = (1 - near) ** 1.25
-        tall = (0.2 - 0.12 * near) * height * float(rng.uniform(0.85, 1.15))
+        far = (1 - near) ** 1.1
+        tall = (0.17 - 0.09 * near) * height * float(rng.uniform(0.85, 1.2))
         ridges.append(
             Ridge(
-                base=top - 0.2 * height * (1 - near) + 0.34 * near**1.6,
-                rise=tall * 0.62,
+                base=stage.horizon - 0.17 * height * (1 - near) + 0.3 * near**1.5,
+                rise=tall * 0.6,
                 near=0.15 + 0.85 * near,
-                falloff=1.12 + 0.1 * near,
-                stretch=5.2 - 1.2 * near,
-                mist=0.92 - 0.5 * near,
-                snow=(0.09 if place < 2 else 0.0) + (0.06 if winter else 0.0),  # noqa: PLR2004
-                colour=mix(mix(rock, palette.ground, near), palette.haze, 0.72 * far),
-                lit=mix(mix(warm, palette.ground, near * 0.75), palette.haze, 0.6 * far),
-                rugged=0.9 - 0.45 * near,
+                falloff=1.0 + 0.06 * near,
+                stretch=7.0 - 2.2 * near,
+                mist=0.7 - 0.35 * near,
+                snow=(0.07 if place < 2 else 0.0) + (0.06 if winter else 0.0),  # noqa: PLR2004
+                colour=mix(mix(rock, palette.ground, near), air, 0.66 * far),
+                lit=mix(mix(warm, palette.ground, near * 0.6), air, 0.45 * far),
+                rugged=0.95 - 0.35 * near,
             )
         )
     return ridges

@@ -18,6 +18,7 @@ from kinetoscope.providers.embedded.stage import Moment, Stage
 from kinetoscope.providers.embedded.tone import Colour, mix, spread
 
 _LINE = 4096
+_RELIEF = 512
 _PARALLAX = 0.5
 _GROWTH = 0.035
 
@@ -45,11 +46,10 @@ class Ridge:
 def ridge_painter(stage: Stage, ridge: Ridge, name: str) -> Callable[[Moment, Planes], None]:
     """A painter of one ridge over what is there already."""
     rng = stage.chance("ridge", name)
-    line = fractal_line(rng, _LINE, ridge.falloff)
-    line = _peaked(line, ridge.rugged)
-    facing = np.gradient(_smoothed(line, 9)).astype(np.float32)
+    line = _outline(rng, ridge)
+    facing = np.gradient(_smoothed(line, 40)).astype(np.float32)
     facing /= facing.std()
-    tile = fractal_tile(rng, 256, 0.9, 2)
+    tile = _relief(rng)
     start = float(rng.uniform())
     toward = np.float32(np.sign(stage.sun_x) or 1.0)
     across, down = stage.across(), stage.down()
@@ -84,13 +84,13 @@ def _surface(
     tile, facing, toward = relief
     along, depth = place
     stretch = np.float32(ridge.stretch)
-    rough = look_up(
-        tile, np.broadcast_to(along * stretch * np.float32(0.9), depth.shape), depth * np.float32(0.55)
-    )
-    bent = along[None, :] + rough * depth * np.float32(0.2 / ridge.stretch)
+    side = np.broadcast_to(along * stretch * np.float32(0.8), depth.shape)
+    rough = look_up(tile, side + depth * np.float32(0.25) * toward, depth * np.float32(0.95))
+    bent = along[None, :] + (rough * np.float32(0.1) - toward * np.float32(0.45)) * depth / stretch
     index = (bent * np.float32(_LINE)).astype(np.int32) & (_LINE - 1)
-    face = facing.take(index) * toward * np.float32(0.75) + rough * np.float32(0.6 * ridge.rugged)
-    bright = smooth_step(-1.1, 1.5, face)
+    shallow = np.exp(depth * np.float32(-5 / max(ridge.rise * 2, 0.05)))
+    face = facing.take(index) * shallow * toward + rough * np.float32(0.75 * ridge.rugged)
+    bright = smooth_step(-1.3, 1.7, face)
     light = spread(ridge.colour) + spread(ridge.lit - ridge.colour) * bright
     if ridge.snow:
         snow_line = np.float32(ridge.snow) * (1 + rough * np.float32(0.5))
@@ -104,10 +104,21 @@ def _surface(
     return light.astype(np.float32)
 
 
-def _peaked(line: NDArray[np.float32], rugged: float) -> NDArray[np.float32]:
-    """Folds some of the line over at its middle: sharp crests for rock, none for dunes."""
-    folded = np.float32(0.9) - np.abs(line) * np.float32(1.2)
-    return np.asarray(line * (1 - 0.6 * rugged) + folded * (0.6 * rugged), dtype=np.float32)
+def _outline(rng: np.random.Generator, ridge: Ridge) -> NDArray[np.float32]:
+    """Rock has sharp crests, where a smooth line is folded over; hills and dunes stay round."""
+    swell = fractal_line(rng, _LINE, 1.7)
+    broad = fractal_line(rng, _LINE, 1.35)
+    rough = fractal_line(rng, _LINE, ridge.falloff)
+    crest = 1 - np.abs(broad) * np.float32(1.5)
+    shape = swell * (1 - 0.6 * ridge.rugged) + crest * (0.75 * ridge.rugged)
+    return np.asarray(shape + rough * (0.09 + 0.13 * ridge.rugged), dtype=np.float32)
+
+
+def _relief(rng: np.random.Generator) -> Plane:
+    """Rock faces as light sees them: the slope of creased noise, seen from one side."""
+    creased = -np.abs(fractal_tile(rng, _RELIEF, 0.62, 2))
+    slope = creased - np.roll(creased, (-2, 3), axis=(0, 1))
+    return np.asarray(slope / slope.std(), dtype=np.float32)
 
 
 def _smoothed(line: NDArray[np.float32], reach: int) -> NDArray[np.float32]:

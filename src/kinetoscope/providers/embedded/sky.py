@@ -20,6 +20,8 @@ from kinetoscope.providers.embedded.tone import mix, spread
 CLOUD_FRAMES = 12
 _TILE = 512
 _DRIFT_PER_S = 0.006
+_HIDDEN = 0.8
+"""With more cloud than this the sun's disk is not seen."""
 
 
 def dome(palette: Palette, height: NDArray[np.float32]) -> Planes:
@@ -81,7 +83,7 @@ def _shine(stage: Stage, light: Planes) -> None:
     strength = np.float32(0.35 if palette.night else 1)
     air = (np.exp(-wide * 3.6) * np.float32(0.5) + np.exp(-distance * 11) * np.float32(0.5)) * strength
     light += (spread(palette.glow) * np.float32(1.25) - light) * air
-    if palette.sun_height <= 0:
+    if palette.sun_height <= 0 or palette.cover > _HIDDEN:
         return
     radius = 0.034 if palette.night else 0.042 - 0.014 * min(palette.sun_height / 0.5, 1)
     disk = 1 - smooth_step(radius * 0.9, radius * 1.06, distance)

@@ -19,8 +19,8 @@ from kinetoscope.providers.embedded.sound_music import MOODS, Music, bell, compo
 from kinetoscope.providers.embedded.work import SAMPLES_PER_S
 
 CEILING = 0.98
-LEVEL = 0.12
-"""The rms of a finished track before its limiter: about -18 dBFS."""
+LEVEL = 0.08
+"""The loudness of a finished track, as an rms before its limiter: about -20 LUFS."""
 FADE_IN_S, FADE_OUT_S = 0.15, 0.5
 BLOCK = 65_536
 
@@ -104,7 +104,20 @@ MUSICAL = frozenset(
     {"music", "musical", "melody", "song", "soundtrack", "score", "symphony", "tune"}
 )
 SPOKEN = frozenset({"voice", "speech", "say", "says", "saying", "speak", "speaks", "narrator"})
-PLAIN = frozenset({"noise", "sfx", "asmr", "foley", "recording", "ambience", "effect", "silence"})
+PLAIN = frozenset(
+    {
+        "noise",
+        "sfx",
+        "asmr",
+        "foley",
+        "recording",
+        "ambience",
+        "effect",
+        "silence",
+        "sound",
+        "sounds",
+    }
+)
 
 
 def synthesise(cues: SoundCues, duration_s: float, seed: int) -> NDArray[np.float32]:
@@ -113,8 +126,9 @@ def synthesise(cues: SoundCues, duration_s: float, seed: int) -> NDArray[np.floa
     stage = empty_stage(count)
     place = cues.scene in SCENES.keys() - {"abstract", "space"}
     music, share = music_of(cues), music_share(cues.words, 0.55 if place else 0.9)
+    # Music that leads pushes the place back.
     for name, level in sorted(ambience_levels(cues).items()):
-        AMBIENCES[name](stage, stream(cues, seed, name), level * (1.6 - share if share else 1))
+        AMBIENCES[name](stage, stream(cues, seed, name), level * (1.6 - share))
     if share:
         compose(stage, stream(cues, seed, "music"), music, share)
     reverberate(stage, stream(cues, seed, "room"), 2.4, 0.5)
@@ -137,7 +151,11 @@ def ambience_levels(cues: SoundCues) -> dict[str, float]:
     for more in (life(scene, cues.time, cues.weather), weather, named):
         for name, level in more.items():
             levels[name] = max(levels.get(name, 0), level)
-    if scene == "sea" and cues.weather == "fog":
+    if named.keys() & {"stream", "falls"} and "surf" not in named:
+        # A river may be pictured as open water; it must not break on a beach.
+        for name in ("surf", "gulls"):
+            levels.pop(name, None)
+    elif scene == "sea" and cues.weather == "fog":
         levels["foghorn"] = 0.8
     return levels
 
@@ -176,7 +194,7 @@ def music_of(cues: SoundCues) -> Music:
     dull = 0.3 * (cues.time == "night") + 0.3 * (cues.weather in {"fog", "snow"})
     music = replace(music, rolloff=music.rolloff + dull + 0.6 * (cues.scene == "underwater"))
     for word in sorted(cues.words & PLAYERS.keys()):
-        music = replace(music, play=PLAYERS[word], density=max(0.65, music.density))
+        music = replace(music, play=PLAYERS[word], pad=0.45, density=max(0.65, music.density))
     if cues.scene == "space":
         # The drone of space is in D.
         music = replace(music, keys=(0,))
@@ -197,19 +215,25 @@ def colour_of_calm(cues: SoundCues) -> str:
 
 
 def finish(sound: Samples) -> Samples:
-    """Return two channels as frames: levelled, faded at both ends and softly limited."""
+    """Return two channels as frames: faded at both ends, levelled and softly limited."""
     count = sound.shape[1]
     sound -= sound.mean(axis=1, keepdims=True)
-    blocks = [sound[:, first : first + BLOCK] for first in range(0, count, BLOCK)]
-    power = sum(float(np.square(block).sum()) for block in blocks) / (2 * count)
-    sound *= np.float32(LEVEL / (power + 1e-12) ** 0.5)
     for size_s, part in ((FADE_IN_S, sound), (FADE_OUT_S, sound[:, ::-1])):
         size = min(round(size_s * SAMPLES_PER_S), count // 3)
         part[:, :size] *= (0.5 - 0.5 * np.cos(np.pi * np.arange(size) / size)).astype(np.float32)
+    blocks = [sound[:, first : first + BLOCK] for first in range(0, count, BLOCK)]
+    power = sum(loudness(block) for block in blocks) / (2 * count)
+    sound *= np.float32(LEVEL / (power + 1e-12) ** 0.5)
     frames = np.empty((count, 2), np.float32)
     for index, block in enumerate(blocks):
         frames[index * BLOCK : (index + 1) * BLOCK] = limited(block).T
     return frames
+
+
+def loudness(sound: Samples) -> float:
+    """Return the power of a block, high pitches counting for more as they do to the ear."""
+    slopes = np.diff(sound, axis=1)
+    return float(np.square(sound).sum() + np.square(slopes).sum())
 
 
 def limited(sound: Samples) -> Samples:

@@ -24,6 +24,7 @@ from kinetoscope.providers.embedded.sound_material import (
     noise_loop,
     pad_loop,
     ring,
+    spectrum_of,
     sweep,
 )
 from kinetoscope.providers.embedded.work import SAMPLES_PER_S
@@ -63,7 +64,7 @@ BREATHS: Mapping[str, Breath] = MappingProxyType(
             slowest_s=10,
             fastest_s=2,
             rest=0.6,
-            bands=((45, 150, 1, 1, 0.04), (220, 1_100, 1, 1, 0.03)),
+            bands=((50, 150, 1, 1, 0.024), (220, 1_100, 1, 1, 0.024)),
         ),
         "depths": Breath(
             slowest_s=6,
@@ -131,16 +132,17 @@ def surf(stage: Stage, random: Random, level: float) -> None:
             body[channel] += swell * side
             foam[channel] += wash * side
     lay(stage, hiss(stage, random, (55, 330, 1)), *(body * level * 0.055))
-    lay(stage, hiss(stage, random, (700, 6_000, 1)), *(foam * level * 0.06))
+    lay(stage, hiss(stage, random, (500, 4_000, 1)), *(foam * level * 0.042))
 
 
 def rain(stage: Stage, random: Random, level: float) -> None:
     """Lay a steady hiss of far drops under a patter of near ones."""
+    size = stage.loop_size
     left, right = gusts(random, stage, 8.0, 1.5)
     for loop, share in (
-        (hiss(stage, random, (1_500, 9_000, 1)), 0.028),
-        (grain_loop(random, stage.loop_size, 700, burst(random, 0.0005)), 0.022),
-        (grain_loop(random, stage.loop_size, 60, burst(random, 0.0025)), 0.012),
+        (hiss(stage, random, (1_500, 10_000, 1)), 0.04),
+        (grain_loop(random, size, 700, band_gains(size, 900, 7_000)), 0.018),
+        (grain_loop(random, size, 60, band_gains(size, 250, 1_400)), 0.012),
     ):
         lay(stage, loop, (0.7 + 0.5 * left) * level * share, (0.7 + 0.5 * right) * level * share)
 
@@ -153,7 +155,7 @@ def thunder(stage: Stage, random: Random, level: float) -> None:
         for lump in range(7):
             late_s = clock_s - at_s - lump * random.uniform(0.15, 0.7)
             size = random.uniform(0.4, 1.0) * 0.8**lump
-            shape = np.where(late_s < 0, 0, np.minimum(late_s / 0.05, np.exp(-late_s / 0.8)))
+            shape = np.clip(late_s / 0.05, 0, np.exp(-np.maximum(late_s, 0) / 0.8))
             roll += size * shape
             crack += size * shape * np.exp(-np.maximum(late_s, 0) / 0.3) * (0.5**lump)
     lean = random.uniform(0.7, 1.3)
@@ -182,9 +184,9 @@ def passing(stage: Stage, random: Random, level: float) -> None:
 def fire(stage: Stage, random: Random, level: float) -> None:
     """Burn: a soft roar, a fine sizzle and pops that never repeat in time."""
     left, right = gusts(random, stage, 3.0, 0.3)
-    lay(stage, hiss(stage, random, (50, 280, 1)), left * level * 0.07, right * level * 0.07)
-    fine = grain_loop(random, stage.loop_size, 90, burst(random, 0.0006))
-    lay(stage, fine, left**2 * level * 0.05, right**2 * level * 0.05)
+    lay(stage, hiss(stage, random, (50, 280, 1)), left * level * 0.045, right * level * 0.045)
+    fine = grain_loop(random, stage.loop_size, 90, band_gains(stage.loop_size, 1_200, 6_000))
+    lay(stage, fine, left**2 * level * 0.022, right**2 * level * 0.022)
     bank = [burst(random, decay_s) for decay_s in (0.0006, 0.001, 0.0016, 0.0025, 0.004)]
     for at_s in random.uniform(0, stage.duration_s, round(7 * stage.duration_s)):
         gain = level * 0.15 * random.random() ** 4
@@ -204,15 +206,15 @@ def bubbles(stage: Stage, random: Random, level: float) -> None:
         pan, low = random.uniform(-0.7, 0.7), int(random.integers(0, 5))
         for step in range(random.integers(3, 11)):
             late_s = at_s + step * 0.085 * random.uniform(0.6, 1.5)
-            gain = level * 0.06 * random.uniform(0.3, 1)
+            gain = level * 0.1 * random.uniform(0.3, 1)
             drop(stage, bank[low + int(random.integers(5))], late_s, gain=gain, pan=pan, wet=0.6)
 
 
 def drone(stage: Stage, random: Random, level: float) -> None:
     """Lay the imagined hum of space: a deep fifth with a slow glint far above it."""
     for pitches_hz, rolloff, share in (
-        ((36.71, 55, 73.42, 110), 1.0, 0.055),
-        ((440, 587.33, 880), 1.2, 0.012),
+        ((55, 73.42, 110, 164.81), 1.0, 0.045),
+        ((440, 587.33, 880), 1.2, 0.014),
     ):
         left, right = gusts(random, stage, 11.0, 2.5)
         loop = pad_loop(random, stage.loop_size, pitches_hz, rolloff)
@@ -222,9 +224,11 @@ def drone(stage: Stage, random: Random, level: float) -> None:
 def applause(stage: Stage, random: Random, level: float) -> None:
     """Fill a hall with people clapping."""
     # A few hands rather than one: each burst has a colour of its own.
-    claps = np.zeros(stage.loop_size, np.float32)
+    size = stage.loop_size
+    claps = np.zeros(size, np.float32)
     for _ in range(3):
-        claps += grain_loop(random, stage.loop_size, 90, burst(random, 0.004))
+        clap = spectrum_of(burst(random, 0.004), size) * band_gains(size, 500, 4_000)
+        claps += grain_loop(random, size, 90, clap)
     swell = 0.75 + 0.5 * drift(random, stage.clock_s, 8.0, 1.0)
     lay(stage, claps, swell * level * 0.03, swell * level * 0.03)
     lay(stage, hiss(stage, random, (700, 3_500, 1)), swell * level * 0.03, swell * level * 0.03)

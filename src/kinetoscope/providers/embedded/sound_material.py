@@ -140,15 +140,19 @@ def noise_loop(random: Random, size: int, gains: Samples) -> Samples:
     return unit(wave_of(odds.view(np.complex64)[:, 0], size))
 
 
-def grain_loop(random: Random, size: int, grains_per_s: float, kernel: Samples) -> Samples:
-    """Return a seamless loop of one short sound repeated at random, rms one."""
+def grain_loop(
+    random: Random, size: int, grains_per_s: float, grain: Samples | Spectrum
+) -> Samples:
+    """Return a seamless loop of one short sound repeated at random, rms one.
+
+    `grain` is the spectrum of the sound over the bins of a real FFT of `size` samples.
+    """
     count = max(1, round(grains_per_s * size / SAMPLES_PER_S))
     clicks = np.zeros(size, np.float32)
     # Loudness spread over decades: near grains stand out of a far wash.
     loudness = random.random(count, dtype=np.float32)
     clicks[random.integers(0, size, count)] = loudness**4 * random.choice((-1, 1), count)
-    spectrum = spectrum_of(clicks, size) * spectrum_of(kernel, size)
-    spectrum[0] = 0
+    spectrum = spectrum_of(clicks, size) * grain
     return unit(wave_of(spectrum, size))
 
 
@@ -185,10 +189,10 @@ def ring(
         # tables and a product replace a sine for every sample.
         step = (2j * np.pi * pitch_hz - 1 / decay_s) / SAMPLES_PER_S
         heard = min(rows, 1 + round(AUDIBLE_DECAYS * decay_s * ROWS_PER_S))
-        down = (np.exp(step * ROW * np.arange(heard)) * loudness).astype(np.complex64)[:, None]
-        along = np.exp(step * np.arange(ROW)).astype(np.complex64)[None, :]
-        wave[:heard] += down.real * along.imag
-        wave[:heard] += down.imag * along.real
+        down = np.exp(step * ROW * np.arange(heard))[:, None] * loudness
+        along = np.exp(step * np.arange(ROW))
+        wave[:heard] += down.real.astype(np.float32) * along.imag.astype(np.float32)
+        wave[:heard] += down.imag.astype(np.float32) * along.real.astype(np.float32)
     flat = wave.reshape(-1)
     fade = min(2_400, flat.size // 2)
     flat[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)

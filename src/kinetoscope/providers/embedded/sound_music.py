@@ -64,7 +64,7 @@ class Music:
     """How a mood is played. Chords are semitones above the root; the piece ends on the first.
 
     `rolloff` darkens the pads, `density` is the chance of a note on each step of `step_s`,
-    `drums` and `glint` (a high slow pad) are levels, `rise` makes the piece grow to its
+    `pad`, `drums` and `glint` (a high slow pad) are levels, `rise` makes the piece grow to its
     end. `keys` are the roots to choose from, in semitones from ROOT_HZ.
     """
 
@@ -72,6 +72,7 @@ class Music:
     chord_s: float
     rolloff: float = 1.5
     level: float = 1.0
+    pad: float = 1.0
     play: Callable[[float], Samples] = piano
     step_s: float = 0.7
     density: float = 0.4
@@ -102,7 +103,7 @@ MOODS: Mapping[str, Music] = MappingProxyType(
             chords=LYDIAN, chord_s=7, rolloff=1.35, play=bell, step_s=0.6, density=0.45, glint=0.5
         ),
         "cheerful": Music(
-            chords=MAJOR, chord_s=3, rolloff=1.6, level=0.8, play=pluck, step_s=0.25, density=0.9
+            chords=MAJOR, chord_s=3, rolloff=1.3, pad=0.55, play=pluck, step_s=0.25, density=0.9
         ),
         "dark": Music(chords=SHADOW, chord_s=7, rolloff=2.0, level=1.2, density=0.1, glint=0.1),
         "epic": Music(
@@ -111,7 +112,7 @@ MOODS: Mapping[str, Music] = MappingProxyType(
         "dramatic": Music(
             chords=TENSE,
             chord_s=4,
-            rolloff=1.6,
+            rolloff=1.4,
             level=1.2,
             step_s=0.5,
             density=0.4,
@@ -131,7 +132,7 @@ def compose(stage: Stage, random: Random, music: Music, share: float) -> None:
     course = np.linspace(0, 1, stage.clock_s.size)
     growth = 0.35 + 0.65 * course**1.5 if music.rise else np.ones_like(course)
     level = growth * share * music.level
-    pads(stage, random, music, bars, (root_hz, level * 0.06))
+    pads(stage, random, music, bars, (root_hz, level * music.pad * 0.06))
     notes(stage, random, music, bars, (root_hz, share * music.level * 0.22))
     if music.drums:
         drums(stage, random, stage.duration_s / slots, level * music.drums * 0.3)

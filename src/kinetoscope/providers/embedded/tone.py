@@ -11,7 +11,8 @@ Colour = NDArray[np.float32]
 """Red, green and blue, linear light."""
 
 _GREY_WEIGHTS = (0.2126, 0.7152, 0.0722)
-_BRIGHTEST = 0.9
+_BRIGHTEST = 0.92
+"""Named colours stop short of white: light that strong would drown whatever it is mixed with."""
 
 
 def film(light: Planes, out: Planes, spare: Plane) -> None:
@@ -38,7 +39,7 @@ def _inverse() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def unfilm(shown: NDArray[np.float32]) -> NDArray[np.float32]:
     """The light that the film curve shows as these values (0 to 1)."""
     curve, light = _inverse()
-    return np.interp(np.minimum(shown, _BRIGHTEST), curve, light).astype(np.float32)
+    return np.interp(shown * _BRIGHTEST, curve, light).astype(np.float32)
 
 
 def light(name: str, gain: float = 1.0) -> Colour:

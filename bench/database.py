@@ -1,0 +1,102 @@
+"""The floor under createTask: its own transaction, without HTTP, on as many connections."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import uvloop
+from psycopg.types.json import Jsonb
+
+from bench.load import Figures, figures
+from kinetoscope.accounts import accounts, keys
+from kinetoscope.kernel.credits import Credits
+from kinetoscope.kernel.ids import TaskId, new_media_name, new_task_id
+from kinetoscope.kernel.secrets import KeyMode, PresentedKey
+from kinetoscope.ledger import book
+from kinetoscope.postgres.pool import Database
+from kinetoscope.tasks import create, store
+from kinetoscope.wiring import Runtime
+
+GRANTED = Credits(10**12)
+
+
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """An account with far more credits and room than a run can use."""
+
+    key: str
+
+    @property
+    def presented(self) -> PresentedKey:
+        return keys.present(f"Bearer {self.key}")
+
+
+async def make_payers(database: Database, count: int) -> list[Payer]:
+    now = datetime.now(UTC)  # noqa: TID251 - not part of the product
+    payers = []
+    for number in range(count):
+        account, new = await accounts.ensure(database, f"payer-{number}", now)
+        if new:
+            await book.grant(database, account.id, GRANTED, reason="bench", now=now)
+            room = 2**31 - 1
+            await accounts.limit(
+                database, account.name, tasks_running_max=room, api_access=None
+            )
+        issued = await keys.create(
+            database, account.id, "bench", mode=KeyMode.LIVE, expires_at=None, now=now
+        )
+        payers.append(Payer(issued.text))
+    return payers
+
+
+def bare_transactions(conninfo: str, payers: list[Payer], duration_s: float) -> Figures:
+    """Run createTask's transaction over and over, one connection for each payer."""
+    return uvloop.run(_bare_transactions(conninfo, payers, duration_s))
+
+
+async def _bare_transactions(conninfo: str, payers: list[Payer], duration_s: float) -> Figures:
+    database = Database(conninfo, connections_max=len(payers), patience_s=5)
+    await database.open()
+    latencies_s: list[float] = []
+    started_s = time.perf_counter()
+
+    async def lane(payer: Payer) -> None:
+        while time.perf_counter() < started_s + duration_s:
+            begun_s = time.perf_counter()
+            assert await store.create(database, _parameters(payer))
+            latencies_s.append(time.perf_counter() - begun_s)
+
+    await asyncio.gather(*[lane(payer) for payer in payers])
+    measured = figures(latencies_s, time.perf_counter() - started_s, 0)
+    await database.close()
+    return measured
+
+
+def _parameters(payer: Payer) -> dict[str, object]:
+    return {
+        **keys.opens_parameters(payer.presented, create.SCOPE),
+        "task_id": new_task_id(),
+        "price": 20000,
+        "callback_url": None,
+        "now": datetime.now(UTC),  # noqa: TID251 - not part of the product
+        "model": "seedance-20",
+        "inputs": Jsonb({"prompt": "A beautiful sunset over the ocean", "duration": 5}),
+        "seed": 1,
+        "media_name": new_media_name(),
+        "provider": "embedded",
+        "queue": "embedded",
+    }
+
+
+async def make_task(runtime: Runtime, payer: Payer) -> TaskId:
+    """Create one task through the product's own door-less path."""
+    request = create.Request(
+        model="seedance-20",
+        inputs={"prompt": "A beautiful sunset over the ocean", "duration": 5},
+        auto_fix=False,
+        callback_url=None,
+    )
+    return await create.create(
+        runtime.database, runtime.catalog, runtime.routes, payer.presented, request, runtime.clock()
+    )

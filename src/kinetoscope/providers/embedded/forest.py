@@ -1,0 +1,133 @@
+"""A forest of firs: rows of trees fading into the air between them, with shafts of light."""
+
+from collections.abc import Callable
+
+import numpy as np
+from PIL import ImageDraw
+
+from kinetoscope.providers.embedded.layers import SHARPNESS, Cutout, blank, cover_of, put
+from kinetoscope.providers.embedded.noise import Planes, fractal_line, fractal_tile, look_up, smooth_step
+from kinetoscope.providers.embedded.sky import sky_at, sun_distance
+from kinetoscope.providers.embedded.stage import Moment, Scene, SlowPlate, Stage
+from kinetoscope.providers.embedded.tone import light, mix, spread
+
+_ROWS = 6
+_FRAMES = 6
+
+
+def scene(stage: Stage) -> Scene:
+    """Looking between the trees, towards the light."""
+    plate = SlowPlate(_forest(stage), _FRAMES if stage.moving else 1)
+
+    def paint(moment: Moment, planes: Planes) -> None:
+        plate.show(moment.frame, planes)
+
+    return Scene(paint=paint, lens=True)
+
+
+def _forest(stage: Stage) -> Callable[[int], Planes]:
+    palette = stage.palette
+    above = sky_at(stage, stage.height)
+    rows = [(place / (_ROWS - 1), _trees(stage, place / (_ROWS - 1))) for place in range(_ROWS)]
+    rng = stage.chance("mist")
+    tile = fractal_tile(rng, 256, 0.7, 2)
+    shafts = _shafts(stage)
+    down = stage.down()
+    air = mix(palette.haze, palette.glow, 0.25)
+    thick = 0.8 if stage.reading.weather == "fog" else 0.5
+    shine = air + palette.glow * np.float32(0.35)
+
+    def at(frame: int) -> Planes:
+        moment = stage.moment_at(frame)
+        planes = above(frame)
+        planes += (spread(air) - planes) * smooth_step(0.1, 0.7, down) * np.float32(0.7)
+        for near, cutout in rows:
+            put(planes, cutout, moment.pan * stage.height * 0.35 * (0.1 + near))
+            drift = np.float32(moment.time_s * 0.012 * (0.4 + near))
+            across = stage.across() * np.float32(0.42) + drift + np.float32(near * 3.7)
+            mist = look_up(tile, *np.broadcast_arrays(across, down * np.float32(0.9)))
+            low = smooth_step(0.3 + 0.2 * near, 0.95, down) * smooth_step(-1.6, 1.4, mist)
+            veil = low * np.float32(thick * (1 - near) ** 0.8 + 0.04)
+            planes += (spread(air) - planes) * veil
+        beam = shafts(moment.time_s)
+        planes += spread(shine) * beam
+        return planes
+
+    return at
+
+
+def _shafts(stage: Stage) -> Callable[[float], Planes]:
+    """Rays that fan out from the sun, broken up by the crowns."""
+    line = fractal_line(stage.chance("shafts"), 1024, 0.55)
+    above = stage.down() - np.float32(stage.horizon - max(stage.palette.sun_height, 0.3) - 0.25)
+    side = stage.across() - np.float32(stage.sun_x)
+    angle = np.arctan2(side, np.maximum(above, 0.02))
+    fade = np.exp(-sun_distance(stage, stage.height) * 1.5) * smooth_step(0.0, 0.35, above)
+    strength = np.float32(0.25 if stage.palette.night else 0.5)
+
+    def at(time_s: float) -> Planes:
+        place = (angle * 95 + time_s * 1.1).astype(np.float32)
+        left = np.floor(place)
+        share = place - left
+        index = left.astype(np.int32) & 1023
+        value = line[index] + (line[(index + 1) & 1023] - line[index]) * share
+        return np.asarray(smooth_step(-0.2, 2.4, value) * fade * strength, dtype=np.float32)
+
+    return at
+
+
+def _trees(stage: Stage, near: float) -> Cutout:
+    palette = stage.palette
+    margin = int(stage.height * 0.25 * (0.2 + near))
+    width = stage.width + 2 * margin
+    sheet = blank(width, stage.height)
+    draw = ImageDraw.Draw(sheet)
+    rng = stage.chance("trees", f"{near:.2f}")
+    unit = stage.height * SHARPNESS
+    ground = (0.62 + 0.42 * near**1.3) * unit
+    slope = fractal_line(rng, 512, 1.6) * np.float32(0.012 * unit)
+    step = width * SHARPNESS / 512
+    outline = [(place * step, ground + float(slope[place])) for place in range(512)]
+    end = width * SHARPNESS
+    draw.polygon([*outline, (end, unit), (0, unit)], fill=255)
+    tall = (0.2 + 0.75 * near**1.2) * unit
+    place = -0.1 * unit
+    while place < end:
+        foot = ground + float(slope[min(511, max(0, int(place / step)))])
+        gap = abs(place / end - 0.5) * 2
+        if near < 0.75 or gap > 0.42 * rng.uniform(0.7, 1.3):  # noqa: PLR2004 - the near row opens
+            fir(draw, rng, (place, foot + 0.01 * unit), tall * float(rng.uniform(0.6, 1.12)))
+        place += tall * float(rng.uniform(0.1, 0.34)) * (1 + 0.8 * near)
+    cover = cover_of(sheet)
+    green = mix(palette.ground, light("#1d3527") * np.float32(1 - 0.75 * palette.night), 0.55)
+    if stage.reading.weather == "snow":
+        green = mix(green, palette.cloud_shade, 0.4)
+    air = mix(palette.haze, palette.middle, 0.3)
+    body = mix(air, green, 0.12 + 0.88 * near**0.9)
+    lift = 1 + np.exp(-sun_distance(stage, stage.height) * 2.4)[:, :1] * 0
+    return Cutout(cover, (spread(body) * cover * lift).astype(np.float32), margin)
+
+
+def fir(
+    draw: ImageDraw.ImageDraw,
+    rng: np.random.Generator,
+    foot: tuple[float, float],
+    tall: float,
+) -> None:
+    """One fir: drooping tiers of branches, uneven to both sides, around a thin trunk."""
+    x, y = foot
+    wide = tall * float(rng.uniform(0.16, 0.22))
+    tiers = int(rng.integers(11, 17))
+    trunk = tall * 0.014
+    draw.polygon([(x - trunk, y), (x + trunk, y), (x + 0.2 * trunk, y - tall), (x - 0.2 * trunk, y - tall)], fill=255)
+    for side in (-1, 1):
+        points = [(x, y - tall)]
+        for tier in range(1, tiers + 1):
+            share = (tier / tiers) ** 0.92
+            reach = wide * share * float(rng.uniform(0.68, 1.1))
+            level = y - tall + tall * 0.93 * share
+            droop = tall * 0.028 * float(rng.uniform(0.4, 1.3))
+            points.append((x + side * reach, level + droop))
+            points.append((x + side * reach * 0.38, level - tall * 0.008))
+        points.append((x, y - tall * 0.06))
+        draw.polygon(points, fill=255)

@@ -1,0 +1,145 @@
+"""Space: a nebula among stars, and a planet lit from one side."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from kinetoscope.providers.embedded.noise import Plane, Planes, fractal_tile, look_up, smooth_step
+from kinetoscope.providers.embedded.prompt import Reading
+from kinetoscope.providers.embedded.stage import Moment, Painter, Scene, SlowPlate, Stage
+from kinetoscope.providers.embedded.stars import scatter_stars
+from kinetoscope.providers.embedded.tone import light, mix, spread
+from kinetoscope.providers.embedded.vocabulary import COLOURS
+
+_FRAMES = 8
+_NEBULAE = (
+    ("#ff5a8a", "#5b6dff", "#ffd09a"),
+    ("#ff8a4a", "#2f9fd0", "#ffe6b8"),
+    ("#b05aff", "#2fd0c0", "#ffc0e0"),
+    ("#ff4a5a", "#7a4aff", "#ffb870"),
+)
+_PLANETS = (
+    ("#c98a5a", "#f0d8a8", "#8a4a38"),
+    ("#3f7fc0", "#d8ecf4", "#1d4a7a"),
+    ("#b86a4a", "#e8a878", "#6a2f2a"),
+    ("#5aa0a0", "#d0f0e0", "#2a5a6a"),
+)
+
+
+def scene(stage: Stage) -> Scene:
+    """Everything drifts, slowly; the planet turns."""
+    plate = SlowPlate(_sky(stage), _FRAMES if stage.moving else 1)
+    globe = _planet(stage) if _has_planet(stage.reading) else None
+
+    def paint(moment: Moment, planes: Planes) -> None:
+        plate.show(moment.frame, planes)
+        if globe is not None:
+            globe(moment, planes)
+
+    return Scene(paint=paint, lens=True)
+
+
+def _has_planet(reading: Reading) -> bool:
+    return bool(reading.words & {"planet", "orbit", "space", "astronaut", "mars", "spaceship"})
+
+
+def _sky(stage: Stage) -> Callable[[int], Planes]:
+    rng = stage.chance("nebula")
+    tile = fractal_tile(rng, 512, 0.68, 2)
+    second = fractal_tile(rng, 512, 0.6, 2)
+    stars = scatter_stars(stage, stage.height, 2.2)
+    warm, cold, core = (light(name) for name in _NEBULAE[int(rng.integers(len(_NEBULAE)))])
+    if stage.reading.tint:
+        cold = light(COLOURS[stage.reading.tint])
+    across, down = np.broadcast_arrays(stage.across(), stage.down())
+    turn = rng.uniform(-0.6, 0.6)
+    along = across * np.float32(np.cos(turn)) + down * np.float32(np.sin(turn))
+    beside = down * np.float32(np.cos(turn)) - across * np.float32(np.sin(turn))
+    middle = np.float32(rng.uniform(0.35, 0.55))
+    band = np.exp(-(((beside - middle) / 0.42) ** 2))
+
+    def at(frame: int) -> Planes:
+        drift = np.float32(frame / 24 * 0.0035)
+        bend = look_up(second, along * np.float32(0.16) + drift, beside * np.float32(0.16))
+        x = along * np.float32(0.21) + bend * np.float32(0.035) + drift
+        y = beside * np.float32(0.21) + bend * np.float32(0.028)
+        gas = look_up(tile, x, y)
+        dust = look_up(tile, x * 1.7 + np.float32(0.3), y * 1.7 - drift)
+        thick = smooth_step(-0.7, 2.4, gas) * band
+        hot = smooth_step(0.5, 2.8, gas + bend * np.float32(0.6)) * band
+        shadow = 1 - smooth_step(0.1, 1.8, dust) * np.float32(0.8)
+        hue = smooth_step(-1.3, 1.3, bend)
+        tint = spread(cold) + spread(warm - cold) * hue
+        planes = tint * (thick * shadow * np.float32(0.55))
+        planes += spread(core) * (hot * hot * shadow * np.float32(0.5))
+        planes += stars * (1 - thick * np.float32(0.5))
+        planes += spread(cold) * np.float32(0.008)
+        return np.asarray(planes, dtype=np.float32)
+
+    return at
+
+
+def _planet(stage: Stage) -> Painter:
+    rng = stage.chance("planet")
+    colours = [light(name) for name in _PLANETS[int(rng.integers(len(_PLANETS)))]]
+    if stage.reading.subjects == () and stage.reading.tint:
+        colours[0] = light(COLOURS[stage.reading.tint])
+    tile = fractal_tile(rng, 512, 0.72, 3)
+    radius = float(rng.uniform(0.2, 0.3)) * min(1.0, stage.aspect)
+    side = float(rng.choice([-1, 1]))
+    x = side * 0.26 * stage.aspect
+    y = float(rng.uniform(0.42, 0.6))
+    rows, columns, ball = _ball(stage, (x, y), radius)
+    right, up, front = ball
+    lamp = np.array([-side * 0.72, 0.42, 0.32])
+    facing = right * lamp[0] + up * lamp[1] + front * lamp[2]
+    day = smooth_step(-0.06, 0.75, facing.astype(np.float32))
+    edge = np.clip((1 - np.hypot(right, up)) * radius * stage.height + 0.5, 0, 1)
+    rim = (1 - np.clip(front, 0, 1)) ** 3 * smooth_step(-0.25, 0.5, facing)
+    longitude = np.arctan2(right, np.maximum(front, 0.02)) / (2 * np.pi)
+    latitude = np.arcsin(np.clip(up, -1, 1)) / np.pi
+    banded = rng.random() < 0.5  # noqa: PLR2004 - half of the planets are giants of gas
+    air = mix(colours[1], light("#8ab8ff"), 0.6)
+    halo = _halo(stage, (x, y), radius, -side)
+
+    def paint(moment: Moment, planes: Planes) -> None:
+        turn = np.float32(moment.time_s * 0.004)
+        lines = np.float32(0.12 if banded else 0.8)
+        pattern = look_up(tile, longitude * lines + turn, latitude * np.float32(1.6 if banded else 0.8))
+        high, low = smooth_step(-0.3, 1.6, pattern), smooth_step(-0.2, 1.6, -pattern)
+        body = spread(colours[0]) + spread(colours[1] - colours[0]) * high
+        body += (spread(colours[2]) - body) * low
+        body *= day * np.float32(1.35)
+        body += spread(air) * (rim * np.float32(1.1))
+        planes += spread(air) * halo
+        area = planes[:, rows, columns]
+        area += (body - area) * edge
+
+    return paint
+
+
+def _ball(
+    stage: Stage, middle: tuple[float, float], radius: float
+) -> tuple[slice, slice, tuple[Plane, Plane, Plane]]:
+    """The pixels of a sphere and, for each, the direction its surface faces."""
+    reach = radius * 1.02
+    left = max(0, int((middle[0] - reach + stage.aspect / 2) * stage.height))
+    right = min(stage.width, int((middle[0] + reach + stage.aspect / 2) * stage.height) + 2)
+    top = max(0, int((middle[1] - reach) * stage.height))
+    bottom = min(stage.height, int((middle[1] + reach) * stage.height) + 2)
+    across = (stage.across()[:, left:right] - np.float32(middle[0])) / np.float32(radius)
+    up = (np.float32(middle[1]) - stage.down()[top:bottom]) / np.float32(radius)
+    across, up = (np.ascontiguousarray(plane) for plane in np.broadcast_arrays(across, up))
+    front = np.sqrt(np.maximum(1 - across**2 - up**2, 0)).astype(np.float32)
+    return slice(top, bottom), slice(left, right), (across, up, front)
+
+
+def _halo(stage: Stage, middle: tuple[float, float], radius: float, lit_side: float) -> Plane:
+    """Air just beyond the edge, on the lit side."""
+    across = stage.across() - np.float32(middle[0])
+    down = stage.down() - np.float32(middle[1])
+    distance = np.hypot(across, down)
+    beyond = np.maximum(distance - np.float32(radius), 0)
+    toward = (across * np.float32(lit_side) * 0.8 - down * 0.5) / np.maximum(distance, 1e-3)
+    glow = np.exp(-beyond * 26) * 0.3 + np.exp(-beyond * 7) * 0.06
+    return np.asarray(glow * smooth_step(-0.3, 0.9, toward), dtype=np.float32)

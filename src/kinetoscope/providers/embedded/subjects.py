@@ -1,0 +1,194 @@
+"""Places the prompt's subjects in a scene: the right size, in its light, moving as they would."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import ImageDraw
+from numpy.typing import NDArray
+
+from kinetoscope.providers.embedded.layers import SHARPNESS, blank, cover_of
+from kinetoscope.providers.embedded.noise import Plane, Planes
+from kinetoscope.providers.embedded.prompt import Subject
+from kinetoscope.providers.embedded.silhouettes import DRAWINGS, Ink, drawing
+from kinetoscope.providers.embedded.stage import Moment, Painter, Stage
+from kinetoscope.providers.embedded.tone import mix, spread, unfilm
+from kinetoscope.providers.embedded.vocabulary import COLOURS
+
+_AFLOAT = {"sailboat"}
+_IN_THE_AIR = {"balloon"}
+_SIZES = {
+    "sailboat": 0.30, "lighthouse": 0.46, "balloon": 0.26, "person": 0.22, "cat": 0.26,
+    "dog": 0.26, "horse": 0.3, "car": 0.34, "tree": 0.52,
+}  # fmt: skip
+_FLOCK = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sprite:
+    """A drawing as light and cover, a pixel of air around it, and where its feet stand."""
+
+    cover: Plane
+    light: Planes
+    x: float
+    foot: float
+    drift: float
+    bob: float
+
+
+def subjects_of(stage: Stage) -> list[Painter]:
+    """A painter for each subject that can be drawn, in the prompt's order, last in front."""
+    painters: list[Painter] = []
+    if stage.reading.scene in {"space", "underwater", "abstract"}:
+        return painters
+    for place, subject in enumerate(stage.reading.subjects):
+        if subject.kind == "bird":
+            painters.append(_flock(stage, subject))
+        elif subject.kind in DRAWINGS:
+            painters.append(_standing(stage, subject, place))
+    return painters
+
+
+def _standing(stage: Stage, subject: Subject, place: int) -> Painter:
+    rng = stage.chance("subject", subject.kind)
+    count = (5 if subject.kind == "balloon" else 3) if subject.many else 1
+    sprites = [_sprite(stage, subject, rng, (place, number, count)) for number in range(count)]
+    afloat = subject.kind in _AFLOAT and stage.reading.scene in {"sea", "lake"}
+
+    def paint(moment: Moment, planes: Planes) -> None:
+        for sprite in sprites:
+            sway = sprite.bob * np.sin(moment.time_s * 1.3 + sprite.x * 9)
+            x = sprite.x + sprite.drift * moment.time_s - moment.pan * 0.35
+            left = (x + stage.aspect / 2) * stage.height - sprite.cover.shape[1] / 2
+            top = (sprite.foot + sway) * stage.height - sprite.cover.shape[0]
+            if afloat:
+                _reflect(planes, sprite, left, top + sprite.cover.shape[0], moment.time_s)
+            _stamp(planes, (sprite.cover, sprite.light), left, top)
+
+    return paint
+
+
+def _sprite(
+    stage: Stage, subject: Subject, rng: np.random.Generator, order: tuple[int, int, int]
+) -> _Sprite:
+    place, number, count = order
+    distance = 1.0 if number == 0 else float(rng.uniform(0.4, 0.8))
+    size = _SIZES[subject.kind] * distance * min(1.0, 0.45 + stage.aspect * 0.4)
+    side = -float(np.sign(stage.sun_x) or 1) * (1 if place % 2 == 0 else -1)
+    x = side * float(rng.uniform(0.12, 0.24)) * stage.aspect
+    if count > 1:
+        x = (number / (count - 1) - 0.5) * 0.75 * stage.aspect + float(rng.uniform(-0.05, 0.05))
+    if subject.kind in _IN_THE_AIR:
+        foot = stage.horizon * float(rng.uniform(0.5, 0.85))
+    elif stage.reading.scene in {"sea", "lake"}:
+        foot = stage.horizon + (0.16 * distance**2 if subject.kind in _AFLOAT else 0.06)
+    else:
+        foot = min(0.93, stage.horizon + 0.32)
+    light, cover = _lit(stage, subject, max(8, round(size * stage.height)))
+    moving = subject.kind in _AFLOAT | _IN_THE_AIR | {"car"}
+    return _Sprite(
+        cover=cover,
+        light=light,
+        x=x,
+        foot=foot,
+        drift=float(rng.choice([-1, 1])) * 0.012 * distance if moving else 0.0,
+        bob=0.004 * distance if moving and subject.kind != "car" else 0.0,
+    )
+
+
+def _lit(stage: Stage, subject: Subject, side: int) -> tuple[Planes, Plane]:
+    """The drawing in the scene's light: against a low sun it is nearly a silhouette."""
+    ink: Ink | None = None
+    if subject.colour:
+        digits = COLOURS[subject.colour].removeprefix("#")
+        ink = (int(digits[0:2], 16), int(digits[2:4], 16), int(digits[4:6], 16))
+    sheet = np.asarray(drawing(subject.kind, ink, side), dtype=np.float32) / np.float32(255)
+    cover = np.pad(np.ascontiguousarray(sheet[..., 3]), 1)
+    colour = unfilm(np.ascontiguousarray(sheet[..., :3].transpose(2, 0, 1)))
+    palette = stage.palette
+    strength = {"day": 1.0, "golden": 0.6, "sunrise": 0.5, "sunset": 0.36, "dusk": 0.16, "night": 0.09}
+    lamp = mix(np.ones(3, dtype=np.float32), palette.glow, 0.45) * np.float32(strength[stage.reading.time])
+    if stage.reading.weather in {"storm", "rain"}:
+        lamp = lamp * np.float32(0.55)
+    light = colour * spread(lamp) + spread(palette.haze) * np.float32(0.05)
+    return np.pad(light, ((0, 0), (1, 1), (1, 1))) * cover, cover
+
+
+def _stamp(planes: Planes, sprite: tuple[Plane, Planes], left: float, top: float) -> None:
+    """Lays a sprite over the planes at fractions of a pixel, cut off at the edges."""
+    cover, light = sprite
+    x, y = int(np.floor(left)), int(np.floor(top))
+    across, down = np.float32(left - x), np.float32(top - y)
+    height, width = cover.shape[0] - 1, cover.shape[1] - 1
+    y0, y1 = max(0, -y), min(height, planes.shape[1] - y)
+    x0, x1 = max(0, -x), min(width, planes.shape[2] - x)
+    if y0 >= y1 or x0 >= x1:
+        return
+    area = planes[:, y + y0 : y + y1, x + x0 : x + x1]
+    part = (slice(y0, y1), slice(x0, x1))
+    area *= 1 - _shifted(cover, across, down)[part]
+    area += _shifted(light, across, down)[:, part[0], part[1]]
+
+
+def _shifted(
+    plane: NDArray[np.float32], across: np.float32, down: np.float32
+) -> NDArray[np.float32]:
+    rows = plane[..., 1:, :] * (1 - down) + plane[..., :-1, :] * down
+    return np.asarray(rows[..., 1:] * (1 - across) + rows[..., :-1] * across, dtype=np.float32)
+
+
+def _reflect(planes: Planes, sprite: _Sprite, left: float, foot: float, time_s: float) -> None:
+    """What floats shows below itself, rippled and fading."""
+    height = sprite.cover.shape[0]
+    rows = np.arange(height, dtype=np.float32)
+    ripple = np.sin(rows * (34.0 / height) - time_s * 4.2) * (0.4 + rows / height * 2.4)
+    ripple += np.sin(rows * (71.0 / height) - time_s * 6.1) * (0.2 + rows / height)
+    fade = (np.exp(-rows / height * 2.6) * 0.62)[:, None].astype(np.float32)
+    index = np.clip(
+        np.arange(sprite.cover.shape[1])[None, :] + np.rint(ripple * height / 120)[:, None],
+        0,
+        sprite.cover.shape[1] - 1,
+    ).astype(np.intp)
+    cover = np.take_along_axis(sprite.cover[::-1], index, axis=1) * fade
+    light = np.stack(
+        [np.take_along_axis(channel[::-1], index, axis=1) for channel in sprite.light]
+    )
+    _stamp(planes, (cover, light * fade), left, foot - height * 0.035)
+
+
+def _flock(stage: Stage, subject: Subject) -> Painter:
+    """Birds far off: two wings each, beating in their own time."""
+    rng = stage.chance("flock")
+    count = _FLOCK if subject.many else 3
+    x = rng.normal(0, 0.13, count) - np.sign(stage.sun_x) * 0.18 * stage.aspect
+    y = rng.uniform(0.35, 0.75, count) * stage.horizon
+    size = rng.uniform(0.012, 0.024, count)
+    phase, beat = rng.uniform(0, 6.28, count), rng.uniform(6.5, 9.5, count)
+    course = float(rng.choice([-1, 1])) * 0.03
+    ink = stage.palette.ground * np.float32(0.8)
+
+    def paint(moment: Moment, planes: Planes) -> None:
+        for bird in range(count):
+            flap = float(np.sin(phase[bird] + beat[bird] * moment.time_s))
+            place = x[bird] + course * (moment.time_s + phase[bird]) + stage.aspect / 2
+            lift = y[bird] + 0.006 * np.sin(moment.time_s * 0.8 + phase[bird])
+            cover = _bird(max(6, round(size[bird] * 2.6 * stage.height)), flap)
+            left = place * stage.height - cover.shape[1] / 2
+            _stamp(planes, (cover, spread(ink) * cover), left, lift * stage.height)
+
+    return paint
+
+
+def _bird(side: int, flap: float) -> Plane:
+    """Wings up or down around a slim body."""
+    sheet = blank(side, side)
+    draw = ImageDraw.Draw(sheet)
+    full = side * SHARPNESS
+    middle, tip = full * 0.5, full * (0.5 - 0.3 * flap)
+    elbow = full * (0.42 - 0.12 * flap)
+    for way in (-1, 1):
+        draw.polygon(
+            [(middle, middle), (middle + way * full * 0.2, elbow), (middle + way * full * 0.46, tip),
+             (middle + way * full * 0.2, elbow + full * 0.07), (middle, middle + full * 0.09)],
+            fill=255,
+        )  # fmt: skip
+    return np.pad(cover_of(sheet), 1)

@@ -1,0 +1,211 @@
+"""A provider that does what a test tells it to, real small media files, and a worker's tools."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import timedelta
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+from PIL import Image
+from tests.conftest import Person, World
+from typing_extensions import override
+
+from kinetoscope.kernel.ids import TaskId
+from kinetoscope.kernel.order import MediaKind, Usage
+from kinetoscope.kernel.outbound import Egress
+from kinetoscope.media.store import MediaStore
+from kinetoscope.providers.contract import (
+    Accepted,
+    Done,
+    Idempotency,
+    Job,
+    OutputFile,
+    Status,
+    SubmitOutcome,
+)
+from kinetoscope.tasks.tools import Tools
+
+PATH_CREATE = "/api/v1/jobs/createTask"
+PATH_RECORD = "/api/v1/jobs/recordInfo"
+
+VIDEO = {"model": "seedance-20", "inputs": {"prompt": "a sunset"}}
+"""200 credits."""
+PICTURE = {"model": "gpt-image-2", "inputs": {"prompt": "a sunset"}}
+"""2.17 credits."""
+TOKENS = {"model": "gpt-image-2.5-flare", "inputs": {"prompt": "a sunset"}}
+"""1.75 credits are held; the tokens used decide."""
+FOUR = {"model": "midjourney-v8", "inputs": {"prompt": "a sunset"}}
+"""12 credits, four pictures."""
+
+
+class Killed(BaseException):
+    """What a killed process looks like to the code that was running: nothing after it happens."""
+
+
+SubmitStep = SubmitOutcome | BaseException | Callable[[Job], SubmitOutcome]
+StatusStep = Status | BaseException | Callable[[Job], Status]
+
+ACCEPTED = Accepted(upstream_id="upstream-1")
+
+
+class ScriptedProvider:
+    """Plays a list of outcomes, one per call, and remembers what it was asked.
+
+    A call beyond the end of its list fails the test: nothing may be asked once too often.
+    """
+
+    name = "embedded"
+    poll_delay_s = 0.0
+
+    def __init__(
+        self,
+        submits: Iterable[SubmitStep] = (ACCEPTED,),
+        statuses: Iterable[StatusStep] = (),
+        *,
+        idempotency: Idempotency = Idempotency.CLIENT_TOKEN,
+    ) -> None:
+        self.idempotency = idempotency
+        self.to_submit = deque(submits)
+        self.to_tell = deque(statuses)
+        self.submitted: list[str] = []
+        self.asked: list[str] = []
+        self.cancelled: list[str] = []
+
+    async def submit(self, job: Job) -> SubmitOutcome:
+        self.submitted.append(job.task_id)
+        assert self.to_submit, "submitted once too often"
+        step = self.to_submit.popleft()
+        if isinstance(step, BaseException):
+            raise step
+        return step(job) if callable(step) else step
+
+    async def status(self, upstream_id: str, job: Job) -> Status:
+        self.asked.append(upstream_id)
+        assert self.to_tell, "asked once too often"
+        step = self.to_tell.popleft()
+        if isinstance(step, BaseException):
+            raise step
+        return step(job) if callable(step) else step
+
+    async def cancel(self, upstream_id: str) -> None:
+        self.cancelled.append(upstream_id)
+
+    async def start(self) -> None:
+        """Nothing to warm up."""
+
+    async def stop(self) -> None:
+        """Nothing to let go of."""
+
+
+class DyingStore(MediaStore):
+    """A store whose process is killed in front of the put of this number, counted from 1."""
+
+    def __init__(self, url: str, dies_at: int) -> None:
+        super().__init__(url)
+        self.puts_left = dies_at - 1
+
+    @override
+    async def put(self, name: str, path: Path) -> None:
+        if self.puts_left == 0:
+            raise Killed
+        self.puts_left -= 1
+        await super().put(name, path)
+
+
+def tools_for(
+    world: World,
+    *providers: ScriptedProvider,
+    store: MediaStore | None = None,
+    task_deadline: timedelta = timedelta(minutes=60),
+) -> Tools:
+    """Give a worker's tools with these providers in place of the embedded renderer."""
+    runtime = world.runtime
+    return Tools(
+        database=runtime.database,
+        catalog=runtime.catalog,
+        providers={provider.name: provider for provider in providers},
+        store=store or runtime.store,
+        signer=runtime.signer,
+        egress=Egress(),
+        clock=world.clock,
+        folder=runtime.settings.work_dir / "scripted",
+        task_deadline=task_deadline,
+        media_lifetime=runtime.settings.media_lifetime,
+    )
+
+
+def paint(path: Path, width: int = 32, height: int = 16) -> Path:
+    """Write a small PNG."""
+    Image.new("RGB", (width, height), (200, 90, 30)).save(path)
+    return path
+
+
+def film(path: Path, width: int = 64, height: int = 48, *, frames: int = 12) -> Path:
+    """Write a small MP4: H.264, 24 frames a second, no sound."""
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=24)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.time_base = Fraction(1, 24)
+        for number in range(frames):
+            shade = np.full((height, width, 3), 10 * number, dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(shade, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+def done_video(job: Job) -> Done:
+    """Finish with a clip of half a second and its last frame."""
+    clip = OutputFile(
+        path=film(job.folder / "clip.mp4"),
+        kind=MediaKind.VIDEO,
+        media_type="video/mp4",
+        seed=job.seed,
+        last_frame=paint(job.folder / "last.png", 64, 48),
+    )
+    return Done(files=(clip,), usage=Usage(), preview=False)
+
+
+def done_pictures(job: Job) -> Done:
+    """Finish with as many pictures as were ordered, each a little wider than the one before."""
+    files = tuple(
+        OutputFile(
+            path=paint(job.folder / f"{number}.png", 30 + number, 20),
+            kind=MediaKind.IMAGE,
+            media_type="image/png",
+            seed=job.seed,
+        )
+        for number in range(1, job.order.count + 1)
+    )
+    return Done(files=files, usage=Usage(), preview=False)
+
+
+def done_with_usage(usage: Usage) -> Callable[[Job], Done]:
+    """Finish with pictures and a bill."""
+    return lambda job: replace(done_pictures(job), usage=usage)
+
+
+async def create(world: World, person: Person, order: object) -> TaskId:
+    """Create a task over HTTP."""
+    response = await world.client.post(PATH_CREATE, json=order, headers=person.headers)
+    assert response.status_code == 200, response.text
+    return TaskId(response.json()["taskId"])
+
+
+async def record(world: World, person: Person, task_id: str) -> dict[str, Any]:
+    """Read a task over HTTP."""
+    response = await world.client.get(
+        PATH_RECORD, params={"taskId": task_id}, headers=person.headers
+    )
+    assert response.status_code == 200, response.text
+    found: dict[str, Any] = response.json()
+    return found
+
+
+def stored_names(world: World) -> set[str]:
+    """List what lies in the store."""
+    folder = world.runtime.settings.data_dir / "media"
+    return {path.name for path in folder.rglob("*") if path.is_file()}
