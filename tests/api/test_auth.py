@@ -1,8 +1,9 @@
 """Who may come in: both routes, every way a key can be wrong, in the contract's exact words."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import product
 
 import httpx
 import pytest
@@ -10,9 +11,9 @@ from tests.conftest import START, Person, World
 from tests.scripted import PATH_CREATE, PATH_RECORD, VIDEO, create
 
 from kinetoscope.accounts import accounts, keys
-from kinetoscope.kernel.errors import InvalidRequest, NotFound
+from kinetoscope.kernel.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
 from kinetoscope.kernel.ids import KeyId
-from kinetoscope.kernel.secrets import KeyMode, checksum, issue_key
+from kinetoscope.kernel.secrets import KeyMode, checksum, issue_key, parse_key
 from kinetoscope.server import create_app
 from kinetoscope.wiring import build_runtime
 
@@ -110,6 +111,64 @@ def with_id(text: str, key_id: str) -> str:
     mode = text.split("_")[1]
     body = f"kino_{mode}_{key_id}_{text[-49:-6]}"
     return body + checksum(body)
+
+
+def with_mode(text: str, mode: str) -> str:
+    """Write another mode into a key and make the checksum right again."""
+    body = f"kino_{mode}_{text.split('_', 2)[2][:-6]}"
+    return body + checksum(body)
+
+
+@ROUTES
+async def test_a_key_whose_holder_writes_another_mode_into_it_does_not_open(
+    world: World, route: Route
+):
+    """Test keys cost nothing and live keys are real: neither may be made of the other."""
+    live = await world.person("live")
+    test = await world.person("test", "0", mode=KeyMode.TEST)
+    assert_refused(await route.ask(world, bearer(with_mode(live.key, "test"))), 401, INVALID)
+    assert_refused(await route.ask(world, bearer(with_mode(test.key, "live"))), 401, INVALID)
+    assert await world.count("task") == 0
+    assert (await route.ask(world, bearer(with_mode(live.key, "live")))).status_code == route.opened
+
+
+async def test_the_statement_and_the_rule_open_for_the_same_keys(world: World):
+    """Every state a key can be in: `OPENS` in SQL decides as `admit` and `require` do."""
+    alice = await world.person("alice")
+    database = world.runtime.database
+    good = parse_key(alice.key)
+    assert good is not None
+    presented = [
+        good,
+        replace(good, secret_sha256=bytes(32)),
+        replace(good, mode=KeyMode.TEST),
+        replace(good, id=KeyId("nobody")),
+    ]
+    opened = 0
+    ends = (None, START - timedelta(microseconds=1), START, START + timedelta(microseconds=1))
+    for active, expires_at, scopes, api_access in product(
+        (True, False), ends, ([], ["tasks:read"], ["tasks:write", "tasks:read"]), (True, False)
+    ):
+        async with database.connection() as connection:
+            await connection.execute(
+                "update api_key set active = %s, expires_at = %s, scopes = %s",
+                (active, expires_at, scopes),
+            )
+            await connection.execute("update account set api_access = %s", (api_access,))
+            for key in presented:
+                cursor = await connection.execute(
+                    f"select from api_key, account where {keys.OPENS}",
+                    {**keys.opens_parameters(key, "tasks:write"), "now": START},
+                )
+                by_statement = await cursor.fetchone() is not None
+                try:
+                    keys.require(await keys.authenticate(database, key, START), "tasks:write")
+                    by_rule = True
+                except (Unauthenticated, Forbidden):
+                    by_rule = False
+                assert by_statement == by_rule, (key, active, expires_at, scopes, api_access)
+                opened += by_rule
+    assert opened == 2
 
 
 @ROUTES

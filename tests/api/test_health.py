@@ -6,6 +6,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.requests import Request
+from structlog.testing import capture_logs
 from tests.conftest import World
 from tests.scripted import PICTURE, VIDEO, ScriptedProvider, create, tools_for
 
@@ -160,7 +161,9 @@ async def test_a_bug_is_told_in_one_sentence_and_nothing_of_it_shows(world: Worl
         raise RuntimeError("the password is 12345")
 
     world.app.get("/broken")(broken)
-    response = await world.client.get("/broken")
+    with capture_logs() as logs:
+        response = await world.client.get("/broken")
+    assert [(line["event"], line["path"]) for line in logs] == [("request.broke", "/broken")]
     assert response.status_code == 500
     assert response.json() == {"message": "Internal server error. It is safe to try again."}
     assert response.headers["content-type"] == "application/json"
@@ -172,9 +175,11 @@ async def test_the_database_refusing_a_statement_is_a_bug_and_not_an_outage(worl
     alice = await world.person("alice")
     async with world.runtime.database.connection() as connection:
         await connection.execute("alter table task drop column media_name")
-    response = await world.client.post(
-        "/api/v1/jobs/createTask", json=PICTURE, headers=alice.headers
-    )
+    with capture_logs() as logs:
+        response = await world.client.post(
+            "/api/v1/jobs/createTask", json=PICTURE, headers=alice.headers
+        )
+    assert [line["event"] for line in logs] == ["request.broke"]
     assert response.status_code == 500
     assert response.json() == {"message": "Internal server error. It is safe to try again."}
     assert await world.balance(alice) == (1000_00, 0, 0, 0)

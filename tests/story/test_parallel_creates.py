@@ -1,13 +1,26 @@
 """Five hundred creates at once, from four processes: the cap and the balance hold exactly."""
 
+import asyncio
 import json
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
 
 import pytest
 
+from kinetoscope.accounts import accounts, keys
+from kinetoscope.cli.session import run_in
+from kinetoscope.kernel.credits import format_credits, parse_credits
+from kinetoscope.kernel.secrets import KeyMode
+from kinetoscope.ledger import book
+from kinetoscope.postgres.embedded import open_server
+from kinetoscope.settings import load_settings
+from kinetoscope.wiring import Runtime
 from tests.story.deployment import Deployment, deployment
+
+Result = TypeVar("Result")
 
 REPEATS = 20
 CLIENTS = 4
@@ -66,33 +79,58 @@ def storm(deployed: Deployment, clients, key: str) -> list[tuple[int, dict[str, 
 
 
 def test_exactly_as_many_are_accepted_as_the_cap_allows(deployed, clients):
-    for repeat in range(REPEATS):
-        name = f"capped-{repeat}"
-        key = _account(deployed, name, "100000")
+    made = _accounts(deployed, {f"capped-{repeat}": "100000" for repeat in range(REPEATS)})
+    for name, key in made.items():
         answers = storm(deployed, clients, key)
         assert Counter(status for status, _ in answers) == {200: 50, 429: 450}, name
         assert len({body["taskId"] for status, body in answers if status == 200}) == 50
         refusal = next(body for status, body in answers if status == 429)
         assert (refusal["limit"], refusal["current"]) == (50, 50)
-        assert _shown(deployed, name) == ("99400", "600", 50)
+    assert _shown(deployed, made) == {("99400", "600", 50)}
     assert "0 discrepancies" in deployed.run("doctor")
 
 
 def test_exactly_as_many_are_accepted_as_the_credits_pay_for(deployed, clients):
-    key = _account(deployed, "poor", "371")
-    answers = storm(deployed, clients, key)
+    made = _accounts(deployed, {"poor": "371"})
+    answers = storm(deployed, clients, made["poor"])
     assert Counter(status for status, _ in answers) == {200: 30, 402: 470}
     refusal = next(body for status, body in answers if status == 402)
     assert (refusal["required"], refusal["available"]) == (12, 11)
-    assert _shown(deployed, "poor") == ("11", "360", 30)
+    assert _shown(deployed, made) == {("11", "360", 30)}
 
 
-def _account(deployed: Deployment, name: str, granted: str) -> str:
-    deployed.run("credits", "grant", "--account", name, granted)
-    made = deployed.run("keys", "create", "--account", name, "--name", "storm", "--json")
-    return str(json.loads(made)["key"])
+def _accounts(deployed: Deployment, granted: dict[str, str]) -> dict[str, str]:
+    """Make accounts with credits, and a key for each."""
+
+    async def work(runtime: Runtime) -> dict[str, str]:
+        made = {}
+        for name, amount in granted.items():
+            now, database = runtime.clock(), runtime.database
+            account, _ = await accounts.ensure(database, name, now)
+            await book.grant(database, account.id, parse_credits(amount), reason="story", now=now)
+            issued = await keys.create(
+                database, account.id, "storm", mode=KeyMode.LIVE, expires_at=None, now=now
+            )
+            made[name] = issued.text
+        return made
+
+    return _in_database(deployed, work)
 
 
-def _shown(deployed: Deployment, name: str) -> tuple[str, str, int]:
-    shown = json.loads(deployed.run("credits", "show", "--account", name, "--json"))
-    return shown["available"], shown["held"], shown["tasksRunning"]
+def _shown(deployed: Deployment, names: Iterable[str]) -> set[tuple[str, str, int]]:
+    """Return available, held and running of each account, without repeating equal ones."""
+
+    async def work(runtime: Runtime) -> set[tuple[str, str, int]]:
+        found = [await accounts.by_name(runtime.database, name) for name in names]
+        return {
+            (format_credits(one.available), format_credits(one.held), one.tasks_running)
+            for one in found
+        }
+
+    return _in_database(deployed, work)
+
+
+def _in_database(deployed: Deployment, work: Callable[[Runtime], Awaitable[Result]]) -> Result:
+    settings = load_settings({"KINETOSCOPE_DATA_DIR": str(deployed.folder)})
+    with open_server(deployed.folder / "postgres") as server:
+        return asyncio.run(run_in(settings, server.conninfo, work))

@@ -169,6 +169,9 @@ async def canary() -> AsyncIterator[Canary]:
         "http://user@127.0.0.1:{p}/",
         "file:///etc/passwd",
         "data:image/png;base64,AAAA",
+        "http://[::1",
+        "http://]/",
+        "http://127.0.0.1:port/",
     ],
 )
 async def test_a_redirect_to_a_forbidden_place_is_refused(

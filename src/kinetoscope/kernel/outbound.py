@@ -179,8 +179,15 @@ async def _final_answer(
             if response.status not in _REDIRECTS:
                 yield response
                 return
-            url = urljoin(str(target), response.headers.get("Location", ""))
+            url = _next_url(target, response.headers.get("Location", ""))
     raise OutboundFailed("The URL redirects too often", temporary=False)
+
+
+def _next_url(target: URL, location: str) -> str:
+    try:
+        return urljoin(str(target), location)
+    except ValueError:
+        raise OutboundRefused("The other side redirects to what is no URL") from None
 
 
 def _checked_url(egress: Egress, text: str) -> URL:

@@ -14,9 +14,12 @@ async def grant(
     database: Database, account_id: AccountId, amount: Credits, *, reason: str, now: datetime
 ) -> None:
     """Give credits to an account, or take unused ones back; raises CreditsShort, NotFound."""
+    attempts: list[str] = []
 
     async def steps(connection: Connection) -> None:
         available = await _lock_available(connection, account_id)
+        if await _took_effect(connection, attempts):
+            return
         if available + amount < 0:
             raise CreditsShort(required=Credits(-amount), available=available)
         await _move(connection, account_id, None, entry.grant(amount), reason=reason, now=now)
@@ -28,9 +31,12 @@ async def grant_once(
     database: Database, account_id: AccountId, amount: Credits, *, reason: str, now: datetime
 ) -> bool:
     """Give credits unless a grant for this reason was made before; True if it was made now."""
+    attempts: list[str] = []
 
     async def steps(connection: Connection) -> bool:
         await _lock_available(connection, account_id)
+        if await _took_effect(connection, attempts):
+            return True
         cursor = await connection.execute(
             """
             select from ledger_entry
@@ -72,6 +78,28 @@ async def release(
 ) -> None:
     """End a task's hold by giving it back. Part of a transaction."""
     await _move(connection, account_id, task_id, entry.release(held), reason="", now=now)
+
+
+async def _took_effect(connection: Connection, attempts: list[str]) -> bool:
+    """Tell whether an earlier attempt at this transaction was committed, and note this one.
+
+    A commit whose answer is lost is repeated by the pool, and grants have no id of their own that
+    would make that harmless. Call it with the account locked: an attempt that got as far as its
+    commit held that lock, so it is over by now.
+    https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SNAPSHOT
+    """
+    cursor = await connection.execute(
+        """
+        select pg_current_xact_id()::text,
+               exists (select from unnest(%s::text[]) as attempt
+                       where pg_xact_status(attempt::xid8) = 'committed')
+        """,
+        (attempts,),
+    )
+    row = await cursor.fetchone()
+    assert row is not None  # noqa: S101 - no table, so always one row
+    attempts.append(row[0])
+    return bool(row[1])
 
 
 async def _lock_available(connection: Connection, account_id: AccountId) -> Credits:

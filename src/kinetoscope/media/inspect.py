@@ -50,7 +50,10 @@ class InspectionFailed(KinetoscopeError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InspectLimits:
-    """What one inspection may take, over all its files together, and what a file may be."""
+    """What one inspection may take, over all its files together, and what a file may be.
+
+    A WebP may have three fifths of `image_pixels_max`, for the memory its decoder takes.
+    """
 
     total_timeout_s: float = 10.0
     cpu_s_max: int = 10

@@ -71,6 +71,9 @@ async def create(
     }
     attempts_left = 3
     while not await _written(database, parameters):
+        if await store.exists(database, task_id):
+            # Repeated after it took effect, see below, and now short of what it then took.
+            break
         # What was refused may be allowed by the time it is explained; then it is tried again,
         # but not for ever, since an account may be fed and drained all the time.
         attempts_left -= 1

@@ -70,6 +70,12 @@ async def create(database: Database, parameters: Parameters) -> bool:
     return await database.execute(CREATE, parameters) == 1
 
 
+async def exists(database: Database, task_id: TaskId) -> bool:
+    """Whether a task of this id was made."""
+    query = "select id from task where id = %(id)s"
+    return await database.fetch_one(Written, query, {"id": task_id}) is not None
+
+
 async def balance(database: Database, account_id: AccountId) -> Balance:
     """Look at what an account may do."""
     found = await database.fetch_one(

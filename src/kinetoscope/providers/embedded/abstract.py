@@ -96,4 +96,3 @@ def _shades(stage: Stage) -> list[Colour]:
         unfilm(np.array(colorsys.hls_to_rgb(shade % 1, lightness, full), dtype=np.float32))
         for shade, lightness, full in recipe
     ]
-

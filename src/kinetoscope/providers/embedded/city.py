@@ -136,7 +136,9 @@ def _tower(sheets: _Sheets, left: float, wide: float, tall: float) -> None:
             mast = top - lift - tall * rng.uniform(0.1, 0.22)
             sheets.hide.rectangle((middle - thin, mast, middle + thin, top), fill=255)
             spot = thin * 2.2
-            sheets.shine.ellipse((middle - spot, mast - spot, middle + spot, mast + spot), fill=(255, 60, 50))
+            sheets.shine.ellipse(
+                (middle - spot, mast - spot, middle + spot, mast + spot), fill=(255, 60, 50)
+            )
     _windows(sheets, left, top, wide)
     if sheets.neon and sheets.near and rng.random() < 0.75:  # noqa: PLR2004 - most carry a sign
         _sign(sheets, left, top, wide)
@@ -182,4 +184,3 @@ def _sign(sheets: _Sheets, left: float, top: float, wide: float) -> None:
                 ends[3] = ends[1]
             shape = (x + ends[0], y_glyph + ends[1], x + ends[2], y_glyph + ends[3])
             sheets.shine.line(shape, fill=colour, width=line)
-

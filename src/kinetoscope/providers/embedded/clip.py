@@ -6,14 +6,20 @@ from pathlib import Path
 import av
 import numpy as np
 
-from kinetoscope.kernel.order import Size
-from kinetoscope.providers.embedded.camera import cut, move_of, needs_lens
+from kinetoscope.kernel.order import MediaKind, Role, Size
+from kinetoscope.providers.embedded.camera import Move, cut, move_of, needs_lens
+from kinetoscope.providers.embedded.cards import lay_prints, prints, screens
 from kinetoscope.providers.embedded.compose import moments, scene_of, set_stage
 from kinetoscope.providers.embedded.encode import FrameMaker, write_clip
+from kinetoscope.providers.embedded.ends import ends_of
 from kinetoscope.providers.embedded.finish import finisher
+from kinetoscope.providers.embedded.grade import grade_of, grader
+from kinetoscope.providers.embedded.living import air_of, living_frames
 from kinetoscope.providers.embedded.mark import mark_for, mark_frame
+from kinetoscope.providers.embedded.pictures import clip_frames, picked, planes_of
 from kinetoscope.providers.embedded.prompt import read
 from kinetoscope.providers.embedded.sounding import sound_of
+from kinetoscope.providers.embedded.stage import Stage
 from kinetoscope.providers.embedded.work import FRAMES_PER_S, Progress, Rendered, Work
 
 _MEDIA_TYPES = {"mp4": "video/mp4", "mov": "video/quicktime"}
@@ -44,19 +50,57 @@ def frames_of(work: Work) -> Iterator[av.VideoFrame]:
     reading = read(work.prompt)
     move = move_of(reading, work.duration_s)
     stage = set_stage(reading, work.prompt, work.seed, paint, moments(move, frames))
-    scene = scene_of(stage)
-    lens = scene.lens or needs_lens(reading)
-    finish = finisher(stage, (paint.height, paint.width))
-    maker = FrameMaker(work.size, paint.width, paint.height)
     mark = mark_for(work.size.width, work.size.height)
-    light = np.empty((3, paint.height, paint.width), dtype=np.float32)
+    ends = ends_of(work)
+    if ends is not None:
+        made = living_frames(stage, ends, work.size, frames)
+    elif source := picked(work, Role.SOURCE, MediaKind.VIDEO):
+        made = _played(stage, source[0], work.size, frames)
+    else:
+        made = _painted(work, stage, move)
+    for frame in made:
+        mark_frame(frame, mark)
+        yield frame
+
+
+def _painted(work: Work, stage: Stage, move: Move) -> Iterator[av.VideoFrame]:
+    """The procedural scene, and the references in it."""
+    scene = scene_of(stage)
+    lens = scene.lens or needs_lens(stage.reading)
+    finish = finisher(stage, (stage.height, stage.width))
+    maker = FrameMaker(work.size, stage.width, stage.height)
+    cards, playing = prints(work, work.seed, colour_planes=False), screens(work)
+    light = np.empty((3, stage.height, stage.width), dtype=np.float32)
     seen = np.empty_like(light) if lens else light
+    frames = frame_count(work)
     for number in range(frames):
-        scene.paint(stage.moment_at(number), light)
+        moment = stage.moment_at(number)
+        scene.paint(moment, light)
         if lens:
             cut(light, move.view(number / max(frames - 1, 1)), seen)
         frame = maker.frame(finish(seen, number))
-        mark_frame(frame, mark)
+        for screen in playing:
+            screen.lay(planes_of(frame))
+        if cards:
+            lay_prints(planes_of(frame), cards, moment.time_s, moment.pan)
+        yield frame
+
+
+def _played(stage: Stage, source: Path, size: Size, frames: int) -> Iterator[av.VideoFrame]:
+    """A given clip under the prompt's light; it rests on its last frame when it is over."""
+    apply, air = grader(grade_of(stage.reading)), air_of(stage)
+    given = clip_frames(source, size, FRAMES_PER_S)
+    last: av.VideoFrame | None = None
+    for number in range(frames):
+        last = next(given, last)
+        if last is None:
+            raise ValueError("A reference video has no frames.")
+        frame = av.VideoFrame(size.width, size.height, "yuv420p")
+        planes = planes_of(frame)
+        for plane, shown in zip(planes, planes_of(last), strict=True):
+            plane[...] = shown
+        apply(planes)
+        air(number, 1.0, planes)
         yield frame
 
 
@@ -77,9 +121,7 @@ def make_clip(work: Work, folder: Path, progress: Progress) -> Rendered:
     )
 
 
-def _watched(
-    work: Work, progress: Progress, last: list[av.VideoFrame]
-) -> Iterator[av.VideoFrame]:
+def _watched(work: Work, progress: Progress, last: list[av.VideoFrame]) -> Iterator[av.VideoFrame]:
     frames = frame_count(work)
     for number, frame in enumerate(frames_of(work), start=1):
         if number % _FRAMES_PER_REPORT == 0:

@@ -110,7 +110,9 @@ def _grass(stage: Stage) -> Cutout:
     rise = (1 - stage.down()) * np.float32(5)
     body = spread(green) * (0.55 + rise) * cover
     dim = np.float32(0.5 * (1 - 0.85 * palette.night))
-    return Cutout(cover, (body + glow_of(shine, stage.height * 0.002) * dim).astype(np.float32), margin)
+    return Cutout(
+        cover, (body + glow_of(shine, stage.height * 0.002) * dim).astype(np.float32), margin
+    )
 
 
 def _blade(

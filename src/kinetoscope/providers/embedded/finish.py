@@ -20,9 +20,7 @@ def finisher(stage: Stage, shape: tuple[int, int]) -> Finish:
     height, width = shape
     lens = _lens(stage, height, width)
     rng = stage.chance("grain")
-    grain = [
-        rng.normal(0, 0.0042, (height, width)).astype(np.float32) for _ in range(_GRAINS)
-    ]
+    grain = [rng.normal(0, 0.0042, (height, width)).astype(np.float32) for _ in range(_GRAINS)]
     spare = np.empty(shape, dtype=np.float32)
     shown = np.empty((3, height, width), dtype=np.float32)
     style = _STYLES.get(stage.reading.style)

@@ -6,7 +6,13 @@ import numpy as np
 from PIL import ImageDraw
 
 from kinetoscope.providers.embedded.layers import SHARPNESS, Cutout, blank, cover_of, put
-from kinetoscope.providers.embedded.noise import Planes, fractal_line, fractal_tile, look_up, smooth_step
+from kinetoscope.providers.embedded.noise import (
+    Planes,
+    fractal_line,
+    fractal_tile,
+    look_up,
+    smooth_step,
+)
 from kinetoscope.providers.embedded.sky import sky_at, sun_distance
 from kinetoscope.providers.embedded.stage import Moment, Scene, SlowPlate, Stage
 from kinetoscope.providers.embedded.tone import light, mix, spread
@@ -119,7 +125,10 @@ def fir(
     wide = tall * float(rng.uniform(0.16, 0.22))
     tiers = int(rng.integers(11, 17))
     trunk = tall * 0.014
-    draw.polygon([(x - trunk, y), (x + trunk, y), (x + 0.2 * trunk, y - tall), (x - 0.2 * trunk, y - tall)], fill=255)
+    draw.polygon(
+        [(x - trunk, y), (x + trunk, y), (x + 0.2 * trunk, y - tall), (x - 0.2 * trunk, y - tall)],
+        fill=255,
+    )
     for side in (-1, 1):
         points = [(x, y - tall)]
         for tier in range(1, tiers + 1):

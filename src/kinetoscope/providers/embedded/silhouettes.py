@@ -94,7 +94,10 @@ def lighthouse(pen: Pen, ink: Ink) -> None:
         w0, w1 = 0.062 + (y0 - 0.26) * 0.075, 0.062 + (y1 - 0.26) * 0.075
         shade = ink if band % 2 == 0 else (240, 236, 226)
         pen.shape([(0.5 - w0, y0), (0.5 + w0, y0), (0.5 + w1, y1), (0.5 - w1, y1)], shade)
-        pen.shape([(0.5 + w0 * 0.3, y0), (0.5 + w0, y0), (0.5 + w1, y1), (0.5 + w1 * 0.3, y1)], tinted(shade, 0.72))
+        pen.shape(
+            [(0.5 + w0 * 0.3, y0), (0.5 + w0, y0), (0.5 + w1, y1), (0.5 + w1 * 0.3, y1)],
+            tinted(shade, 0.72),
+        )
     pen.shape([(0.41, 0.245), (0.59, 0.245), (0.585, 0.265), (0.415, 0.265)], (48, 44, 46))
     pen.shape([(0.455, 0.17), (0.545, 0.17), (0.545, 0.245), (0.455, 0.245)], (255, 232, 170))
     pen.shape([(0.44, 0.17), (0.5, 0.105), (0.56, 0.17)], (56, 40, 40))
@@ -106,7 +109,13 @@ def balloon(pen: Pen, ink: Ink) -> None:
     for gore in range(9, 0, -1):
         share = gore / 9
         shade = ink if gore % 2 else tinted(ink, 1.35)
-        outline = [(0.5 + 0.33 * share * np.sin(t) * (1 - 0.18 * (1 + np.cos(t)) * 0), 0.36 - 0.335 * np.cos(t)) for t in np.linspace(0, np.pi * 0.78, 24)]
+        outline = [
+            (
+                0.5 + 0.33 * share * np.sin(t) * (1 - 0.18 * (1 + np.cos(t)) * 0),
+                0.36 - 0.335 * np.cos(t),
+            )
+            for t in np.linspace(0, np.pi * 0.78, 24)
+        ]
         mirrored = [(1 - x, y) for x, y in reversed(outline)]
         pen.shape([*outline, *mirrored], shade)
     pen.line([(0.3, 0.6), (0.46, 0.86)], 0.004, (50, 40, 36))
@@ -117,7 +126,16 @@ def balloon(pen: Pen, ink: Ink) -> None:
 
 def person(pen: Pen, ink: Ink) -> None:
     """Someone who stands and looks."""
-    coat = [(0.44, 0.22), (0.56, 0.22), (0.6, 0.3), (0.615, 0.52), (0.63, 0.68), (0.37, 0.68), (0.385, 0.52), (0.4, 0.3)]
+    coat = [
+        (0.44, 0.22),
+        (0.56, 0.22),
+        (0.6, 0.3),
+        (0.615, 0.52),
+        (0.63, 0.68),
+        (0.37, 0.68),
+        (0.385, 0.52),
+        (0.4, 0.3),
+    ]
     pen.shape([(0.42, 0.66), (0.495, 0.66), (0.49, 0.99), (0.42, 0.99)], tinted(ink, 0.45))
     pen.shape([(0.505, 0.66), (0.585, 0.66), (0.585, 0.99), (0.515, 0.99)], tinted(ink, 0.4))
     pen.shape(curve(coat), ink)
@@ -127,12 +145,37 @@ def person(pen: Pen, ink: Ink) -> None:
 
 def cat(pen: Pen, ink: Ink) -> None:
     """A cat sitting, seen from behind, tail curled to the side."""
-    pen.line(curve([(0.6, 0.95), (0.78, 0.98), (0.88, 0.88), (0.86, 0.72), (0.87, 0.72), (0.89, 0.88), (0.79, 0.99)])[:40], 0.05, ink)
-    body = [(0.42, 0.40), (0.58, 0.40), (0.66, 0.58), (0.72, 0.82), (0.68, 0.99), (0.32, 0.99), (0.28, 0.82), (0.34, 0.58)]
+    pen.line(
+        curve(
+            [
+                (0.6, 0.95),
+                (0.78, 0.98),
+                (0.88, 0.88),
+                (0.86, 0.72),
+                (0.87, 0.72),
+                (0.89, 0.88),
+                (0.79, 0.99),
+            ]
+        )[:40],
+        0.05,
+        ink,
+    )
+    body = [
+        (0.42, 0.40),
+        (0.58, 0.40),
+        (0.66, 0.58),
+        (0.72, 0.82),
+        (0.68, 0.99),
+        (0.32, 0.99),
+        (0.28, 0.82),
+        (0.34, 0.58),
+    ]
     pen.shape(curve(body), ink)
     pen.oval((0.5, 0.30), (0.135, 0.115), ink)
     for side in (-1, 1):
-        pen.shape([(0.5 + side * 0.125, 0.27), (0.5 + side * 0.125, 0.10), (0.5 + side * 0.03, 0.20)], ink)
+        pen.shape(
+            [(0.5 + side * 0.125, 0.27), (0.5 + side * 0.125, 0.10), (0.5 + side * 0.03, 0.20)], ink
+        )
 
 
 def dog(pen: Pen, ink: Ink) -> None:
@@ -157,14 +200,35 @@ def horse(pen: Pen, ink: Ink) -> None:
     ]  # fmt: skip
     pen.shape(curve(outline), ink)
     for x, lean in ((0.38, -0.02), (0.45, 0.02), (0.72, -0.02), (0.80, 0.03)):
-        pen.shape([(x - 0.035, 0.56), (x + 0.035, 0.56), (x + lean + 0.016, 0.99), (x + lean - 0.016, 0.99)], ink)
+        pen.shape(
+            [
+                (x - 0.035, 0.56),
+                (x + 0.035, 0.56),
+                (x + lean + 0.016, 0.99),
+                (x + lean - 0.016, 0.99),
+            ],
+            ink,
+        )
     pen.line([(0.83, 0.46), (0.89, 0.56), (0.88, 0.76)], 0.035, tinted(ink, 0.8))
     pen.line([(0.30, 0.12), (0.37, 0.24), (0.43, 0.36)], 0.035, tinted(ink, 0.8))
 
 
 def car(pen: Pen, ink: Ink) -> None:
     """A coupe from the side."""
-    body = [(0.03, 0.86), (0.05, 0.76), (0.2, 0.715), (0.33, 0.62), (0.5, 0.585), (0.66, 0.61), (0.8, 0.71), (0.95, 0.75), (0.975, 0.86), (0.9, 0.925), (0.5, 0.935), (0.1, 0.925)]
+    body = [
+        (0.03, 0.86),
+        (0.05, 0.76),
+        (0.2, 0.715),
+        (0.33, 0.62),
+        (0.5, 0.585),
+        (0.66, 0.61),
+        (0.8, 0.71),
+        (0.95, 0.75),
+        (0.975, 0.86),
+        (0.9, 0.925),
+        (0.5, 0.935),
+        (0.1, 0.925),
+    ]
     pen.shape(curve(body), ink)
     pen.shape(curve([(0.27, 0.715), (0.36, 0.638), (0.48, 0.612), (0.485, 0.715)]), (150, 176, 192))
     pen.shape(curve([(0.505, 0.715), (0.51, 0.612), (0.62, 0.63), (0.72, 0.712)]), (112, 138, 158))
@@ -190,15 +254,25 @@ def tree(pen: Pen, ink: Ink) -> None:
             tips.append(tip)
             return
         for turn in (-0.42, 0.38):
-            grow(tip, angle + turn * float(rng.uniform(0.6, 1.4)), long * float(rng.uniform(0.68, 0.84)), thick * 0.64)
+            grow(
+                tip,
+                angle + turn * float(rng.uniform(0.6, 1.4)),
+                long * float(rng.uniform(0.68, 0.84)),
+                thick * 0.64,
+            )
 
     grow((0.5, 1.0), 0.03, 0.25, 0.055)
     for shade in (0.6, 0.8, 1.0):
         for x, y in tips:
             for _ in range(5):
                 size = float(rng.uniform(0.012, 0.03))
-                spot = (x + float(rng.normal(0, 0.035)), y + float(rng.normal(0, 0.026)) - (shade - 0.6) * 0.035)
-                pen.oval(spot, (size, size * 0.8), tinted(ink, shade * float(rng.uniform(0.8, 1.15))))
+                spot = (
+                    x + float(rng.normal(0, 0.035)),
+                    y + float(rng.normal(0, 0.026)) - (shade - 0.6) * 0.035,
+                )
+                pen.oval(
+                    spot, (size, size * 0.8), tinted(ink, shade * float(rng.uniform(0.8, 1.15)))
+                )
 
 
 DRAWINGS: dict[str, tuple[Callable[[Pen, Ink], None], Ink]] = {

@@ -81,7 +81,9 @@ def _shine(stage: Stage, light: Planes) -> None:
     distance = sun_distance(stage, rows)
     wide = sun_distance(stage, rows, 1.8)
     strength = np.float32(0.35 if palette.night else 1)
-    air = (np.exp(-wide * 3.6) * np.float32(0.5) + np.exp(-distance * 11) * np.float32(0.5)) * strength
+    air = (
+        np.exp(-wide * 3.6) * np.float32(0.5) + np.exp(-distance * 11) * np.float32(0.5)
+    ) * strength
     light += (spread(palette.glow) * np.float32(1.25) - light) * air
     if palette.sun_height <= 0 or palette.cover > _HIDDEN:
         return
@@ -90,7 +92,9 @@ def _shine(stage: Stage, light: Planes) -> None:
     if palette.night:
         disk *= _maria(stage, rows, radius)
     beyond = np.maximum(distance - np.float32(radius), 0)
-    corona = (np.exp(-beyond * 30) * np.float32(0.16) + np.exp(-beyond * 9) * np.float32(0.05)) * strength
+    corona = (
+        np.exp(-beyond * 30) * np.float32(0.16) + np.exp(-beyond * 9) * np.float32(0.05)
+    ) * strength
     light += spread(palette.sun) * (disk + corona)
 
 

@@ -105,7 +105,9 @@ def _planet(stage: Stage) -> Painter:
     def paint(moment: Moment, planes: Planes) -> None:
         turn = np.float32(moment.time_s * 0.004)
         lines = np.float32(0.12 if banded else 0.8)
-        pattern = look_up(tile, longitude * lines + turn, latitude * np.float32(1.6 if banded else 0.8))
+        pattern = look_up(
+            tile, longitude * lines + turn, latitude * np.float32(1.6 if banded else 0.8)
+        )
         high, low = smooth_step(-0.3, 1.6, pattern), smooth_step(-0.2, 1.6, -pattern)
         body = spread(colours[0]) + spread(colours[1] - colours[0]) * high
         body += (spread(colours[2]) - body) * low

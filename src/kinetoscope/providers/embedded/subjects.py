@@ -48,6 +48,19 @@ def subjects_of(stage: Stage) -> list[Painter]:
     return painters
 
 
+def subject_cover(stage: Stage) -> Plane | None:
+    """Where the subjects are, or None without any: painted white on black, and looked at."""
+    painters = subjects_of(stage)
+    if not painters:
+        return None
+    black = np.zeros((3, stage.height, stage.width), dtype=np.float32)
+    white = np.ones((3, stage.height, stage.width), dtype=np.float32)
+    for painter in painters:
+        painter(stage.moment_at(0), black)
+        painter(stage.moment_at(0), white)
+    return np.clip(1 - (white - black).mean(axis=0), 0, 1)
+
+
 def _standing(stage: Stage, subject: Subject, place: int) -> Painter:
     rng = stage.chance("subject", subject.kind)
     count = (5 if subject.kind == "balloon" else 3) if subject.many else 1
@@ -105,8 +118,17 @@ def _lit(stage: Stage, subject: Subject, side: int) -> tuple[Planes, Plane]:
     cover = np.pad(np.ascontiguousarray(sheet[..., 3]), 1)
     colour = unfilm(np.ascontiguousarray(sheet[..., :3].transpose(2, 0, 1)))
     palette = stage.palette
-    strength = {"day": 1.0, "golden": 0.6, "sunrise": 0.5, "sunset": 0.36, "dusk": 0.16, "night": 0.09}
-    lamp = mix(np.ones(3, dtype=np.float32), palette.glow, 0.45) * np.float32(strength[stage.reading.time])
+    strength = {
+        "day": 1.0,
+        "golden": 0.6,
+        "sunrise": 0.5,
+        "sunset": 0.36,
+        "dusk": 0.16,
+        "night": 0.09,
+    }
+    lamp = mix(np.ones(3, dtype=np.float32), palette.glow, 0.45) * np.float32(
+        strength[stage.reading.time]
+    )
     if stage.reading.weather in {"storm", "rain"}:
         lamp = lamp * np.float32(0.55)
     light = colour * spread(lamp) + spread(palette.haze) * np.float32(0.05)
@@ -149,9 +171,7 @@ def _reflect(planes: Planes, sprite: _Sprite, left: float, foot: float, time_s: 
         sprite.cover.shape[1] - 1,
     ).astype(np.intp)
     cover = np.take_along_axis(sprite.cover[::-1], index, axis=1) * fade
-    light = np.stack(
-        [np.take_along_axis(channel[::-1], index, axis=1) for channel in sprite.light]
-    )
+    light = np.stack([np.take_along_axis(channel[::-1], index, axis=1) for channel in sprite.light])
     _stamp(planes, (cover, light * fade), left, foot - height * 0.035)
 
 

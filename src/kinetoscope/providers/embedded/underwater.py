@@ -4,7 +4,13 @@ import numpy as np
 from PIL import ImageDraw
 
 from kinetoscope.providers.embedded.layers import SHARPNESS, Cutout, blank, cover_of, put
-from kinetoscope.providers.embedded.noise import Planes, fractal_line, fractal_tile, look_up, smooth_step
+from kinetoscope.providers.embedded.noise import (
+    Planes,
+    fractal_line,
+    fractal_tile,
+    look_up,
+    smooth_step,
+)
 from kinetoscope.providers.embedded.stage import Moment, Scene, SlowPlate, Stage
 from kinetoscope.providers.embedded.tone import Colour, light, mix, spread
 
@@ -65,7 +71,11 @@ class _Depths:
         beam = smooth_step(-0.3, 2.4, ray) * self._fade
         planes = self._water + spread(self._surface) * beam
         drift = np.float32(moment.time_s * 0.02)
-        murk = look_up(self._tile, stage.across() * np.float32(0.3) + drift, stage.down() * np.float32(0.5) - drift)
+        murk = look_up(
+            self._tile,
+            stage.across() * np.float32(0.3) + drift,
+            stage.down() * np.float32(0.5) - drift,
+        )
         planes *= 1 + murk * np.float32(0.035)
         for near, cutout in self._reef:
             put(planes, cutout, moment.pan * stage.height * 0.4 * near)
@@ -81,7 +91,10 @@ def _reef(stage: Stage, near: float, colour: Colour) -> Cutout:
     unit = stage.height * SHARPNESS
     line = fractal_line(rng, 256, 1.3)
     step = width * SHARPNESS / 255
-    ground = [(place * step, unit * (0.8 + 0.13 * near - 0.045 * float(line[place]))) for place in range(256)]
+    ground = [
+        (place * step, unit * (0.8 + 0.13 * near - 0.045 * float(line[place])))
+        for place in range(256)
+    ]
     draw.polygon([*ground, (width * SHARPNESS, unit), (0, unit)], fill=255)
     for _ in range(int(16 * stage.aspect)):
         foot = ground[int(rng.integers(256))]
@@ -131,7 +144,12 @@ class _School:
             x = self._x[fish] + self._way * moment.time_s * 0.035 - self._way * 0.1
             x = (x + stage.aspect / 2) * unit + np.sin(time) * 0.01 * unit
             y = (self._y[fish] + 0.012 * np.sin(time * 0.7)) * unit
-            _fish(draw, (float(x), float(y)), float(self._size[fish] * unit * self._way), float(time * 7))
+            _fish(
+                draw,
+                (float(x), float(y)),
+                float(self._size[fish] * unit * self._way),
+                float(time * 7),
+            )
         cover = cover_of(sheet) * np.float32(0.85)
         for plane, channel in zip(planes, self._ink, strict=True):
             plane += (channel - plane) * cover
@@ -151,9 +169,7 @@ class _School:
                 np.add.at(plane, (top + dy, left + dx), weight.astype(np.float32))
 
 
-def _fish(
-    draw: ImageDraw.ImageDraw, middle: tuple[float, float], long: float, beat: float
-) -> None:
+def _fish(draw: ImageDraw.ImageDraw, middle: tuple[float, float], long: float, beat: float) -> None:
     x, y = middle
     tall = abs(long) * 0.26
     share = np.linspace(0, 1, 9)
@@ -163,4 +179,7 @@ def _fish(
     draw.polygon([(float(a), float(b)) for a, b in edge], fill=255)
     sway = tall * 0.5 * float(np.sin(beat))
     tail = x - long * 0.9
-    draw.polygon([(tail, y), (tail - long * 0.45, y - tall + sway), (tail - long * 0.45, y + tall + sway)], fill=255)
+    draw.polygon(
+        [(tail, y), (tail - long * 0.45, y - tall + sway), (tail - long * 0.45, y + tall + sway)],
+        fill=255,
+    )

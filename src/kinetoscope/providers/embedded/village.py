@@ -22,7 +22,10 @@ def scene(stage: Stage) -> Scene:
     shade = mix(light("#33502c"), palette.ground, 0.3) * dim
     lit = mix(light("#8a9a50"), palette.glow, 0.25) * dim
     if winter:
-        shade, lit = mix(palette.zenith, palette.haze, 0.65), mix(palette.cloud_lit, palette.haze, 0.3)
+        shade, lit = (
+            mix(palette.zenith, palette.haze, 0.65),
+            mix(palette.cloud_lit, palette.haze, 0.3),
+        )
     behind = backdrop(stage, stage.height, soft_ridges(stage, (shade, lit), 0.2))
     rows = [(near, _row(stage, near)) for near in (0.35, 0.8)]
 
@@ -68,7 +71,13 @@ def _row(stage: Stage, near: float) -> Cutout:
         else:
             fir(sheets[0], rng, (place, slope(place) + size * 0.1), size * rng.uniform(1.3, 2.4))
             place += size * rng.uniform(0.5, 1.1)
-    return _coloured(stage, near, margin, (cover_of(walls), cover_of(roofs), cover_of(ground)), glow_of(shine, stage.height * 0.008))
+    return _coloured(
+        stage,
+        near,
+        margin,
+        (cover_of(walls), cover_of(roofs), cover_of(ground)),
+        glow_of(shine, stage.height * 0.008),
+    )
 
 
 def _coloured(
@@ -84,16 +93,26 @@ def _coloured(
     air = mix(palette.haze, palette.middle, 0.3)
     dim = np.float32(1 - 0.85 * palette.night)
     wall = mix(mix(light("#4a3a34") * dim, palette.ground, 0.5), air, 0.35 * (1 - near))
-    roof = mix(palette.cloud_lit, palette.haze, 0.3) if winter else mix(light("#6a3a30") * dim, air, 0.3 * (1 - near))
+    roof = (
+        mix(palette.cloud_lit, palette.haze, 0.3)
+        if winter
+        else mix(light("#6a3a30") * dim, air, 0.3 * (1 - near))
+    )
     grass = mix(light("#4a6234") * dim, palette.ground, 0.3)
-    floor = mix(palette.cloud_lit, palette.haze, 0.45 - 0.2 * near) if winter else mix(grass, air, 0.35 * (1 - near))
+    floor = (
+        mix(palette.cloud_lit, palette.haze, 0.45 - 0.2 * near)
+        if winter
+        else mix(grass, air, 0.35 * (1 - near))
+    )
     cover = np.maximum(np.maximum(walls, roofs), ground)
     seen = spread(floor) * ground
     fall = np.clip(1.15 - (stage.down() - np.float32(stage.horizon)) * 0.9, 0.5, 1.2)
     seen = seen * fall
     seen += (spread(wall) - seen) * walls
     seen += (spread(roof) - seen) * roofs
-    lamp = np.float32(0.25 + 0.75 * max(palette.night, 0.6 if stage.reading.time != "day" else 0.35))
+    lamp = np.float32(
+        0.25 + 0.75 * max(palette.night, 0.6 if stage.reading.time != "day" else 0.35)
+    )
     return Cutout(cover, (seen * (cover > 0) + glow * lamp).astype(np.float32), margin)
 
 

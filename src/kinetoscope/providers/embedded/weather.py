@@ -39,7 +39,9 @@ def _fog(stage: Stage, thick: float) -> Painter:
     def at(frame: int) -> Planes:
         time_s = stage.moment_at(frame).time_s
         drift = np.float32(time_s * 0.014)
-        wisp = look_up(tile, across * np.float32(0.33) + drift, down * np.float32(1.1) + drift * 0.2)
+        wisp = look_up(
+            tile, across * np.float32(0.33) + drift, down * np.float32(1.1) + drift * 0.2
+        )
         return (bank * smooth_step(-2.0, 1.6, wisp))[None]
 
     plate = SlowPlate(at, _FOG_FRAMES if stage.moving else 1)
@@ -176,11 +178,16 @@ def _bolt(stage: Stage, rng: np.random.Generator) -> tuple[Planes, Plane]:
     for _ in range(5):
         start = trunk[int(rng.integers(8, len(trunk) * 3 // 4))]
         reach = unit * rng.uniform(0.08, 0.22)
-        end = (start[0] + reach * float(rng.choice([-1, 1])), start[1] + reach * rng.uniform(0.5, 1.2))
+        end = (
+            start[0] + reach * float(rng.choice([-1, 1])),
+            start[1] + reach * rng.uniform(0.5, 1.2),
+        )
         draw.line(_crooked(rng, start, end), fill=(150, 165, 220), width=max(1, thick // 2))
     side = stage.across() - np.float32((x / sheet.width - 0.5) * stage.aspect)
     above = stage.down() - np.float32(0.12)
-    lit = np.exp(-(side * side * 2.2 + above * above * 5)) * smooth_step(-0.1, 0.3, stage.horizon - stage.down())
+    lit = np.exp(-(side * side * 2.2 + above * above * 5)) * smooth_step(
+        -0.1, 0.3, stage.horizon - stage.down()
+    )
     lit += np.float32(0.06)
     return glow_of(sheet, stage.height * 0.012) * np.float32(2.2), lit.astype(np.float32)
 
