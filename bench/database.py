@@ -40,9 +40,7 @@ async def make_payers(database: Database, count: int) -> list[Payer]:
         if new:
             await book.grant(database, account.id, GRANTED, reason="bench", now=now)
             room = 2**31 - 1
-            await accounts.limit(
-                database, account.name, tasks_running_max=room, api_access=None
-            )
+            await accounts.limit(database, account.name, tasks_running_max=room, api_access=None)
         issued = await keys.create(
             database, account.id, "bench", mode=KeyMode.LIVE, expires_at=None, now=now
         )

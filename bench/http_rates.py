@@ -9,7 +9,7 @@ from statistics import median
 from bench import load
 from bench.database import Payer, bare_transactions, make_payers, make_task
 from bench.load import Figures, request_bytes
-from bench.servers import bare_app, free_port, kinetoscope, running
+from bench.servers import bare_app, free_port, python, running
 from bench.tables import Table
 from kinetoscope.kernel.order import JSON
 from kinetoscope.ledger import book
@@ -58,7 +58,7 @@ def measure(folder: Path) -> list[Table]:
                 "KINETOSCOPE_API_PROCESSES": str(processes),
             }
             with (
-                running(kinetoscope("api"), environment, port, "/readyz"),
+                running(python("kinetoscope.cli.api"), environment, port, "/readyz"),
                 running(bare_app(bare_port, processes), {}, bare_port, "/document?taskId=x"),
             ):
                 for connections in CONNECTIONS:

@@ -58,8 +58,8 @@ def wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     raise AssertionError(f"{url} did not answer within {START_TIMEOUT_S} s")
 
 
-def kinetoscope(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "kinetoscope", *arguments]
+def python(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", module, *arguments]
 
 
 def bare_app(port: int, processes: int) -> list[str]:

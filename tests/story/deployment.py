@@ -107,11 +107,11 @@ class Deployment:
         return status
 
     def part(self, command: str) -> psutil.Process | None:
-        """Find the process that runs `kinetoscope COMMAND` for this deployment."""
+        """Find the process that runs a part of this deployment: api or worker."""
         assert self.process is not None
         with contextlib.suppress(psutil.Error):
             for child in psutil.Process(self.process.pid).children():
-                if child.cmdline()[1:4] == ["-m", "kinetoscope", command]:
+                if child.cmdline()[1:3] == ["-m", f"kinetoscope.cli.{command}"]:
                     return child
         return None
 

@@ -1,8 +1,6 @@
 """The commands: what an operator types."""
 
 import asyncio
-import signal
-from typing import Annotated
 
 import typer
 
@@ -12,13 +10,8 @@ from kinetoscope.cli import credits as credit_commands
 from kinetoscope.cli.doctor import doctor
 from kinetoscope.cli.first_start import ensure_local
 from kinetoscope.cli.session import fail, run_in, settings_or_fail
-from kinetoscope.engine import Timing
 from kinetoscope.kernel.errors import KinetoscopeError
-from kinetoscope.kernel.lifeline import end_with_parent
-from kinetoscope.settings import Settings
 from kinetoscope.wiring import (
-    WORKER_PATIENCE_S,
-    build_runtime,
     conninfo_of,
     migrate_database,
     open_database_server,
@@ -35,8 +28,6 @@ app.add_typer(credit_commands.app, name="credits")
 app.add_typer(accounts.app, name="accounts")
 app.command()(doctor)
 app.command(name="models")(models.models)
-
-Parent = Annotated[int, typer.Option(hidden=True, help="End when this process ends.")]
 
 
 @app.command()
@@ -61,45 +52,16 @@ def serve() -> None:
         raise fail(str(error)) from None
 
 
-@app.command(hidden=True)
-def api(parent: Parent = 0) -> None:
-    """Answer requests; `serve` runs this."""
-    from kinetoscope.cli.serve import run_api  # noqa: PLC0415 - heavy
-
-    if parent:
-        end_with_parent(parent, signal.SIGKILL)
-    settings = settings_or_fail()
-    run_api(settings)
-
-
 @app.command()
-def worker(parent: Parent = 0) -> None:
+def worker() -> None:
     """Run tasks; any number of workers share one database."""
-    if parent:
-        end_with_parent(parent, signal.SIGKILL)
+    from kinetoscope.cli.worker import run  # noqa: PLC0415 - heavy
+
     settings = settings_or_fail()
     try:
-        server = open_database_server(settings)
-        try:
-            conninfo = conninfo_of(settings, server)
-            migrate_database(conninfo)
-            asyncio.run(_work(settings, conninfo))
-        finally:
-            if server is not None:
-                server.close()
+        run(settings)
     except (KinetoscopeError, OSError) as error:
         raise fail(str(error)) from None
-
-
-async def _work(settings: Settings, conninfo: str) -> None:
-    from kinetoscope.cli.worker import work  # noqa: PLC0415 - heavy
-
-    runtime = build_runtime(settings, conninfo, patience_s=WORKER_PATIENCE_S)
-    await runtime.database.open()
-    try:
-        await work(runtime, Timing())
-    finally:
-        await runtime.database.close()
 
 
 @app.command()

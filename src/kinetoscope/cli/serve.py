@@ -11,9 +11,6 @@ import urllib.error
 import urllib.request
 
 import structlog
-from granian import Granian
-from granian.constants import Interfaces, Loops
-from granian.log import LogLevels
 
 from kinetoscope.kernel.errors import SettingInvalid
 from kinetoscope.settings import Settings, child_environment
@@ -34,24 +31,6 @@ TRY_IT = {
         "aspectRatio": "16:9",
     },
 }
-
-
-def run_api(settings: Settings) -> None:
-    """Answer requests with as many processes as the settings say; ends on SIGTERM."""
-    Granian(
-        "kinetoscope.server:app_from_environment",
-        factory=True,
-        address=settings.host,
-        port=settings.port,
-        interface=Interfaces.ASGI,
-        loop=Loops.uvloop,
-        workers=settings.api_processes,
-        websockets=False,
-        respawn_failed_workers=True,
-        respawn_interval=0.2,
-        workers_kill_timeout=STOP_TIMEOUT_S,
-        log_level=LogLevels.warning,
-    ).serve()
 
 
 def claim_port(settings: Settings) -> None:
@@ -95,12 +74,13 @@ async def supervise(settings: Settings, conninfo: str, key: str | None) -> None:
     for ending in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(ending, stop.set)
     environment = child_environment(conninfo)
-    worker = asyncio.create_task(_keep("worker", environment))
-    api = asyncio.create_task(_keep("api", environment))
+    children = [asyncio.create_task(_keep("api", environment))]
     stopping = asyncio.create_task(stop.wait())
     ready = asyncio.create_task(_ready(settings))
     try:
         await asyncio.wait([ready, stopping], return_when=asyncio.FIRST_COMPLETED)
+        # The worker warms up second: requests are taken in and kept before they can be worked on.
+        children.append(asyncio.create_task(_keep("worker", environment)))
         if ready.done() and ready.result():
             sys.stdout.write(banner(settings, key))
             sys.stdout.flush()
@@ -108,7 +88,7 @@ async def supervise(settings: Settings, conninfo: str, key: str | None) -> None:
             log.error("serve.not_ready", timeout_s=READY_TIMEOUT_S)
         await stopping
     finally:
-        for child in (ready, api, worker):
+        for child in (ready, *children):
             child.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await child
@@ -116,8 +96,8 @@ async def supervise(settings: Settings, conninfo: str, key: str | None) -> None:
 
 
 async def _keep(command: str, environment: dict[str, str]) -> None:
-    """Run one of our own commands, again whenever it ends; stop it when cancelled."""
-    arguments = ("-m", "kinetoscope", command, "--parent", str(os.getpid()))
+    """Run one of our own modules, again whenever it ends; stop it when cancelled."""
+    arguments = ("-m", f"kinetoscope.cli.{command}", "--parent", str(os.getpid()))
     delay_s = 0.1
     while True:
         started_s = asyncio.get_running_loop().time()

@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from functools import partial
 
 import structlog
@@ -10,13 +11,45 @@ from kinetoscope import engine
 from kinetoscope.engine import Timing, every
 from kinetoscope.kernel.errors import KinetoscopeError
 from kinetoscope.kernel.ids import TaskId
+from kinetoscope.kernel.lifeline import end_with_parent
+from kinetoscope.kernel.log import configure_logging
+from kinetoscope.settings import Settings, load_settings
 from kinetoscope.tasks.advance import advance
-from kinetoscope.wiring import Runtime, worker_tools
+from kinetoscope.wiring import (
+    WORKER_PATIENCE_S,
+    Runtime,
+    build_runtime,
+    conninfo_of,
+    migrate_database,
+    open_database_server,
+    worker_tools,
+)
 
 log = structlog.get_logger(__name__)
 
 RECONCILE_DELAY_S = 60
 FORGET_DELAY_S = 3600
+
+
+def run(settings: Settings) -> None:
+    """Open the database, work until told to stop, close it again."""
+    server = open_database_server(settings)
+    try:
+        conninfo = conninfo_of(settings, server)
+        migrate_database(conninfo)
+        asyncio.run(_run(settings, conninfo))
+    finally:
+        if server is not None:
+            server.close()
+
+
+async def _run(settings: Settings, conninfo: str) -> None:
+    runtime = build_runtime(settings, conninfo, patience_s=WORKER_PATIENCE_S)
+    await runtime.database.open()
+    try:
+        await work(runtime, Timing())
+    finally:
+        await runtime.database.close()
 
 
 async def work(runtime: Runtime, timing: Timing) -> None:
@@ -56,3 +89,19 @@ async def work(runtime: Runtime, timing: Timing) -> None:
     for failure in failures:
         raise failure or KinetoscopeError("a part of the worker ended by itself")
     log.info("worker.stopped")
+
+
+def main() -> None:
+    """Read `--parent PID`, the process to end with, and work until SIGTERM."""
+    if sys.argv[1:2] == ["--parent"]:
+        end_with_parent(int(sys.argv[2]), signal.SIGKILL)
+    try:
+        settings = load_settings()
+        configure_logging(as_json=settings.log_json, level=settings.log_level)
+        run(settings)
+    except (KinetoscopeError, OSError) as error:
+        sys.exit(f"kinetoscope: {error}")
+
+
+if __name__ == "__main__":
+    main()

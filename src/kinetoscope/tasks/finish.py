@@ -64,6 +64,8 @@ async def fail(tools: Tools, task: Task, failure: Failure) -> None:
 
 async def _store_all(tools: Tools, task: Task, files: tuple[OutputFile, ...]) -> list[JSON]:
     """Inspect every file before storing any: what is reported is what is in the file."""
+    if not files:
+        raise MediaRefused(0, "is missing")
     frames = [file.last_frame for file in files if file.last_frame is not None]
     inspected = await inspect([*(file.path for file in files), *frames], InspectLimits())
     outputs: list[JSON] = []

@@ -1,5 +1,6 @@
 """Gather: bring the media that a task refers to onto this machine, and check it first."""
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,7 +82,7 @@ async def gather(
 async def _bring(tools: Tools, reference: Reference, path: Path) -> None:
     bytes_max = BYTES_MAX[reference.kind]
     if reference.url.startswith("data:"):
-        decode_data_uri(reference.url, path, bytes_max)
+        await asyncio.to_thread(decode_data_uri, reference.url, path, bytes_max)
         return
     own_name = tools.signer.own_name(reference.url, tools.clock())
     if own_name is not None:

@@ -38,7 +38,7 @@ async def submit(tools: Tools, task: Task, provider: Provider, job: Job) -> str 
     """
     if task.upstream_id is not None:
         return task.upstream_id
-    if task.submit_started_at is not None and provider.idempotency is Idempotency.NEITHER:
+    if task.submit_started_at is not None and not _may_repeat(provider):
         log.error("task.submit_unknown", task=task.id, provider=provider.name)
         return SUBMIT_UNKNOWN
     return await submit_anew(tools, task, provider, job)
@@ -73,6 +73,11 @@ async def _weigh(
             return Failure(code=code, message=message)
         case Unknown(reason=reason):
             log.warning("task.submit_unanswered", task=task.id, reason=reason)
-            return SUBMIT_UNKNOWN if provider.idempotency is Idempotency.NEITHER else None
+            return None if _may_repeat(provider) else SUBMIT_UNKNOWN
         case _:
             assert_never(outcome)
+
+
+def _may_repeat(provider: Provider) -> bool:
+    """Whether a submit that may have arrived can be sent again without making a second job."""
+    return provider.idempotency is Idempotency.CLIENT_TOKEN

@@ -74,9 +74,14 @@ def set_stage(
     )
 
 
+def bare_scene(stage: Stage) -> Scene:
+    """The place alone."""
+    return _SCENES[stage.reading.scene](stage)
+
+
 def scene_of(stage: Stage) -> Scene:
     """Everything the prompt asks for, back to front."""
-    scene = _SCENES.get(stage.reading.scene, sea.scene)(stage)
+    scene = bare_scene(stage)
     over = subjects_of(stage)
     if stage.reading.scene not in _AIRLESS:
         over += weather_of(stage)

@@ -40,6 +40,9 @@ https://platform.openai.com/docs/guides/image-generation#cost-and-latency"""
 PIXELS_PER_MEGAPIXEL = 1024 * 1024
 CHARACTERS_PER_TOKEN = 4
 
+ROUNDING_SLACK_MS = 100
+"""Honest clips run over by a few frames; that is not another second to pay for."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Rendering:
@@ -237,7 +240,7 @@ def usage_of(order: Order, work: Work, references: tuple[FetchedReference, ...])
     )
     images = [fetched for fetched in references if fetched.reference.kind is MediaKind.IMAGE]
     return Usage(
-        reference_video_s=-(-video_ms // 1000),
+        reference_video_s=max(0, -(-(video_ms - ROUNDING_SLACK_MS) // 1000)),
         tokens_text_in=-(-len(order.prompt) // CHARACTERS_PER_TOKEN),
         tokens_image_in=sum(
             _tokens(fetched.width * fetched.height, "medium") for fetched in images

@@ -45,6 +45,9 @@ def sky(stage: Stage, rows: int) -> Callable[[int, Planes], None]:
 
 def sky_at(stage: Stage, rows: int) -> Callable[[int], Planes]:
     """The sky at one frame, in full; for scenes that put something in front of it."""
+    if stage.plain_sky is not None:
+        plain = np.full((3, rows, stage.width), stage.plain_sky, dtype=np.float32)
+        return lambda _frame: plain.copy()
     clear = _clear_sky(stage, rows)
     if stage.palette.cover <= 0.02:  # noqa: PLR2004 - too little cloud to see
         return lambda _frame: clear.copy()

@@ -53,7 +53,8 @@ class Scene:
 class Stage:
     """One composition. `horizon` counts from the top, in picture heights; `sun_x` is the sun's
     place from the middle, in picture heights. `moving` is false for single pictures. `moment_at`
-    tells any frame's moment, for what is painted ahead.
+    tells any frame's moment, for what is painted ahead. `plain_sky` replaces the sky by an even
+    light, to find out where it shows.
     """
 
     width: int
@@ -66,6 +67,7 @@ class Stage:
     sun_x: float
     moving: bool
     moment_at: Callable[[int], Moment]
+    plain_sky: float | None = None
 
     def chance(self, *labels: str) -> np.random.Generator:
         """The stream of chance for one decision of this composition."""

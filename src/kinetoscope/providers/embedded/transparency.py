@@ -1,11 +1,16 @@
 """What remains of a picture when its background is cut away."""
 
+from dataclasses import replace
+
 import numpy as np
 
-from kinetoscope.providers.embedded.noise import Plane, Planes, fractal_tile, look_up, smooth_step
+from kinetoscope.providers.embedded.compose import bare_scene
+from kinetoscope.providers.embedded.noise import Plane, Planes, smooth_step
 from kinetoscope.providers.embedded.stage import Stage
 from kinetoscope.providers.embedded.subjects import subject_cover
 from kinetoscope.providers.embedded.tone import grey
+
+_SKYLESS = {"space", "abstract", "underwater"}
 
 
 def spotlight(stage: Stage) -> Plane:
@@ -17,23 +22,19 @@ def spotlight(stage: Stage) -> Plane:
 
 
 def cutaway(stage: Stage, light: Planes) -> Plane:
-    """Subjects alone where there are some; else the land below the sky, or what shines in space."""
+    """Subjects alone where there are some; else all below the sky, or what shines in space."""
     subjects = subject_cover(stage)
     if subjects is not None and float(subjects.max()) > 0:
         return subjects
-    if stage.reading.scene in {"space", "abstract", "underwater"}:
-        bright = grey(light)
-        return np.maximum(spotlight(stage) * smooth_step(0.0, 0.25, bright), 0)
-    rough = fractal_tile(stage.chance("edge"), 256, 0.3, 3)
-    wisp = look_up(
-        rough, *np.broadcast_arrays(stage.across() * 0.5, stage.down() * np.float32(0.5))
-    )
-    edge = (
-        stage.horizon - 0.16
-        if stage.reading.scene in {"city", "forest", "mountains"}
-        else stage.horizon
-    )
-    land = smooth_step(-0.02, 0.1, stage.down() - np.float32(edge) + wisp * np.float32(0.012))
-    across = np.abs(stage.across()) / np.float32(stage.aspect * 0.5)
-    foot = 1 - smooth_step(0.86, 1.0, stage.down())
-    return np.asarray(land * (1 - smooth_step(0.8, 1.0, across)) * foot, dtype=np.float32)
+    if stage.reading.scene in _SKYLESS:
+        return spotlight(stage) * smooth_step(0.0, 0.25, grey(light))
+    kept = 1 - (_under(stage, 1.0) - _under(stage, 0.0)).mean(axis=0)
+    return np.asarray(np.clip(kept, 0, 1), dtype=np.float32)
+
+
+def _under(stage: Stage, sky_light: float) -> Planes:
+    """The scene below an even sky: where two such differ, the sky is seen."""
+    planes = np.empty((3, stage.height, stage.width), dtype=np.float32)
+    bare = replace(stage, plain_sky=sky_light)
+    bare_scene(bare).paint(bare.moment_at(0), planes)
+    return planes
