@@ -8,11 +8,13 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import http_rates
+from bench import http_rates, rendering, starting
 from bench.tables import Table
 
 SECTIONS: dict[str, Callable[[Path], list[Table]]] = {
     "http": http_rates.measure,
+    "start": starting.measure,
+    "render": rendering.measure,
 }
 
 

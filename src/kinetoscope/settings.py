@@ -5,6 +5,7 @@ holds the value. A setting that is unknown or cannot be used stops the start and
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
@@ -22,6 +23,8 @@ Value = TypeVar("Value")
 Network = IPv4Network | IPv6Network
 
 PREFIX = "KINETOSCOPE_"
+
+MEDIA_SCHEMES = frozenset({"file", "s3", "gs", "az"})
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -90,8 +93,8 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         public_url=read("public_url", _url, f"http://{_reachable(host)}:{port}"),
         api_processes=read("api_processes", _positive, 1),
         render_processes=read("render_processes", _positive, max(1, (os.cpu_count() or 2) - 1)),
-        media_url=read("media_url", str, "") or f"file://{data_dir / 'media'}",
-        first_grant=read("first_grant", parse_credits, Credits(1_000_000)),
+        media_url=read("media_url", _media_url, f"file://{data_dir / 'media'}"),
+        first_grant=read("first_grant", _grant, Credits(1_000_000)),
         body_bytes_max=read("body_bytes_max", _positive, 8 * 1024 * 1024),
         media_lifetime=read("media_lifetime", _days, timedelta(days=14)),
         task_deadline=read("task_deadline", _minutes, timedelta(minutes=60)),
@@ -132,13 +135,21 @@ def _given(source: Mapping[str, str]) -> dict[str, str]:
         if not variable.startswith(PREFIX):
             continue
         if variable.endswith("_FILE"):
-            try:
-                given[variable.removesuffix("_FILE")] = Path(value).read_text().strip()
-            except OSError as error:
-                raise SettingInvalid(f"{variable}: {error.strerror}: {value}") from None
+            if source.get(variable.removesuffix("_FILE"), "").strip():
+                raise SettingInvalid(f"{variable}: the variable without _FILE is set as well")
+            given[variable.removesuffix("_FILE")] = _content(variable, value)
         else:
-            given[variable] = value.strip()
+            given.setdefault(variable, value.strip())
     return given
+
+
+def _content(variable: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingInvalid(f"{variable}: {error.strerror}: {path}") from None
+    except ValueError:
+        raise SettingInvalid(f"{variable}: {path} is not a text file") from None
 
 
 def _default_data_dir() -> Path:
@@ -192,6 +203,20 @@ def _url(text: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
         raise ValueError(f"{text!r} is not an http or https address")
     return text.rstrip("/")
+
+
+def _media_url(text: str) -> str:
+    scheme, separator, rest = text.partition("://")
+    if scheme not in MEDIA_SCHEMES or not separator or not rest:
+        raise ValueError(f"{text!r} does not begin with file://, s3://, gs:// or az://")
+    return text
+
+
+def _grant(text: str) -> Credits:
+    # Looked at before it is multiplied: Decimal's exponents reach further than any arithmetic.
+    if not re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,2})?", text):
+        raise ValueError(f"{text!r} is not an amount such as 10000 or 142.57")
+    return parse_credits(text)
 
 
 def _networks(text: str) -> tuple[Network, ...]:

@@ -105,6 +105,32 @@ async def test_paths_and_methods_that_do_not_exist_are_refused_as_json(world: Wo
             assert response.headers["allow"] in {"GET", "POST"}
 
 
+async def test_every_route_refuses_in_json_whatever_it_refuses(world: World):
+    refused = 0
+    paths = world.app.openapi()["paths"]
+    assert len(paths) >= 6
+    for pattern in paths:
+        path = pattern.replace("{name}", "nothing.mp4")
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"):
+            response = await world.client.request(method, path)
+            if response.is_success:
+                continue
+            refused += 1
+            assert response.status_code in {401, 403, 405}, (method, path)
+            assert response.headers["content-type"] == "application/json"
+            assert list(response.json()) == ["message"]
+    assert refused >= 5 * len(paths)
+
+
+async def test_the_description_of_the_api_names_every_operation_once(world: World):
+    response = await world.client.get("/openapi.json")
+    assert response.status_code == 200
+    paths = response.json()["paths"]
+    assert {"/api/v1/jobs/createTask", "/api/v1/jobs/recordInfo", "/media/{name}"} <= set(paths)
+    names = [operation["operationId"] for path in paths.values() for operation in path.values()]
+    assert len(names) == len(set(names))
+
+
 def test_the_table_has_every_error_and_no_other():
     assert set(STATUS) == set(leaves(KinetoscopeError))
     assert {status for status in STATUS.values() if not 400 <= status < 600} == set()

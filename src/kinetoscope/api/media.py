@@ -19,7 +19,9 @@ def router(runtime: Runtime) -> APIRouter:
     """Return the routes under /media."""
     routes = APIRouter(prefix="/media", tags=["media"])
 
-    @routes.api_route("/{name}", methods=["GET", "HEAD"])
+    # HEAD is left out of the schema, which would otherwise name one operation twice.
+    @routes.head("/{name}", include_in_schema=False)
+    @routes.get("/{name}")
     async def download(request: Request, name: str) -> Response:
         """Send a file, or the part of it that was asked for."""
         query = request.query_params

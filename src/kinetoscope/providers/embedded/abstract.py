@@ -1,77 +1,113 @@
-"""For prompts without a place: folds of coloured silk, never the same for two prompts."""
+"""For prompts without a place: sheets of coloured silk, never the same for two prompts."""
 
 import colorsys
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from kinetoscope.providers.embedded.noise import Plane, Planes, fractal_tile, look_up, smooth_step
+from kinetoscope.providers.embedded.noise import Planes, fractal_line, smooth_step
 from kinetoscope.providers.embedded.stage import Moment, Scene, SlowPlate, Stage
-from kinetoscope.providers.embedded.tone import Colour, spread, unfilm
+from kinetoscope.providers.embedded.tone import Colour, mix, spread, unfilm
 from kinetoscope.providers.embedded.vocabulary import COLOURS
+from kinetoscope.providers.embedded.work import FRAMES_PER_S
 
 _FRAMES = 4
 _SHADES = 6
+_SHEETS = 7
+_LINE = 2048
 
 
 def scene(stage: Stage) -> Scene:
-    """Noise bent by noise, lit as if it were cloth."""
-    plate = SlowPlate(_Silk(stage).at, _FRAMES if stage.moving else 1)
+    """Sheets that rise and fall, each in its own time."""
+    plate = SlowPlate(_silk(stage), stage.rhythm(_FRAMES))
 
     def paint(moment: Moment, planes: Planes) -> None:
         plate.show(moment.frame, planes)
 
-    return Scene(paint=paint, lens=True)
+    return Scene(paint=paint, lens=False)
 
 
-class _Silk:
-    """The cloth of one composition, and its state at any frame."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sheet:
+    """One sheet: everything below a moving edge."""
 
-    def __init__(self, stage: Stage) -> None:
-        rng = stage.chance("silk")
-        self._stage = stage
-        self._bend = fractal_tile(rng, 256, -0.3, 2)
-        self._weave = fractal_tile(rng, 256, -0.15, 2)
-        turn = rng.uniform(0, np.pi)
-        across, down = np.broadcast_arrays(stage.across(), stage.down() - np.float32(0.5))
-        size = np.float32(rng.uniform(0.15, 0.24))
-        self._x = (across * np.float32(np.cos(turn)) - down * np.float32(np.sin(turn))) * size
-        self._y = (across * np.float32(np.sin(turn)) + down * np.float32(np.cos(turn))) * size
-        self._folds = float(rng.uniform(2.6, 4.2))
-        self._strength = np.float32(rng.uniform(0.05, 0.085))
-        self._shades = np.stack(_shades(stage))
-        self._start = rng.uniform(0, 1, 4).astype(np.float32)
-
-    def at(self, frame: int) -> Planes:
-        time = np.float32(frame / 24 * 0.011)
-        a, b, c, d = self._start
-        first = look_up(self._bend, self._x + a + time, self._y + b - time * 0.6)
-        second = look_up(self._bend, self._x + c - time * 0.7, self._y + d + time * 0.4)
-        x = self._x + first * self._strength
-        y = self._y + second * self._strength
-        height = look_up(self._weave, x + time * 0.5, y)
-        beside = look_up(self._weave, x + time * 0.5 + 0.012, y + 0.008)
-        slope = (beside - height) * np.float32(2.6)
-        wave = np.sin((height + first * 0.35) * np.float32(self._folds))
-        light_on = np.clip(0.5 + slope + wave * np.float32(0.12), 0, 1)
-        position = np.clip(0.5 + height * 0.26 + second * 0.16, 0, 0.9999) * (_SHADES - 1)
-        planes = _graded(self._shades, position.astype(np.float32))
-        planes *= 0.22 + 1.1 * light_on**1.4
-        gleam = smooth_step(0.62, 1.05, light_on + wave * np.float32(0.1)) ** 2
-        planes += spread(self._shades[-1]) * (gleam * np.float32(0.5))
-        return np.asarray(planes, dtype=np.float32)
+    level: float
+    swing: float
+    slow: NDArray[np.float32]
+    quick: NDArray[np.float32]
+    start: float
+    pace: float
+    bright: Colour
+    deep: Colour
 
 
-def _graded(shades: Planes, position: Plane) -> Planes:
-    """Colour by position along the row of shades, blended softly."""
-    low = position.astype(np.int32)
-    share = position - low
-    share = share * share * (3 - 2 * share)
-    return np.stack(
-        [
-            channel.take(low) + (channel.take(low + 1) - channel.take(low)) * share
-            for channel in np.ascontiguousarray(shades.T)
-        ]
+def _silk(stage: Stage) -> Callable[[int], Planes]:
+    """Sheets in front of each other; each shades the one behind it and catches light at its edge."""
+    rng = stage.chance("silk")
+    shades = _shades(stage)
+    slant = np.float32(rng.uniform(-0.45, 0.45) / max(stage.aspect, 1))
+    across, down = stage.across(), stage.down()
+    sheets = [_sheet(rng, shades, place / (_SHEETS - 1)) for place in range(_SHEETS)]
+    high = smooth_step(-0.1, 1.0, down + across * slant)
+    behind = spread(shades[2]) + spread(shades[4] - shades[2]) * high
+    side = np.float32(np.sign(stage.sun_x) or 1)
+    lamp = np.exp(-((across - side * stage.aspect * 0.3) ** 2) * 1.2 - down * down * 2.2)
+    behind = behind + spread(shades[5]) * (lamp * np.float32(0.8))
+    breadth = np.clip(0.75 + across * side * np.float32(0.5 / max(stage.aspect, 1)), 0.4, 1.2)
+    height = np.float32(stage.height)
+
+    def at(frame: int) -> Planes:
+        time_s = frame / FRAMES_PER_S
+        planes = behind.astype(np.float32)
+        for sheet in sheets:
+            depth = down + across * slant - _edge(sheet, across[0], time_s)[None, :]
+            cover = np.clip(depth * height * np.float32(0.7) + np.float32(0.5), 0, 1)
+            inside = np.maximum(depth, 0)
+            planes *= 1 - np.exp(np.minimum(depth, 0) * 13) * np.float32(0.42) * (1 - cover)
+            fall = 1 - np.exp(-inside * np.float32(4.2))
+            light = spread(sheet.bright) + spread(sheet.deep - sheet.bright) * fall
+            gleam = np.exp(-inside * 46) * np.float32(0.5) + np.exp(-inside * 9) * np.float32(0.22)
+            light = light * breadth + spread(shades[5]) * (gleam * breadth)
+            planes += (light - planes) * cover
+        return planes
+
+    return at
+
+
+def _sheet(rng: np.random.Generator, shades: list[Colour], near: float) -> _Sheet:
+    place = near * (_SHADES - 2)
+    low = min(int(place), _SHADES - 3)
+    bright = mix(shades[_SHADES - 2 - low], shades[max(0, _SHADES - 3 - low)], place - low)
+    return _Sheet(
+        level=0.16 + 0.72 * near + float(rng.uniform(-0.03, 0.03)),
+        swing=float(rng.uniform(0.07, 0.12)),
+        slow=fractal_line(rng, _LINE, 3.2),
+        quick=fractal_line(rng, _LINE, 3.6),
+        start=float(rng.uniform()),
+        pace=float(rng.choice([-1, 1])) * float(rng.uniform(0.006, 0.012)),
+        bright=bright,
+        deep=mix(bright, shades[0], 0.82),
     )
+
+
+def _edge(sheet: _Sheet, across: NDArray[np.float32], time_s: float) -> NDArray[np.float32]:
+    """Two slow lines that slide against each other, so that the edge bends as it moves."""
+    along = across * np.float32(0.13) + np.float32(sheet.start)
+    first = _at(sheet.slow, along + np.float32(sheet.pace * time_s))
+    second = _at(sheet.quick, along * np.float32(1.6) - np.float32(sheet.pace * 0.8 * time_s))
+    return np.asarray(
+        sheet.level + (first + second * np.float32(0.45)) * np.float32(sheet.swing),
+        dtype=np.float32,
+    )
+
+
+def _at(line: NDArray[np.float32], along: NDArray[np.float32]) -> NDArray[np.float32]:
+    place = (along % 1) * np.float32(_LINE)
+    left = place.astype(np.int32) % _LINE
+    share = place - np.floor(place)
+    return np.asarray(line[left] + (line[(left + 1) % _LINE] - line[left]) * share, np.float32)
 
 
 def _shades(stage: Stage) -> list[Colour]:
@@ -85,12 +121,12 @@ def _shades(stage: Stage) -> list[Colour]:
     step = float(rng.choice([-1, 1])) * float(rng.uniform(0.06, 0.11))
     accent = hue + 0.5 + float(rng.uniform(-0.08, 0.08))
     recipe = (
-        (hue - step, 0.10, 0.55),
-        (hue, 0.26, 0.6),
-        (hue + step, 0.42, 0.62),
-        (hue + 2 * step, 0.58, 0.68),
-        (accent, 0.66, 0.72),
-        (accent + step, 0.88, 0.7),
+        (hue - step, 0.09, 0.5),
+        (hue, 0.22, 0.52),
+        (hue + step, 0.36, 0.5),
+        (hue + 2 * step, 0.52, 0.5),
+        (accent, 0.6, 0.5),
+        (accent + step, 0.87, 0.6),
     )
     return [
         unfilm(np.array(colorsys.hls_to_rgb(shade % 1, lightness, full), dtype=np.float32))

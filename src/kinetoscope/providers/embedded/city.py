@@ -45,7 +45,7 @@ class _Sheets:
 def scene(stage: Stage) -> Scene:
     """Three rows of towers over their own reflection."""
     row = stage.horizon_row
-    plate = SlowPlate(_backdrop(stage, row), _FRAMES if stage.moving else 1)
+    plate = SlowPlate(_backdrop(stage, row), stage.rhythm(_FRAMES))
     street = mirror(stage, stage.height - row, _STREET, 0.62)
 
     def paint(moment: Moment, planes: Planes) -> None:
@@ -100,7 +100,7 @@ def _towers(stage: Stage, row: int, near: float) -> Cutout:
     palette = stage.palette
     body = mix(palette.ground, palette.haze, 0.62 * (1 - near) ** 1.2)
     day = 1 - palette.night
-    body = mix(body, palette.haze, 0.3 * day)
+    body = mix(body, palette.haze, (0.3 if stage.reading.time == "day" else 0.1) * day)
     rise = smooth_step(0.0, 0.6, stage.horizon - stage.down()[:row])
     light = spread(body) * (1.35 - 0.7 * rise)
     light = light * cover

@@ -27,7 +27,7 @@ def dunes(stage: Stage) -> Scene:
     lit = mix(light("#f0bf80"), palette.glow, 0.3) * np.float32(dim)
     if palette.night:
         sand, lit = mix(sand, palette.haze, 0.45), mix(lit, palette.cloud_lit, 0.5)
-    return _scene(stage, soft_ridges(stage, (sand * np.float32(0.5), lit), 0.16), None)
+    return _scene(stage, soft_ridges(stage, (sand * np.float32(0.36), lit), 0.22), None)
 
 
 def meadow(stage: Stage) -> Scene:
@@ -35,12 +35,12 @@ def meadow(stage: Stage) -> Scene:
     palette = stage.palette
     dim = np.float32(1 - 0.8 * palette.night)
     winter = stage.reading.weather == "snow"
-    shade = mix(light("#2c4a24"), palette.ground, 0.3) * dim
-    lit = mix(light("#8fa83e"), palette.glow, 0.25) * dim
+    shade = mix(light("#1d4a1c"), palette.ground, 0.2) * dim
+    lit = mix(light("#86b438"), palette.glow, 0.12) * dim
     if winter:
         shade, lit = mix(palette.zenith, palette.haze, 0.6), palette.cloud_lit
     grass = None if winter else _grass(stage)
-    return _scene(stage, soft_ridges(stage, (shade, lit), 0.11), grass)
+    return _scene(stage, soft_ridges(stage, (shade, lit), 0.13, 0.34), grass)
 
 
 def _scene(stage: Stage, ridges: list[Ridge], front: Cutout | None) -> Scene:
@@ -52,8 +52,7 @@ def _scene(stage: Stage, ridges: list[Ridge], front: Cutout | None) -> Scene:
             put(planes, front, stage.moment_at(frame).pan * stage.height * 0.6)
         return planes
 
-    rhythm = (3 if stage.moment_at(0).pan else _FRAMES) if stage.moving else 1
-    plate = SlowPlate(at, rhythm)
+    plate = SlowPlate(at, stage.rhythm(_FRAMES))
 
     def paint(moment: Moment, planes: Planes) -> None:
         plate.show(moment.frame, planes)
@@ -61,8 +60,11 @@ def _scene(stage: Stage, ridges: list[Ridge], front: Cutout | None) -> Scene:
     return Scene(paint=paint, lens=False)
 
 
-def soft_ridges(stage: Stage, sand: tuple[Colour, Colour], rise: float) -> list[Ridge]:
-    """Round ridges from the horizon to our feet, in a shaded and a sunlit colour."""
+def soft_ridges(
+    stage: Stage, sand: tuple[Colour, Colour], rise: float, veil: float = 0.6
+) -> list[Ridge]:
+    """Round ridges from the horizon to our feet, in a shaded and a sunlit colour;
+    `veil` is how far the farthest drown in air."""
     shade, lit = sand
     rng = stage.chance("dunes")
     air = mix(stage.palette.haze, stage.palette.middle, 0.25)
@@ -77,10 +79,10 @@ def soft_ridges(stage: Stage, sand: tuple[Colour, Colour], rise: float) -> list[
                 near=0.1 + 0.9 * near,
                 falloff=1.9,
                 stretch=9.0 - 2.5 * near,
-                mist=0.35 * (1 - near) + 0.04,
+                mist=veil * 0.6 * (1 - near) + 0.03,
                 snow=0.0,
-                colour=mix(shade, air, 0.6 * far),
-                lit=mix(lit, air, 0.55 * far),
+                colour=mix(shade, air, veil * far),
+                lit=mix(lit, air, veil * 0.9 * far),
                 rugged=0.0,
             )
         )
@@ -98,8 +100,8 @@ def _grass(stage: Stage) -> Cutout:
     colours = [_FLOWERS[word] for word in sorted(stage.reading.words & _FLOWERS.keys())]
     colours = colours or [_FLOWERS[name] for name in ("red", "yellow", "white", "purple")]
     blooming = "grass" not in stage.reading.words
-    for _ in range(int(width / stage.height * 420)):
-        x, tall = rng.uniform(0, width * SHARPNESS), unit * rng.uniform(0.03, 0.13)
+    for _ in range(int(width / stage.height * 560)):
+        x, tall = rng.uniform(0, width * SHARPNESS), unit * rng.uniform(0.03, 0.1) * rng.uniform(1, 2.2)
         bend, thick = tall * rng.uniform(-0.35, 0.35), unit * rng.uniform(0.0012, 0.003)
         _blade(blades, (x, unit), (x + bend, unit - tall), thick)
         if blooming and rng.random() < 0.2:  # noqa: PLR2004 - one blade in five bears a flower

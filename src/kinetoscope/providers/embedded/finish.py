@@ -73,6 +73,18 @@ def _watercolor(shown: Planes, spare: Plane) -> None:
     shown += spare
 
 
+def _pixel(shown: Planes, spare: Plane) -> None:
+    """Large square pixels in a few even steps of light, as old games have them."""
+    height, width = spare.shape
+    block = max(2, round(height / 72))
+    for plane in shown:
+        small = plane[block // 2 :: block, block // 2 :: block]
+        steps = np.rint(small * np.float32(14)) / np.float32(14)
+        large = np.repeat(np.repeat(steps, block, axis=0), block, axis=1)
+        large = np.pad(large, ((0, block), (0, block)), mode="edge")
+        plane[...] = large[:height, :width]
+
+
 _papers: dict[tuple[int, int], Plane] = {}
 
 
@@ -90,4 +102,5 @@ _STYLES: dict[str, Callable[[Planes, NDArray[np.float32]], None]] = {
     "noir": _noir,
     "vintage": _vintage,
     "watercolor": _watercolor,
+    "pixel": _pixel,
 }

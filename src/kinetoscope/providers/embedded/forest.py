@@ -18,12 +18,12 @@ from kinetoscope.providers.embedded.stage import Moment, Scene, SlowPlate, Stage
 from kinetoscope.providers.embedded.tone import light, mix, spread
 
 _ROWS = 6
-_FRAMES = 6
+_FRAMES = 12
 
 
 def scene(stage: Stage) -> Scene:
     """Looking between the trees, towards the light."""
-    plate = SlowPlate(_forest(stage), _FRAMES if stage.moving else 1)
+    plate = SlowPlate(_forest(stage), stage.rhythm(_FRAMES))
 
     def paint(moment: Moment, planes: Planes) -> None:
         plate.show(moment.frame, planes)
@@ -122,21 +122,25 @@ def fir(
 ) -> None:
     """One fir: drooping tiers of branches, uneven to both sides, around a thin trunk."""
     x, y = foot
-    wide = tall * float(rng.uniform(0.16, 0.22))
-    tiers = int(rng.integers(11, 17))
-    trunk = tall * 0.014
-    draw.polygon(
-        [(x - trunk, y), (x + trunk, y), (x + 0.2 * trunk, y - tall), (x - 0.2 * trunk, y - tall)],
-        fill=255,
-    )
+    wide = tall * float(rng.uniform(0.15, 0.21))
+    tiers = int(rng.integers(20, 30))
+    trunk = tall * 0.013
+    top = y - tall
+    stem = [(x - trunk, y), (x + trunk, y), (x + 0.2 * trunk, top), (x - 0.2 * trunk, top)]
+    draw.polygon(stem, fill=255)
     for side in (-1, 1):
-        points = [(x, y - tall)]
+        points = [(x, top)]
         for tier in range(1, tiers + 1):
-            share = (tier / tiers) ** 0.92
-            reach = wide * share * float(rng.uniform(0.68, 1.1))
-            level = y - tall + tall * 0.93 * share
-            droop = tall * 0.028 * float(rng.uniform(0.4, 1.3))
-            points.append((x + side * reach, level + droop))
-            points.append((x + side * reach * 0.38, level - tall * 0.008))
+            share = (tier / tiers) ** 0.95
+            reach = wide * share**0.9 * float(rng.uniform(0.5, 1.12))
+            level = top + tall * 0.93 * share
+            droop = tall * 0.02 * float(rng.uniform(0.3, 1.5)) * (0.4 + share)
+            points.extend(
+                (
+                    (x + side * reach, level + droop),
+                    (x + side * reach * 0.72, level + droop * 0.55),
+                    (x + side * reach * float(rng.uniform(0.3, 0.55)), level - tall * 0.004),
+                )
+            )
         points.append((x, y - tall * 0.06))
         draw.polygon(points, fill=255)

@@ -17,7 +17,7 @@ _RANGES = 5
 
 def scene(stage: Stage) -> Scene:
     """Ranges from the horizon to our feet."""
-    plate = SlowPlate(backdrop(stage, stage.height, _ranges(stage, 1.0)), _rhythm(stage))
+    plate = SlowPlate(backdrop(stage, stage.height, _ranges(stage, 1.0)), stage.rhythm(_BACKDROP_FRAMES))
 
     def paint(moment: Moment, planes: Planes) -> None:
         plate.show(moment.frame, planes)
@@ -29,7 +29,7 @@ def lake(stage: Stage) -> Scene:
     """The far ranges only, and still water that shows them again."""
     row = stage.horizon_row
     ranges = _ranges(stage, 0.62)[:3]
-    plate = SlowPlate(backdrop(stage, row, ranges), _rhythm(stage))
+    plate = SlowPlate(backdrop(stage, row, ranges), stage.rhythm(_BACKDROP_FRAMES))
     water = mirror(stage, stage.height - row)
 
     def paint(moment: Moment, planes: Planes) -> None:
@@ -56,13 +56,6 @@ def backdrop(stage: Stage, rows: int, ridges: list[Ridge]) -> Callable[[int], Pl
         return full[:, :rows]
 
     return at
-
-
-def _rhythm(stage: Stage) -> int:
-    """Pans are painted more often: a cross-fade may not bridge more than about a pixel."""
-    if not stage.moving:
-        return 1
-    return 3 if stage.moment_at(0).pan else _BACKDROP_FRAMES
 
 
 def _ranges(stage: Stage, height: float) -> list[Ridge]:

@@ -34,11 +34,11 @@ _Look = tuple[str, str, str, str, str, str, str, str, str]
 
 _LOOKS: dict[str, tuple[_Look, ...]] = {
     "sunset": (
-        ("#23406e", "#8f7088", "#ffae58", "#ff9838", "#ffa86a", "#5b5070", "#e89a72", "#221a22",
+        ("#23406e", "#94788a", "#ffc070", "#ffa648", "#ffb680", "#585070", "#e89a72", "#221a22",
          "#123444"),
-        ("#243068", "#86688e", "#ff9f60", "#ff8248", "#ff9480", "#4c4272", "#d9808a", "#1e1626",
+        ("#243068", "#8a7094", "#ffb078", "#ff9a58", "#ffa68e", "#4c4272", "#d9808a", "#1e1626",
          "#14304a"),
-        ("#1e4a78", "#a48878", "#ffc460", "#ffa62c", "#ffb872", "#62586c", "#eeaa68", "#241b1c",
+        ("#1e4a78", "#a89284", "#ffd27c", "#ffb444", "#ffc68a", "#62586c", "#eeaa68", "#241b1c",
          "#0e3a48"),
     ),
     "sunrise": (
@@ -109,6 +109,8 @@ def palette_of(reading: Reading, rng: np.random.Generator) -> Palette:
         cover=cover + float(rng.uniform(-0.06, 0.06)),
         night={"night": 1.0, "dusk": 0.55}.get(hour, 0.0),
     )
+    if reading.words & {"star", "starry", "milky", "aurora"} and reading.weather == "clear":
+        palette = replace(palette, cover=0.1)
     return _mooded(_weathered(palette, reading.weather), reading)
 
 

@@ -64,7 +64,7 @@ def read(prompt: str) -> Reading:
         weather=weather,
         mood=_first(text, MOODS) or "calm",
         style=style,
-        camera=frozenset(name for name, phrases in CAMERA if _hits(text, phrases)),
+        camera=_camera(text),
         subjects=subjects,
         tint=colours[0] if colours else None,
         words=frozenset(_WORD.findall(prompt.lower())) | frozenset(words),
@@ -108,6 +108,13 @@ def _scene_of(subjects: tuple[Subject, ...], text: str) -> str:
     if _first(text, TIMES):
         return "sea"
     return "mountains" if _first(text, WEATHERS) else ABSTRACT
+
+
+def _camera(text: str) -> frozenset[str]:
+    """Bare words ("pan", "zoom", "tilt") stand for one way; the other way must be said, and wins."""
+    named = {name for name, phrases in CAMERA if _hits(text, phrases)}
+    usual = {"left": "right", "out": "in", "down": "up"}
+    return frozenset(named - {other for said, other in usual.items() if said in named})
 
 
 def _time(text: str, scene: str, style: str) -> str:

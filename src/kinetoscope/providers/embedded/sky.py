@@ -13,13 +13,15 @@ from kinetoscope.providers.embedded.noise import (
     smooth_step,
 )
 from kinetoscope.providers.embedded.palette import Palette
+from kinetoscope.providers.embedded.prompt import Reading
 from kinetoscope.providers.embedded.stage import SlowPlate, Stage
-from kinetoscope.providers.embedded.stars import scatter_stars
+from kinetoscope.providers.embedded.stars import milky_way, scatter_stars
 from kinetoscope.providers.embedded.tone import mix, spread
 
 CLOUD_FRAMES = 12
 _TILE = 512
 _DRIFT_PER_S = 0.006
+_STARRY = {"star", "stars", "starry", "milky", "galaxy", "night", "sky"}
 _HIDDEN = 0.8
 """With more cloud than this the sun's disk is not seen."""
 
@@ -69,10 +71,19 @@ def _clear_sky(stage: Stage, rows: int) -> Planes:
     cool = mix(palette.middle, palette.zenith, 0.25)
     light += (spread(cool) - light) * low
     if palette.night:
-        light += scatter_stars(stage, rows) * smooth_step(0.02, 0.4, height)
-    if palette.sun_height > -0.1:  # noqa: PLR2004 - the sun's glow outlives it
+        stars = scatter_stars(stage, rows) * np.float32(1 - 0.8 * max(palette.cover - 0.4, 0))
+        if stage.reading.words & _STARRY and palette.cover < _HIDDEN:
+            stars = stars * np.float32(1.8) + milky_way(stage, rows)
+        light += stars * smooth_step(0.02, 0.4, height)
+    if palette.sun_height > -0.1 and not _moonless(stage.reading):  # noqa: PLR2004 - the sun's glow outlives it
         _shine(stage, light)
     return light
+
+
+def _moonless(reading: Reading) -> bool:
+    """Nights that are about the stars have no moon to drown them, unless it is asked for."""
+    named = reading.words & {"star", "stars", "starry", "milky", "aurora"}
+    return reading.time == "night" and bool(named) and "moon" not in reading.words
 
 
 def _shine(stage: Stage, light: Planes) -> None:

@@ -28,7 +28,7 @@ _PLANETS = (
 
 def scene(stage: Stage) -> Scene:
     """Everything drifts, slowly; the planet turns."""
-    plate = SlowPlate(_sky(stage), _FRAMES if stage.moving else 1)
+    plate = SlowPlate(_sky(stage), stage.rhythm(_FRAMES))
     globe = _planet(stage) if _has_planet(stage.reading) else None
 
     def paint(moment: Moment, planes: Planes) -> None:

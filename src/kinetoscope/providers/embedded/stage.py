@@ -83,6 +83,14 @@ class Stage:
         rows = np.arange(self.height, dtype=np.float32) + np.float32(0.5)
         return (rows / np.float32(self.height))[:, None]
 
+    def rhythm(self, calm_frames: int) -> int:
+        """How often a slow plate is painted: pans more often, for a cross-fade may not bridge
+        more than about a pixel; single pictures every time.
+        """
+        if not self.moving:
+            return 1
+        return 3 if self.moment_at(0).pan else calm_frames
+
     @property
     def aspect(self) -> float:
         """Width over height."""

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from kinetoscope.providers.embedded.layers import SHARPNESS, blank, cover_of
 from kinetoscope.providers.embedded.noise import Plane, Planes
 from kinetoscope.providers.embedded.prompt import Subject
+from kinetoscope.providers.embedded.ridges import Ridge, ridge_painter
 from kinetoscope.providers.embedded.silhouettes import DRAWINGS, Ink, drawing
 from kinetoscope.providers.embedded.stage import Moment, Painter, Stage
 from kinetoscope.providers.embedded.tone import mix, spread, unfilm
@@ -16,6 +17,9 @@ from kinetoscope.providers.embedded.vocabulary import COLOURS
 
 _AFLOAT = {"sailboat"}
 _IN_THE_AIR = {"balloon"}
+_WATERS = {"sea", "lake"}
+ASHORE = {"person", "cat", "dog", "horse", "tree", "car"}
+"""Those who cannot stand on water: beside it, they are given a shore."""
 _SIZES = {
     "sailboat": 0.30, "lighthouse": 0.46, "balloon": 0.26, "person": 0.22, "cat": 0.26,
     "dog": 0.26, "horse": 0.3, "car": 0.34, "tree": 0.52,
@@ -40,12 +44,33 @@ def subjects_of(stage: Stage) -> list[Painter]:
     painters: list[Painter] = []
     if stage.reading.scene in {"space", "underwater", "abstract"}:
         return painters
+    if stage.reading.scene in _WATERS and any(
+        subject.kind in ASHORE for subject in stage.reading.subjects
+    ):
+        painters.append(_shore(stage))
     for place, subject in enumerate(stage.reading.subjects):
         if subject.kind == "bird":
             painters.append(_flock(stage, subject))
         elif subject.kind in DRAWINGS:
             painters.append(_standing(stage, subject, place))
     return painters
+
+
+def _shore(stage: Stage) -> Painter:
+    ground = mix(stage.palette.ground, stage.palette.haze, 0.06)
+    ridge = Ridge(
+        base=0.94,
+        rise=0.014,
+        near=1.0,
+        falloff=1.3,
+        stretch=6.0,
+        mist=0.0,
+        snow=0.0,
+        colour=ground * np.float32(0.6),
+        lit=ground,
+        rugged=0.1,
+    )
+    return ridge_painter(stage, ridge, "shore")
 
 
 def subject_cover(stage: Stage) -> Plane | None:
@@ -65,7 +90,7 @@ def _standing(stage: Stage, subject: Subject, place: int) -> Painter:
     rng = stage.chance("subject", subject.kind)
     count = (5 if subject.kind == "balloon" else 3) if subject.many else 1
     sprites = [_sprite(stage, subject, rng, (place, number, count)) for number in range(count)]
-    afloat = subject.kind in _AFLOAT and stage.reading.scene in {"sea", "lake"}
+    afloat = subject.kind in _AFLOAT and stage.reading.scene in _WATERS
 
     def paint(moment: Moment, planes: Planes) -> None:
         for sprite in sprites:
@@ -92,10 +117,10 @@ def _sprite(
         x = (number / (count - 1) - 0.5) * 0.75 * stage.aspect + float(rng.uniform(-0.05, 0.05))
     if subject.kind in _IN_THE_AIR:
         foot = stage.horizon * float(rng.uniform(0.5, 0.85))
-    elif stage.reading.scene in {"sea", "lake"}:
+    elif stage.reading.scene in _WATERS and subject.kind not in ASHORE:
         foot = stage.horizon + (0.16 * distance**2 if subject.kind in _AFLOAT else 0.06)
     else:
-        foot = min(0.93, stage.horizon + 0.32)
+        foot = min(0.94, stage.horizon + 0.34)
     light, cover = _lit(stage, subject, max(8, round(size * stage.height)))
     moving = subject.kind in _AFLOAT | _IN_THE_AIR | {"car"}
     return _Sprite(
@@ -119,10 +144,10 @@ def _lit(stage: Stage, subject: Subject, side: int) -> tuple[Planes, Plane]:
     colour = unfilm(np.ascontiguousarray(sheet[..., :3].transpose(2, 0, 1)))
     palette = stage.palette
     strength = {
-        "day": 1.0,
-        "golden": 0.6,
-        "sunrise": 0.5,
-        "sunset": 0.36,
+        "day": 0.8,
+        "golden": 0.5,
+        "sunrise": 0.45,
+        "sunset": 0.26,
         "dusk": 0.16,
         "night": 0.09,
     }

@@ -29,7 +29,7 @@ def cutaway(stage: Stage, light: Planes) -> Plane:
     if stage.reading.scene in _SKYLESS:
         return spotlight(stage) * smooth_step(0.0, 0.25, grey(light))
     kept = 1 - (_under(stage, 1.0) - _under(stage, 0.0)).mean(axis=0)
-    return np.asarray(np.clip(kept, 0, 1), dtype=np.float32)
+    return smooth_step(0.12, 0.9, kept)  # thin haze goes with the sky
 
 
 def _under(stage: Stage, sky_light: float) -> Planes:

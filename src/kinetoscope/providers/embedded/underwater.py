@@ -20,7 +20,7 @@ _FISH = 26
 
 def scene(stage: Stage) -> Scene:
     """Rays sway, the school turns, the reef stands still."""
-    plate = SlowPlate(_Depths(stage).at, _FRAMES if stage.moving else 1)
+    plate = SlowPlate(_Depths(stage).at, stage.rhythm(_FRAMES))
     school = _School(stage)
 
     def paint(moment: Moment, planes: Planes) -> None:

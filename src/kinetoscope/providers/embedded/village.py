@@ -12,6 +12,7 @@ from kinetoscope.providers.embedded.stage import Moment, Scene, SlowPlate, Stage
 from kinetoscope.providers.embedded.tone import light, mix, spread
 
 _FRAMES = 8
+_ROWS = (0.15, 0.5, 1.0)
 
 
 def scene(stage: Stage) -> Scene:
@@ -26,8 +27,8 @@ def scene(stage: Stage) -> Scene:
             mix(palette.zenith, palette.haze, 0.65),
             mix(palette.cloud_lit, palette.haze, 0.3),
         )
-    behind = backdrop(stage, stage.height, soft_ridges(stage, (shade, lit), 0.2))
-    rows = [(near, _row(stage, near)) for near in (0.35, 0.8)]
+    behind = backdrop(stage, stage.height, soft_ridges(stage, (shade, lit), 0.2, 0.5))
+    rows = [(near, _row(stage, near)) for near in _ROWS]
 
     def at(frame: int) -> Planes:
         planes = behind(frame)
@@ -36,8 +37,7 @@ def scene(stage: Stage) -> Scene:
             put(planes, cutout, pan * stage.height * 0.5 * near)
         return planes
 
-    rhythm = (3 if stage.moment_at(0).pan else _FRAMES) if stage.moving else 1
-    plate = SlowPlate(at, rhythm)
+    plate = SlowPlate(at, stage.rhythm(_FRAMES))
 
     def paint(moment: Moment, planes: Planes) -> None:
         plate.show(moment.frame, planes)
@@ -52,7 +52,7 @@ def _row(stage: Stage, near: float) -> Cutout:
     shine = blank(width, stage.height, "RGB")
     rng = stage.chance("houses", str(near))
     unit = stage.height * SHARPNESS
-    level = (stage.horizon + 0.08 + 0.2 * near) * unit
+    level = (stage.horizon + 0.04 + 0.29 * near**1.2) * unit
     swell = [float(rng.uniform(0, 6.28)), float(rng.uniform(2.2, 3.4)) / unit]
     end = width * SHARPNESS
 
@@ -64,7 +64,7 @@ def _row(stage: Stage, near: float) -> Cutout:
     sheets = tuple(ImageDraw.Draw(sheet) for sheet in (walls, roofs, shine))
     place = rng.uniform(0, 0.1) * unit
     while place < end:
-        size = unit * rng.uniform(0.075, 0.11) * (0.5 + 0.7 * near)
+        size = unit * rng.uniform(0.075, 0.11) * (0.45 + 1.15 * near)
         if rng.random() < 0.55:  # noqa: PLR2004 - houses and firs about half and half
             _house(sheets, rng, (place, slope(place)), size)
             place += size * rng.uniform(1.5, 2.6)

@@ -1,0 +1,190 @@
+"""Settings: each is read, each is checked, and whatever stops the start is named."""
+
+import re
+from dataclasses import fields, replace
+from datetime import timedelta
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from kinetoscope.kernel.credits import Credits
+from kinetoscope.kernel.errors import SettingInvalid
+from kinetoscope.settings import PREFIX, Settings, load_settings
+
+
+def test_nothing_needs_to_be_set():
+    settings = load_settings({})
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+    assert settings.public_url == "http://127.0.0.1:8000"
+    assert (settings.database_url, settings.api_processes) == ("", 1)
+    assert settings.first_grant == Credits(10_000_00)
+    assert settings.body_bytes_max == 8 * 1024 * 1024
+    assert settings.media_lifetime == timedelta(days=14)
+    assert settings.task_deadline == timedelta(minutes=60)
+    assert settings.allowed_networks == ()
+    assert (settings.log_json, settings.log_level) == (False, "INFO")
+    assert settings.media_url == f"file://{settings.data_dir}/media"
+    assert settings.is_local
+    assert settings.render_processes >= 1
+
+
+GOOD = [
+    ("host", "0.0.0.0", "0.0.0.0"),  # noqa: S104 - read, not bound
+    ("port", "1", 1),
+    ("port", "65535", 65535),
+    ("data_dir", "/srv/kinetoscope", Path("/srv/kinetoscope")),
+    ("database_url", "postgresql://kino@db/kino", "postgresql://kino@db/kino"),
+    ("public_url", "https://media.example.com/", "https://media.example.com"),
+    ("public_url", "https://example.com/kino", "https://example.com/kino"),
+    ("api_processes", "4", 4),
+    ("render_processes", "2", 2),
+    ("media_url", "s3://bucket/prefix", "s3://bucket/prefix"),
+    ("media_url", "file:///srv/media", "file:///srv/media"),
+    ("media_url", "gs://bucket", "gs://bucket"),
+    ("media_url", "az://container", "az://container"),
+    ("first_grant", "142.57", Credits(142_57)),
+    ("first_grant", "0", Credits(0)),
+    ("body_bytes_max", "1024", 1024),
+    ("media_lifetime", "1", timedelta(days=1)),
+    ("task_deadline", "90", timedelta(minutes=90)),
+    ("allowed_networks", "10.0.0.0/8", (ip_network("10.0.0.0/8"),)),
+    (
+        "allowed_networks",
+        "10.0.0.0/8, fd00::/8",
+        (ip_network("10.0.0.0/8"), ip_network("fd00::/8")),
+    ),
+    ("log_json", "1", True),
+    ("log_json", "false", False),
+    ("log_level", "debug", "DEBUG"),
+    ("port", " 8001\n", 8001),
+    ("port", "", 8000),
+    ("media_lifetime", "", timedelta(days=14)),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "value"), GOOD)
+def test_a_good_value_is_taken_and_changes_nothing_else(name: str, text: str, value: object):
+    usual = load_settings({})
+    changed = load_settings({PREFIX + name.upper(): text})
+    assert getattr(changed, name) == value
+    follow = {"public_url", "media_url"} if name in {"host", "port", "data_dir"} else set()
+    for field in fields(Settings):
+        if field.name != name and field.name not in follow:
+            assert getattr(changed, field.name) == getattr(usual, field.name), field.name
+
+
+BAD = {
+    "port": ["0", "65536", "-1", "x", "80.5", "1e3"],
+    "public_url": [
+        "example.com",
+        "ftp://example.com",
+        "https://",
+        "/x",
+        "https://example.com?x=1",
+        "https://example.com#x",
+        "http://[::1",
+    ],
+    "api_processes": ["0", "-1", "many"],
+    "render_processes": ["0", "1.5"],
+    "media_url": ["media", "/srv/media", "ftp://x/y", "file://", "s3:bucket", "://x"],
+    "first_grant": ["x", "-5", "0.001", "NaN", "Infinity", "1e999999999", "1" * 16, "1,5"],
+    "body_bytes_max": ["0", "8M"],
+    "media_lifetime": ["0", "14d", "36501", "-1"],
+    "task_deadline": ["0", "1h", "525601"],
+    "allowed_networks": ["10.0.0.0/33", "10.0.0.1/8", "intranet", "10.0.0.0/8,,", "10.0.0.0/8 x"],
+    "log_json": ["yes", "2"],
+    "log_level": ["loud", "10"],
+}
+
+UNCHECKED = {"host", "data_dir", "database_url"}
+"""Only the network, the disk and the database can tell whether these are good."""
+
+
+def test_every_setting_is_known_to_the_tests():
+    assert set(BAD) | UNCHECKED == {field.name for field in fields(Settings)}
+
+
+@pytest.mark.parametrize(("name", "text"), [(name, text) for name in BAD for text in BAD[name]])
+def test_a_bad_value_stops_the_start_and_names_its_variable(name: str, text: str):
+    variable = PREFIX + name.upper()
+    with pytest.raises(SettingInvalid) as stopped:
+        load_settings({variable: text})
+    message = str(stopped.value)
+    assert message.startswith(f"{variable}: ")
+    assert "\n" not in message
+    assert len(message) > len(variable) + 12
+
+
+@pytest.mark.parametrize(
+    "variable", ["KINETOSCOPE_PROT", "KINETOSCOPE_", "KINETOSCOPE_port", "KINETOSCOPE_IS_LOCAL"]
+)
+def test_a_setting_that_does_not_exist_stops_the_start(variable: str):
+    with pytest.raises(SettingInvalid, match=re.escape(f"{variable}: there is no such setting")):
+        load_settings({variable: "1"})
+
+
+def test_variables_of_others_are_none_of_ours():
+    assert load_settings({"PORT": "x", "kinetoscope_port": "x"}) == load_settings({})
+
+
+def test_a_value_can_be_kept_in_a_file(tmp_path: Path):
+    file = tmp_path / "secret"
+    file.write_text("postgresql://kino:word@db/kino\n")
+    settings = load_settings({"KINETOSCOPE_DATABASE_URL_FILE": str(file)})
+    assert settings.database_url == "postgresql://kino:word@db/kino"
+    file.write_text("65536")
+    with pytest.raises(SettingInvalid, match=r"^KINETOSCOPE_PORT: "):
+        load_settings({"KINETOSCOPE_PORT_FILE": str(file)})
+    with pytest.raises(SettingInvalid, match=r"^KINETOSCOPE_PROT: there is no such setting"):
+        load_settings({"KINETOSCOPE_PROT_FILE": str(file)})
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path):
+    for path in (tmp_path / "nowhere", tmp_path):
+        with pytest.raises(SettingInvalid, match=r"^KINETOSCOPE_PORT_FILE: .*" + path.name):
+            load_settings({"KINETOSCOPE_PORT_FILE": str(path)})
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SettingInvalid, match=r"^KINETOSCOPE_PORT_FILE: .*binary is not a text"):
+        load_settings({"KINETOSCOPE_PORT_FILE": str(binary)})
+
+
+def test_a_setting_given_twice_stops_the_start_in_either_order(tmp_path: Path):
+    file = tmp_path / "port"
+    file.write_text("8001")
+    both = {"KINETOSCOPE_PORT": "8002", "KINETOSCOPE_PORT_FILE": str(file)}
+    for given in (both, dict(reversed(both.items()))):
+        with pytest.raises(SettingInvalid, match=r"^KINETOSCOPE_PORT_FILE: "):
+            load_settings(given)
+    for given in (
+        {"KINETOSCOPE_PORT": "", "KINETOSCOPE_PORT_FILE": str(file)},
+        {"KINETOSCOPE_PORT_FILE": str(file), "KINETOSCOPE_PORT": ""},
+    ):
+        assert load_settings(given).port == 8001
+
+
+@pytest.mark.parametrize(
+    ("host", "url", "is_local"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:8000", True),
+        ("localhost", "http://localhost:8000", True),
+        ("::1", "http://[::1]:8000", True),
+        ("0.0.0.0", "http://127.0.0.1:8000", False),  # noqa: S104 - read, not bound
+        ("::", "http://127.0.0.1:8000", False),
+        ("media.example.com", "http://media.example.com:8000", False),
+    ],
+)
+def test_the_public_address_follows_the_host(host: str, url: str, is_local: bool):  # noqa: FBT001
+    settings = load_settings({"KINETOSCOPE_HOST": host})
+    assert (settings.public_url, settings.is_local) == (url, is_local)
+    assert replace(settings, port=1).port == 1
+
+
+def test_the_data_folder_holds_media_and_scratch(tmp_path: Path):
+    settings = load_settings({"KINETOSCOPE_DATA_DIR": str(tmp_path)})
+    assert settings.media_url == f"file://{tmp_path}/media"
+    assert settings.work_dir == tmp_path / "work"
+    home = load_settings({"KINETOSCOPE_DATA_DIR": "~/kinetoscope"})
+    assert home.data_dir == Path.home() / "kinetoscope"
+    assert load_settings({"KINETOSCOPE_DATA_DIR": "here"}).data_dir.is_absolute()
