@@ -46,7 +46,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     app = FastAPI(
         title="Kinetoscope", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
     )
-    app.include_router(jobs.router(runtime, seen))
+    jobs.mount(app, runtime, seen)
     app.include_router(media.router(runtime))
     app.include_router(health.router(runtime))
     app.add_exception_handler(KinetoscopeError, answer_error)

@@ -8,11 +8,11 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from tests.unit.renderer_works import frames, made, pixels, work
 
 from kinetoscope.kernel.order import MediaKind, Size
 from kinetoscope.providers.embedded.mark import COMMENT
 from kinetoscope.providers.embedded.render import frames_of, render
-from tests.unit.renderer_works import frames, made, pixels, work
 
 _CATALOG_SIZES = [
     (864, 496), (752, 560), (640, 640), (560, 752), (496, 864), (992, 432),
@@ -103,7 +103,9 @@ def test_two_unknown_prompts_differ(tmp_path: Path):
 def test_a_sunset_is_warm_and_a_night_is_dark(tmp_path: Path):
     for seed in (1, 2, 3):
         sunset, night, day = (
-            frames(made(work(f"{hour} over the ocean", seed=seed), tmp_path / f"{hour}{seed}")[0].path)[0]
+            frames(
+                made(work(f"{hour} over the ocean", seed=seed), tmp_path / f"{hour}{seed}")[0].path
+            )[0]
             for hour in ("sunset", "night", "noon")
         )
         sky = sunset[40:90].astype(float).mean(axis=(0, 1))
@@ -126,7 +128,10 @@ def test_a_pan_to_the_left_and_to_the_right_go_opposite_ways(tmp_path: Path):
         shown = frames(made(work(f"pan {way} over mountains"), tmp_path / way)[0].path)
         before, after = (shown[place].astype(float).mean(axis=2)[60:150] for place in (0, -1))
         moves = range(-24, 25)
-        misses = [np.abs(np.roll(after, move, axis=1)[:, 30:-30] - before[:, 30:-30]).mean() for move in moves]
+        misses = [
+            np.abs(np.roll(after, move, axis=1)[:, 30:-30] - before[:, 30:-30]).mean()
+            for move in moves
+        ]
         ends[way] = moves[int(np.argmin(misses))]
     assert ends["right"] > 2
     assert ends["left"] < -2

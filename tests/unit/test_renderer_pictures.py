@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
+from tests.unit.renderer_works import closeness_db, frames, given, image, made, pixels, work
 
 from kinetoscope.kernel.order import MediaKind, Role, Size
 from kinetoscope.providers.embedded.mark import COMMENT
-from tests.unit.renderer_works import closeness_db, frames, given, image, made, pixels, work
 
 _SIZE = Size(width=320, height=180)
 
@@ -31,7 +31,9 @@ def test_a_picture_of_the_set_can_be_made_again_alone(tmp_path: Path):
     assert alone.path.read_bytes() == second.path.read_bytes()
 
 
-@pytest.mark.parametrize(("file_format", "name"), [("png", "PNG"), ("jpeg", "JPEG"), ("webp", "WEBP")])
+@pytest.mark.parametrize(
+    ("file_format", "name"), [("png", "PNG"), ("jpeg", "JPEG"), ("webp", "WEBP")]
+)
 def test_formats_say_what_they_are(tmp_path: Path, file_format: str, name: str):
     [rendered] = made(image(file_format=file_format), tmp_path)
     assert rendered.media_type == f"image/{file_format}"
@@ -65,7 +67,9 @@ def _painting(path: Path, shape: tuple[int, int] = (400, 300)) -> Path:
 
 def _fit(path: Path) -> np.ndarray:
     with Image.open(path) as picture:
-        return np.asarray(ImageOps.fit(picture.convert("RGB"), (320, 180), Image.Resampling.LANCZOS))
+        return np.asarray(
+            ImageOps.fit(picture.convert("RGB"), (320, 180), Image.Resampling.LANCZOS)
+        )
 
 
 def test_a_clip_begins_with_its_first_picture_and_then_lives(tmp_path: Path):
@@ -105,7 +109,9 @@ def test_references_are_seen_in_clips_and_pictures(tmp_path: Path):
 def test_editing_keeps_the_picture_and_follows_the_words(tmp_path: Path):
     ref = _painting(tmp_path / "1.png")
     edited = [
-        pixels(made(image(prompt, pictures=(given(ref, Role.REFERENCE),)), tmp_path / prompt)[0].path)
+        pixels(
+            made(image(prompt, pictures=(given(ref, Role.REFERENCE),)), tmp_path / prompt)[0].path
+        )
         for prompt in ("make it noon", "make it night")
     ]
     assert edited[0].mean() > edited[1].mean() + 25
@@ -143,7 +149,9 @@ def _odd(folder: Path) -> list[Path]:
     base.resize((1, 1)).save(folder / "tiny.png")
     base.resize((1200, 300)).save(folder / "wide.png")
     base.resize((60, 900)).save(folder / "tall.png")
-    Image.fromarray((np.arange(64 * 64).reshape(64, 64) * 16).astype(np.uint16)).save(folder / "16.png")
+    Image.fromarray((np.arange(64 * 64).reshape(64, 64) * 16).astype(np.uint16)).save(
+        folder / "16.png"
+    )
     return sorted(folder.glob("*"))
 
 
@@ -155,7 +163,11 @@ def test_any_picture_will_do(tmp_path: Path):
             asked = work(pictures=(given(path, role),), duration_s=3 / 24)
             assert len(frames(made(asked, tmp_path / path.name / role)[0].path)) == 3
         asked_image = image(pictures=(given(path, Role.REFERENCE),))
-        assert pixels(made(asked_image, tmp_path / path.name / "image")[0].path).shape == (180, 320, 3)
+        assert pixels(made(asked_image, tmp_path / path.name / "image")[0].path).shape == (
+            180,
+            320,
+            3,
+        )
 
 
 def test_a_photo_taken_sideways_is_turned_upright(tmp_path: Path):

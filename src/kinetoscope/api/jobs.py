@@ -1,13 +1,16 @@
 """createTask and recordInfo, as https://kinovi.ai/docs/common/reference/api-overview has them."""
 
 import re
+from collections.abc import Callable, Coroutine
 from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-from fastapi import APIRouter
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import Response
+from typing_extensions import override
 
 from kinetoscope.api.auth import KeysSeen, authenticate, presented
 from kinetoscope.api.envelope import answer, credits_json
@@ -31,12 +34,24 @@ LENGTH = re.compile(r"[0-9]{1,18}")
 """Digits that are safe to read as a number; Python refuses thousands of them."""
 
 
-def router(runtime: Runtime, seen: KeysSeen) -> APIRouter:
-    """Return the routes under /api/v1/jobs."""
-    routes = APIRouter(prefix="/api/v1/jobs", tags=["jobs"])
+class DirectRoute(APIRoute):
+    """A route that hands the request to its function and asks nothing of it.
+
+    createTask and recordInfo answer nearly all requests and read them themselves; the framework's
+    handling of arguments would take them a fifth of their time.
+    """
+
+    @override
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return the function itself."""
+        function: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
+        return function
+
+
+def mount(app: FastAPI, runtime: Runtime, seen: KeysSeen) -> None:
+    """Add the routes under /api/v1/jobs, directly to the app: nested routers match more slowly."""
     database, settings = runtime.database, runtime.settings
 
-    @routes.post("/createTask")
     async def create_task(request: Request) -> Response:
         """Create a task; its credits are held at once."""
         now = runtime.clock()
@@ -53,7 +68,6 @@ def router(runtime: Runtime, seen: KeysSeen) -> APIRouter:
         seen.add(key.id)
         return answer({"taskId": task_id})
 
-    @routes.get("/recordInfo")
     async def record_info(request: Request) -> Response:
         """Tell how a task stands."""
         key = presented(request)
@@ -62,7 +76,13 @@ def router(runtime: Runtime, seen: KeysSeen) -> APIRouter:
         seen.add(key.id)
         return answer(record_json(found, runtime.signer))
 
-    return routes
+    for path, function, method in (
+        ("/api/v1/jobs/createTask", create_task, "POST"),
+        ("/api/v1/jobs/recordInfo", record_info, "GET"),
+    ):
+        app.router.add_api_route(
+            path, function, methods=[method], tags=["jobs"], route_class_override=DirectRoute
+        )
 
 
 async def read_body(request: Request, bytes_max: int) -> bytes:

@@ -5,10 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from kinetoscope.accounts import keys
-from kinetoscope.accounts.keys import KeyRecord
 from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.errors import Forbidden, InvalidRequest, NotFound
-from kinetoscope.kernel.ids import AccountId, KeyId, TaskId, is_task_id
+from kinetoscope.kernel.ids import TaskId, is_task_id
 from kinetoscope.kernel.secrets import PresentedKey
 from kinetoscope.postgres.pool import Database
 from kinetoscope.tasks.task import Failure, Status, StoredOutput, stored_output
@@ -33,18 +32,10 @@ class Record:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A key and a task side by side, so that one question to the database answers a poll."""
+    """What one question finds for a key that opens: a task or none, and whether it is theirs."""
 
-    key_id: KeyId
-    account_id: AccountId
-    mode: str
-    secret_sha256: bytes
-    scopes: list[str]
-    active: bool
-    expires_at: datetime | None
-    api_access: bool
     task_id: TaskId | None
-    task_account_id: AccountId | None
+    is_own: bool
     model: str
     status: str
     price: Credits
@@ -58,20 +49,22 @@ class Found:
     media_expires_at: datetime | None
 
 
+SCOPE = "tasks:read"
+
 FIND = f"""
-select {keys.RECORD_COLUMNS},
-       task.id as task_id, task.account_id as task_account_id, task.model, task.status,
+select task.id as task_id, task.account_id = account.id as is_own, task.model, task.status,
        task.price, task.progress, task.preview, task.output, task.error_code,
        task.error_message, task.created_at, task.completed_at, task.media_expires_at
 from api_key
-join account on account.id = api_key.account_id
+cross join account
 left join task on task.id = %(task_id)s
-where api_key.id = %(key_id)s
+where {keys.OPENS}
 """
+"""Key and task in one question: this runs on every poll, so it is one trip to the database."""
 
 
 async def record(
-    database: Database, presented: PresentedKey, task_id: str | None, now: datetime
+    database: Database, key: PresentedKey, task_id: str | None, now: datetime
 ) -> Record:
     """Return a task to its owner.
 
@@ -79,37 +72,21 @@ async def record(
     malformed id, NotFound, or Forbidden for somebody else's task.
     https://kinovi.ai/docs/common/reference/get-task-status
     """
-    parameters = {"key_id": presented.id, "task_id": task_id or None}
-    if "\x00" in (task_id or ""):
-        parameters["task_id"] = None  # PostgreSQL's text cannot hold it, so no task has it
+    if not task_id or not is_task_id(task_id):
+        keys.require(await keys.authenticate(database, key, now), SCOPE)
+        raise InvalidRequest("Invalid taskId" if task_id else "Missing taskId parameter")
+    parameters = {**keys.opens_parameters(key, SCOPE), "task_id": task_id, "now": now}
     found = await database.fetch_one(Found, FIND, parameters)
-    caller = keys.admit(presented, _key(found), now)
-    keys.require(caller, "tasks:read")
-    if not task_id:
-        raise InvalidRequest("Missing taskId parameter")
-    if not is_task_id(task_id):
-        raise InvalidRequest("Invalid taskId")
-    assert found is not None  # noqa: S101 - admitted above
+    if found is None:
+        # The key does not open; find out in which words to say so. Had it been let in again in
+        # this very moment, the next poll would succeed.
+        keys.require(await keys.authenticate(database, key, now), SCOPE)
+        raise NotFound("Task not found")
     if found.task_id is None:
         raise NotFound("Task not found")
-    if found.task_account_id != caller.account_id:
+    if not found.is_own:
         raise Forbidden("Access denied")
     return _record(found, found.task_id)
-
-
-def _key(found: Found | None) -> KeyRecord | None:
-    if found is None:
-        return None
-    return KeyRecord(
-        key_id=found.key_id,
-        account_id=found.account_id,
-        mode=found.mode,
-        secret_sha256=found.secret_sha256,
-        scopes=found.scopes,
-        active=found.active,
-        expires_at=found.expires_at,
-        api_access=found.api_access,
-    )
 
 
 def _record(found: Found, task_id: TaskId) -> Record:

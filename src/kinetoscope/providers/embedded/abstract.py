@@ -47,11 +47,11 @@ def _silk(stage: Stage) -> Callable[[int], Planes]:
     """Sheets in front of each other; each shades the one behind it and catches light at its edge."""
     rng = stage.chance("silk")
     shades = _shades(stage)
-    slant = np.float32(rng.uniform(-0.45, 0.45) / max(stage.aspect, 1))
+    slant = np.float32(rng.uniform(-0.7, 0.7) / max(stage.aspect, 1))
     across, down = stage.across(), stage.down()
     sheets = [_sheet(rng, shades, place / (_SHEETS - 1)) for place in range(_SHEETS)]
     high = smooth_step(-0.1, 1.0, down + across * slant)
-    behind = spread(shades[2]) + spread(shades[4] - shades[2]) * high
+    behind = spread(shades[1]) + spread(shades[3] - shades[1]) * high
     side = np.float32(np.sign(stage.sun_x) or 1)
     lamp = np.exp(-((across - side * stage.aspect * 0.3) ** 2) * 1.2 - down * down * 2.2)
     behind = behind + spread(shades[5]) * (lamp * np.float32(0.8))
@@ -81,20 +81,20 @@ def _sheet(rng: np.random.Generator, shades: list[Colour], near: float) -> _Shee
     low = min(int(place), _SHADES - 3)
     bright = mix(shades[_SHADES - 2 - low], shades[max(0, _SHADES - 3 - low)], place - low)
     return _Sheet(
-        level=0.16 + 0.72 * near + float(rng.uniform(-0.03, 0.03)),
-        swing=float(rng.uniform(0.07, 0.12)),
+        level=0.12 + 0.74 * near + float(rng.uniform(-0.03, 0.03)),
+        swing=float(rng.uniform(0.09, 0.17)),
         slow=fractal_line(rng, _LINE, 3.2),
         quick=fractal_line(rng, _LINE, 3.6),
         start=float(rng.uniform()),
         pace=float(rng.choice([-1, 1])) * float(rng.uniform(0.006, 0.012)),
         bright=bright,
-        deep=mix(bright, shades[0], 0.82),
+        deep=mix(bright * np.float32(0.25), shades[0], 0.45),
     )
 
 
 def _edge(sheet: _Sheet, across: NDArray[np.float32], time_s: float) -> NDArray[np.float32]:
     """Two slow lines that slide against each other, so that the edge bends as it moves."""
-    along = across * np.float32(0.13) + np.float32(sheet.start)
+    along = across * np.float32(0.17) + np.float32(sheet.start)
     first = _at(sheet.slow, along + np.float32(sheet.pace * time_s))
     second = _at(sheet.quick, along * np.float32(1.6) - np.float32(sheet.pace * 0.8 * time_s))
     return np.asarray(
@@ -111,22 +111,21 @@ def _at(line: NDArray[np.float32], along: NDArray[np.float32]) -> NDArray[np.flo
 
 
 def _shades(stage: Stage) -> list[Colour]:
-    """A dark, a deep, two neighbours, their opposite, and a light: always in harmony."""
+    """From a dark through neighbouring hues to a light: always in harmony."""
     rng = stage.chance("shades")
     hue = float(rng.uniform())
     if stage.reading.tint:
         tint = COLOURS[stage.reading.tint].removeprefix("#")
         red, green, blue = (int(tint[place : place + 2], 16) / 255 for place in (0, 2, 4))
         hue = colorsys.rgb_to_hls(red, green, blue)[0]
-    step = float(rng.choice([-1, 1])) * float(rng.uniform(0.06, 0.11))
-    accent = hue + 0.5 + float(rng.uniform(-0.08, 0.08))
+    step = float(rng.choice([-1, 1])) * float(rng.uniform(0.055, 0.1))
     recipe = (
-        (hue - step, 0.09, 0.5),
-        (hue, 0.22, 0.52),
-        (hue + step, 0.36, 0.5),
-        (hue + 2 * step, 0.52, 0.5),
-        (accent, 0.6, 0.5),
-        (accent + step, 0.87, 0.6),
+        (hue - step, 0.10, 0.6),
+        (hue, 0.30, 0.62),
+        (hue + step, 0.44, 0.62),
+        (hue + 2 * step, 0.55, 0.66),
+        (hue + 3 * step, 0.66, 0.72),
+        (hue + 3.6 * step, 0.86, 0.75),
     )
     return [
         unfilm(np.array(colorsys.hls_to_rgb(shade % 1, lightness, full), dtype=np.float32))

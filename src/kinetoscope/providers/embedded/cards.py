@@ -169,8 +169,9 @@ def _place(order: tuple[int, int], size: Size, rng: np.random.Generator) -> tupl
 
 def _rgb_layers(sheet: Image.Image) -> tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]:
     pixels = np.asarray(sheet, dtype=np.float32)
-    cover = np.pad(pixels[..., 3] / 255, 1)
-    return tuple((1 - cover, np.pad(pixels[..., channel], 1) * cover) for channel in range(3))
+    cover = np.asarray(np.pad(pixels[..., 3], 1), dtype=np.float32) / np.float32(255)
+    keep = 1 - cover
+    return tuple((keep, np.pad(pixels[..., channel], 1) * cover) for channel in range(3))
 
 
 def _yuv_layers(sheet: Image.Image) -> tuple[tuple[NDArray[np.float32], NDArray[np.float32]], ...]:
@@ -190,7 +191,7 @@ def _yuv_layers(sheet: Image.Image) -> tuple[tuple[NDArray[np.float32], NDArray[
 
 def _halved(plane: NDArray[np.float32]) -> NDArray[np.float32]:
     tall, wide = plane.shape
-    return plane.reshape(tall // 2, 2, wide // 2, 2).mean(axis=(1, 3))
+    return np.asarray(plane.reshape(tall // 2, 2, wide // 2, 2).mean(axis=(1, 3)), np.float32)
 
 
 def _blend(

@@ -16,7 +16,7 @@ from kinetoscope.providers.embedded.finish import finisher
 from kinetoscope.providers.embedded.grade import grade_of, grader
 from kinetoscope.providers.embedded.living import air_of, living_frames
 from kinetoscope.providers.embedded.mark import mark_for, mark_frame
-from kinetoscope.providers.embedded.pictures import clip_frames, picked, planes_of
+from kinetoscope.providers.embedded.pictures import clip_frames, picked, planes_of, shown_by
 from kinetoscope.providers.embedded.prompt import read
 from kinetoscope.providers.embedded.sounding import sound_of
 from kinetoscope.providers.embedded.stage import Stage
@@ -112,7 +112,7 @@ def make_clip(work: Work, folder: Path, progress: Progress) -> Rendered:
     write_clip(path, work.size, _watched(work, progress, last), sound)
     last_path = folder / "last_frame.png" if work.last_frame else None
     if last_path is not None:
-        last[0].to_image().save(last_path)
+        shown_by(last[0]).save(last_path)
     return Rendered(
         path=path,
         media_type=_MEDIA_TYPES[work.file_format],

@@ -101,7 +101,10 @@ def _grass(stage: Stage) -> Cutout:
     colours = colours or [_FLOWERS[name] for name in ("red", "yellow", "white", "purple")]
     blooming = "grass" not in stage.reading.words
     for _ in range(int(width / stage.height * 560)):
-        x, tall = rng.uniform(0, width * SHARPNESS), unit * rng.uniform(0.03, 0.1) * rng.uniform(1, 2.2)
+        x, tall = (
+            rng.uniform(0, width * SHARPNESS),
+            unit * rng.uniform(0.03, 0.1) * rng.uniform(1, 2.2),
+        )
         bend, thick = tall * rng.uniform(-0.35, 0.35), unit * rng.uniform(0.0012, 0.003)
         _blade(blades, (x, unit), (x + bend, unit - tall), thick)
         if blooming and rng.random() < 0.2:  # noqa: PLR2004 - one blade in five bears a flower

@@ -67,4 +67,4 @@ def graded_pixels(pixels: NDArray[np.float32], grade: Grade) -> NDArray[np.float
     warm = np.float32(grade.warm / 255)
     shown[0] += warm * np.float32(1.25) * (0.35 + grey)
     shown[2] -= warm * np.float32(1.5) * (0.35 + grey)
-    return np.clip(shown, 0, 1).astype(np.float32)
+    return np.asarray(np.clip(shown, 0, 1), dtype=np.float32)

@@ -88,7 +88,7 @@ def _weather(
     for painter in painters:
         painter(moment, light)
     film(light, shown, spare)
-    return np.minimum(grey(shown) * np.float32(0.8), np.float32(0.9))
+    return np.asarray(np.minimum(grey(shown) * np.float32(0.8), 0.9), dtype=np.float32)
 
 
 def _tint(stage: Stage) -> tuple[float, float, float]:

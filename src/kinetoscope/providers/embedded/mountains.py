@@ -17,7 +17,9 @@ _RANGES = 5
 
 def scene(stage: Stage) -> Scene:
     """Ranges from the horizon to our feet."""
-    plate = SlowPlate(backdrop(stage, stage.height, _ranges(stage, 1.0)), stage.rhythm(_BACKDROP_FRAMES))
+    plate = SlowPlate(
+        backdrop(stage, stage.height, _ranges(stage, 1.0)), stage.rhythm(_BACKDROP_FRAMES)
+    )
 
     def paint(moment: Moment, planes: Planes) -> None:
         plate.show(moment.frame, planes)

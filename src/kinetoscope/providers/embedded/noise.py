@@ -48,7 +48,7 @@ def look_up(tile: Plane, across: Plane, down: Plane) -> Plane:
     lower = flat.take(row_next + column)
     lower += (flat.take(row_next + column_next) - lower) * x
     upper += (lower - upper) * y
-    return upper
+    return np.asarray(upper, dtype=np.float32)
 
 
 def fractal_line(rng: np.random.Generator, length: int, falloff: float) -> NDArray[np.float32]:

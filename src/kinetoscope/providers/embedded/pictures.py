@@ -102,7 +102,12 @@ def last_frame_of(path: Path, size: Size) -> Image.Image:
         raise ValueError("A reference video could not be read.") from cause
     if last is None:
         raise ValueError("A reference video has no frames.")
-    return fitted(last.to_image(), size)
+    return fitted(shown_by(last), size)
+
+
+def shown_by(frame: av.VideoFrame) -> Image.Image:
+    """A frame as a picture."""
+    return Image.fromarray(frame.to_ndarray(format="rgb24"))
 
 
 def _filling(frame: av.VideoFrame, size: Size) -> av.VideoFrame:

@@ -15,7 +15,9 @@ from kinetoscope.providers.embedded.weather import weather_of
 def relit(stage: Stage, picture: Image.Image, light: Planes) -> None:
     """Writes the picture's light into `light`, ready for the film curve."""
     sheet = fitted(picture, Size(width=stage.width, height=stage.height))
-    shown = np.ascontiguousarray(np.asarray(sheet, dtype=np.float32).transpose(2, 0, 1)) / 255
+    shown = np.ascontiguousarray(
+        np.asarray(sheet, dtype=np.float32).transpose(2, 0, 1)
+    ) / np.float32(255)
     light[...] = unfilm(graded_pixels(shown, grade_of(stage.reading)))
     palette = stage.palette
     side = stage.across() - np.float32(np.sign(stage.sun_x) * stage.aspect * 0.5)

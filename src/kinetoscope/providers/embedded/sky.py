@@ -59,7 +59,8 @@ def sky_at(stage: Stage, rows: int) -> Callable[[int], Planes]:
 def sun_distance(stage: Stage, rows: int, squash: float = 1.0) -> Plane:
     """Every pixel's distance from the sun, in picture heights."""
     above = stage.down()[:rows] - np.float32(stage.horizon - stage.palette.sun_height)
-    return np.hypot(stage.across() - np.float32(stage.sun_x), above * np.float32(squash))
+    aside = stage.across() - np.float32(stage.sun_x)
+    return np.asarray(np.hypot(aside, above * np.float32(squash)), dtype=np.float32)
 
 
 def _clear_sky(stage: Stage, rows: int) -> Planes:
@@ -145,10 +146,12 @@ def _clouded(stage: Stage, clear: Planes) -> Callable[[int], Planes]:
         palette.glow
     ) * near_sun * np.float32(0.3)
 
+    veiled = np.float32(0.55 * min(1.0, palette.cover * 2.6))
+
     def paint(frame: int) -> Planes:
         drift = np.float32(frame / 24 * wind)
         veil = look_up(veil_tile, across * np.float32(0.55) - drift * 0.4, along * np.float32(2.2))
-        thin = smooth_step(0.1, 2.6, veil) * fade * np.float32(0.55)
+        thin = smooth_step(0.1, 2.6, veil) * fade * veiled
         light = clear + (veil_light - clear) * thin
         body = look_up(tile, across + drift, along)
         slope = look_up(facing, across + drift, along)

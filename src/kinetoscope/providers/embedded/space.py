@@ -53,8 +53,9 @@ def _sky(stage: Stage) -> Callable[[int], Planes]:
         cold = light(COLOURS[stage.reading.tint])
     across, down = np.broadcast_arrays(stage.across(), stage.down())
     turn = rng.uniform(-0.6, 0.6)
-    along = across * np.float32(np.cos(turn)) + down * np.float32(np.sin(turn))
-    beside = down * np.float32(np.cos(turn)) - across * np.float32(np.sin(turn))
+    cosine, sine = np.float32(np.cos(turn)), np.float32(np.sin(turn))
+    along = np.asarray(across * cosine + down * sine, dtype=np.float32)
+    beside = np.asarray(down * cosine - across * sine, dtype=np.float32)
     middle = np.float32(rng.uniform(0.35, 0.55))
     band = np.exp(-(((beside - middle) / 0.42) ** 2))
 
@@ -96,8 +97,9 @@ def _planet(stage: Stage) -> Painter:
     day = smooth_step(-0.06, 0.75, facing.astype(np.float32))
     edge = np.clip((1 - np.hypot(right, up)) * radius * stage.height + 0.5, 0, 1)
     rim = (1 - np.clip(front, 0, 1)) ** 3 * smooth_step(-0.25, 0.5, facing)
-    longitude = np.arctan2(right, np.maximum(front, 0.02)) / (2 * np.pi)
-    latitude = np.arcsin(np.clip(up, -1, 1)) / np.pi
+    turned = np.arctan2(right, np.maximum(front, np.float32(0.02)))
+    longitude = np.asarray(turned / (2 * np.pi), dtype=np.float32)
+    latitude = np.asarray(np.arcsin(np.clip(up, -1, 1)) / np.pi, dtype=np.float32)
     banded = rng.random() < 0.5  # noqa: PLR2004 - half of the planets are giants of gas
     air = mix(colours[1], light("#8ab8ff"), 0.6)
     halo = _halo(stage, (x, y), radius, -side)

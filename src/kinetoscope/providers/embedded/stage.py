@@ -108,6 +108,9 @@ def lay(planes: Planes, colour: NDArray[np.float32], cover: Plane) -> None:
         plane += (light - plane) * cover
 
 
+_NOTHING: Planes = np.empty(0, dtype=np.float32)
+
+
 class SlowPlate:
     """A picture that changes slowly: painted every few frames, cross-faded in between.
 
@@ -118,9 +121,9 @@ class SlowPlate:
         self._paint = paint
         self._every = every_frames
         self._key = -1
-        self._first: Planes | None = None
-        self._second: Planes | None = None
-        self._change: Planes | None = None
+        self._first: Planes = _NOTHING
+        self._second: Planes = _NOTHING
+        self._change: Planes = _NOTHING
 
     def show(self, frame: int, out: Planes) -> None:
         """Writes the picture of one frame; frames are asked for in order."""
@@ -128,8 +131,8 @@ class SlowPlate:
             out[...] = self._paint(frame)
             return
         key, rest = divmod(frame, self._every)
-        if self._first is None or self._change is None or key != self._key:
-            follows = self._first is not None and key == self._key + 1
+        if self._second is _NOTHING or key != self._key:
+            follows = self._second is not _NOTHING and key == self._key + 1
             self._first = self._second if follows else self._paint(key * self._every)
             self._second = self._paint((key + 1) * self._every)
             self._change = (self._second - self._first) / np.float32(self._every)

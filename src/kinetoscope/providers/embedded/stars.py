@@ -6,7 +6,7 @@ from kinetoscope.providers.embedded.noise import Plane, Planes, fractal_tile, lo
 from kinetoscope.providers.embedded.stage import Stage
 
 _TINTS = np.array([[1.0, 0.86, 0.72], [1.0, 1.0, 1.0], [0.74, 0.85, 1.0]], dtype=np.float32)
-_STARS_PER_SQUARE = 900
+_STARS_PER_SQUARE = 1400
 
 
 def scatter_stars(stage: Stage, rows: int, share: float = 1.0) -> Planes:
@@ -21,7 +21,7 @@ def scatter_stars(stage: Stage, rows: int, share: float = 1.0) -> Planes:
     light = np.zeros((3, height, width), dtype=np.float32)
     power = np.minimum(magnitude, 14) * np.float32(0.075 * (height / 360) ** 1.2)
     _splat(light, x, y, power[:, None] * tint)
-    for place in np.argsort(magnitude)[-int(10 * share + 2) :]:
+    for place in np.argsort(magnitude)[-int(6 * share + 1) :]:
         _bloom(light, float(x[place]), float(y[place]), power[place] * tint[place])
     return light[:, :rows]
 
@@ -41,7 +41,7 @@ def _splat(light: Planes, x: Plane, y: Plane, power: Plane) -> None:
 
 def _bloom(light: Planes, x: float, y: float, power: Plane) -> None:
     height, width = light.shape[1:]
-    reach = max(3, round(height / 90))
+    reach = max(3, round(height / 130))
     top, left = max(0, int(y) - reach), max(0, int(x) - reach)
     bottom, right = min(height, int(y) + reach + 1), min(width, int(x) + reach + 1)
     down = np.arange(top, bottom, dtype=np.float32)[:, None] + np.float32(0.5 - y)
@@ -61,5 +61,5 @@ def milky_way(stage: Stage, rows: int) -> Planes:
     cloud = look_up(tile, *np.broadcast_arrays(across * 0.4, down * np.float32(0.4)))
     band = np.exp(-((offset / 0.17) ** 2)) * smooth_step(-1.6, 1.8, cloud)
     dust = np.exp(-((offset / 0.05) ** 2)) * smooth_step(-0.2, 1.4, -cloud)
-    light = band * (1 - 0.75 * dust) * np.float32(0.055)
+    light = band * (1 - 0.75 * dust) * np.float32(0.085)
     return np.stack([light * 0.95, light * 0.9, light * 1.15]).astype(np.float32)

@@ -83,7 +83,7 @@ def subject_cover(stage: Stage) -> Plane | None:
     for painter in painters:
         painter(stage.moment_at(0), black)
         painter(stage.moment_at(0), white)
-    return np.clip(1 - (white - black).mean(axis=0), 0, 1)
+    return np.asarray(np.clip(1 - (white - black).mean(axis=0), 0, 1), dtype=np.float32)
 
 
 def _standing(stage: Stage, subject: Subject, place: int) -> Painter:
@@ -120,7 +120,7 @@ def _sprite(
     elif stage.reading.scene in _WATERS and subject.kind not in ASHORE:
         foot = stage.horizon + (0.16 * distance**2 if subject.kind in _AFLOAT else 0.06)
     else:
-        foot = min(0.94, stage.horizon + 0.34)
+        foot = 0.965 if stage.reading.scene in _WATERS else min(0.94, stage.horizon + 0.34)
     light, cover = _lit(stage, subject, max(8, round(size * stage.height)))
     moving = subject.kind in _AFLOAT | _IN_THE_AIR | {"car"}
     return _Sprite(

@@ -39,7 +39,7 @@ def _inverse() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 def unfilm(shown: NDArray[np.float32]) -> NDArray[np.float32]:
     """The light that the film curve shows as these values (0 to 1)."""
     curve, light = _inverse()
-    return np.interp(shown * _BRIGHTEST, curve, light).astype(np.float32)
+    return np.asarray(np.interp(shown * _BRIGHTEST, curve, light), dtype=np.float32)
 
 
 def light(name: str, gain: float = 1.0) -> Colour:

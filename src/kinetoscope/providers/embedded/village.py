@@ -23,10 +23,8 @@ def scene(stage: Stage) -> Scene:
     shade = mix(light("#33502c"), palette.ground, 0.3) * dim
     lit = mix(light("#8a9a50"), palette.glow, 0.25) * dim
     if winter:
-        shade, lit = (
-            mix(palette.zenith, palette.haze, 0.65),
-            mix(palette.cloud_lit, palette.haze, 0.3),
-        )
+        shade = mix(palette.zenith, palette.haze, 0.5) * np.float32(0.6)
+        lit = mix(palette.cloud_lit, palette.haze, 0.4) * np.float32(0.8)
     behind = backdrop(stage, stage.height, soft_ridges(stage, (shade, lit), 0.2, 0.5))
     rows = [(near, _row(stage, near)) for near in _ROWS]
 
@@ -57,7 +55,7 @@ def _row(stage: Stage, near: float) -> Cutout:
     end = width * SHARPNESS
 
     def slope(x: float) -> float:
-        return level + 0.022 * unit * float(np.sin(swell[0] + swell[1] * x))
+        return float(level + 0.022 * unit * np.sin(swell[0] + swell[1] * x))
 
     edge = [(float(x), slope(float(x))) for x in np.linspace(0, end, 120)]
     ImageDraw.Draw(ground).polygon([*edge, (end, unit), (0, unit)], fill=255)
@@ -93,17 +91,11 @@ def _coloured(
     air = mix(palette.haze, palette.middle, 0.3)
     dim = np.float32(1 - 0.85 * palette.night)
     wall = mix(mix(light("#4a3a34") * dim, palette.ground, 0.5), air, 0.35 * (1 - near))
-    roof = (
-        mix(palette.cloud_lit, palette.haze, 0.3)
-        if winter
-        else mix(light("#6a3a30") * dim, air, 0.3 * (1 - near))
-    )
-    grass = mix(light("#4a6234") * dim, palette.ground, 0.3)
-    floor = (
-        mix(palette.cloud_lit, palette.haze, 0.45 - 0.2 * near)
-        if winter
-        else mix(grass, air, 0.35 * (1 - near))
-    )
+    roof = mix(light("#6a3a30") * dim, air, 0.3 * (1 - near))
+    floor = mix(mix(light("#4a6234") * dim, palette.ground, 0.3), air, 0.35 * (1 - near))
+    if winter:
+        roof = palette.cloud_lit
+        floor = mix(palette.zenith, palette.haze, 0.6) * np.float32(0.34 + 0.1 * near)
     cover = np.maximum(np.maximum(walls, roofs), ground)
     seen = spread(floor) * ground
     fall = np.clip(1.15 - (stage.down() - np.float32(stage.horizon)) * 0.9, 0.5, 1.2)

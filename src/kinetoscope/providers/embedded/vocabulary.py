@@ -1,438 +1,143 @@
 """The words the renderer understands: data only, so that adding a word needs no code."""
 
-# fmt: off - one word a line would hide the shape of the tables
-
 Table = tuple[tuple[str, tuple[str, ...]], ...]
+"""Names, and the words and phrases that stand for each."""
 
-SCENES: Table = (
-    (
-        "space",
-        (
-            "space",
-            "nebula",
-            "galaxy",
-            "planet",
-            "cosmos",
-            "universe",
-            "astronaut",
-            "orbit",
-            "milky way",
-            "spaceship",
-            "asteroid",
-            "宇宙",
-            "espacio",
+
+def _table(rows: dict[str, str]) -> Table:
+    """Each row's words, written with commas between them."""
+    return tuple((name, tuple(words.split(", "))) for name, words in rows.items())
+
+
+SCENES = _table(
+    {
+        "space": (
+            "space, nebula, galaxy, planet, cosmos, universe, astronaut, orbit, milky way, "
+            "spaceship, asteroid, 宇宙, espacio"
         ),
-    ),
-    (
-        "underwater",
-        (
-            "underwater",
-            "coral",
-            "reef",
-            "jellyfish",
-            "seabed",
-            "deep sea",
-            "diving",
-            "fish",
-            "kelp",
+        "underwater": "underwater, coral, reef, jellyfish, seabed, deep sea, diving, fish, kelp",
+        "city": (
+            "city, skyline, street, skyscraper, downtown, tokyo, urban, building, metropolis, "
+            "cyberpunk, neon, alley, rooftop, ciudad, stadt, ville, 城市, 都市"
         ),
-    ),
-    (
-        "city",
-        (
-            "city",
-            "skyline",
-            "street",
-            "skyscraper",
-            "downtown",
-            "tokyo",
-            "urban",
-            "building",
-            "metropolis",
-            "cyberpunk",
-            "neon",
-            "alley",
-            "rooftop",
-            "ciudad",
-            "stadt",
-            "ville",
-            "城市",
-            "都市",
+        "village": "village, cottage, town, house, cabin, farm, dorf, pueblo",
+        "lake": "lake, fjord, lagoon, pond, loch, 湖",
+        "sea": (
+            "sea, ocean, beach, wave, coast, shore, harbor, harbour, bay, island, surf, tide, "
+            "water, river, mar, meer, mer, oceano, océano, playa, plage, 海"
         ),
-    ),
-    ("village", ("village", "cottage", "town", "house", "cabin", "farm", "dorf", "pueblo")),
-    ("lake", ("lake", "fjord", "lagoon", "pond", "loch", "湖")),
-    (
-        "sea",
-        (
-            "sea",
-            "ocean",
-            "beach",
-            "wave",
-            "coast",
-            "shore",
-            "harbor",
-            "harbour",
-            "bay",
-            "island",
-            "surf",
-            "tide",
-            "water",
-            "river",
-            "mar",
-            "meer",
-            "mer",
-            "oceano",
-            "océano",
-            "playa",
-            "plage",
-            "海",
+        "mountains": (
+            "mountain, peak, alp, summit, ridge, cliff, valley, canyon, himalaya, volcano, "
+            "montaña, montagne, berg, berge, 山"
         ),
-    ),
-    (
-        "mountains",
-        (
-            "mountain",
-            "peak",
-            "alp",
-            "summit",
-            "ridge",
-            "cliff",
-            "valley",
-            "canyon",
-            "himalaya",
-            "volcano",
-            "montaña",
-            "montagne",
-            "berg",
-            "berge",
-            "山",
+        "forest": "forest, wood, jungle, grove, pine, woodland, redwood, wald, bosque, forêt, 森",
+        "desert": "desert, dune, sahara, sand, oasis, camel, mars, wüste, desierto, 沙漠",
+        "meadow": (
+            "meadow, flower, field, grass, prairie, hill, garden, tulip, lavender, poppy, "
+            "sunflower, spring, countryside, landscape, 花, road, highway, park"
         ),
-    ),
-    (
-        "forest",
-        (
-            "forest",
-            "wood",
-            "jungle",
-            "grove",
-            "pine",
-            "woodland",
-            "redwood",
-            "wald",
-            "bosque",
-            "forêt",
-            "森",
-        ),
-    ),
-    (
-        "desert",
-        ("desert", "dune", "sahara", "sand", "oasis", "camel", "mars", "wüste", "desierto", "沙漠"),
-    ),
-    (
-        "meadow",
-        (
-            "meadow",
-            "flower",
-            "field",
-            "grass",
-            "prairie",
-            "hill",
-            "garden",
-            "tulip",
-            "lavender",
-            "poppy",
-            "sunflower",
-            "spring",
-            "countryside",
-            "landscape",
-            "花",
-            "road",
-            "highway",
-            "park",
-        ),
-    ),
+    }
 )
 
-TIMES: Table = (
-    ("golden", ("golden hour", "goldene stunde", "late afternoon", "evening light")),
-    ("dusk", ("dusk", "twilight", "blue hour", "nightfall")),
-    (
-        "sunset",
-        (
-            "sunset",
-            "sundown",
-            "setting sun",
-            "evening",
-            "atardecer",
-            "puesta de sol",
-            "sonnenuntergang",
-            "coucher de soleil",
-            "tramonto",
-            "夕日",
-            "日落",
-            "夕焼け",
+TIMES = _table(
+    {
+        "golden": "golden hour, goldene stunde, late afternoon, evening light",
+        "dusk": "dusk, twilight, blue hour, nightfall",
+        "sunset": (
+            "sunset, sundown, setting sun, evening, atardecer, puesta de sol, sonnenuntergang, "
+            "coucher de soleil, tramonto, 夕日, 日落, 夕焼け"
         ),
-    ),
-    (
-        "sunrise",
-        (
-            "sunrise",
-            "dawn",
-            "morning",
-            "daybreak",
-            "first light",
-            "amanecer",
-            "sonnenaufgang",
-            "lever de soleil",
-            "朝",
-            "日出",
+        "sunrise": (
+            "sunrise, dawn, morning, daybreak, first light, amanecer, sonnenaufgang, lever de "
+            "soleil, 朝, 日出"
         ),
-    ),
-    (
-        "night",
-        (
-            "night",
-            "midnight",
-            "star",
-            "starry",
-            "moon",
-            "moonlight",
-            "moonlit",
-            "milky way",
-            "aurora",
-            "northern light",
-            "noche",
-            "nacht",
-            "nuit",
-            "夜",
+        "night": (
+            "night, midnight, star, starry, moon, moonlight, moonlit, milky way, aurora, northern "
+            "light, noche, nacht, nuit, 夜"
         ),
-    ),
-    ("day", ("day", "noon", "midday", "daylight", "sunny", "afternoon", "blue sky", "daytime")),
+        "day": "day, noon, midday, daylight, sunny, afternoon, blue sky, daytime",
+    }
 )
 
-WEATHERS: Table = (
-    (
-        "storm",
-        (
-            "storm",
-            "stormy",
-            "lightning",
-            "thunder",
-            "thunderstorm",
-            "tempest",
-            "hurricane",
-            "tormenta",
-            "sturm",
-            "嵐",
+WEATHERS = _table(
+    {
+        "storm": (
+            "storm, stormy, lightning, thunder, thunderstorm, tempest, hurricane, tormenta, "
+            "sturm, 嵐"
         ),
-    ),
-    (
-        "rain",
-        (
-            "rain",
-            "rainy",
-            "raining",
-            "drizzle",
-            "downpour",
-            "wet",
-            "lluvia",
-            "regen",
-            "pluie",
-            "雨",
-        ),
-    ),
-    (
-        "snow",
-        (
-            "snow",
-            "snowy",
-            "snowing",
-            "snowfall",
-            "blizzard",
-            "winter",
-            "nieve",
-            "schnee",
-            "neige",
-            "雪",
-            "christmas",
-        ),
-    ),
-    (
-        "fog",
-        ("fog", "foggy", "mist", "misty", "haze", "hazy", "niebla", "nebel", "brouillard", "霧"),
-    ),
-    ("clouds", ("cloud", "cloudy", "overcast")),
-    ("clear", ("clear", "cloudless")),
+        "rain": "rain, rainy, raining, drizzle, downpour, wet, lluvia, regen, pluie, 雨",
+        "snow": "snow, snowy, snowing, snowfall, blizzard, winter, nieve, schnee, neige, 雪, christmas",
+        "fog": "fog, foggy, mist, misty, haze, hazy, niebla, nebel, brouillard, 霧",
+        "clouds": "cloud, cloudy, overcast",
+        "clear": "clear, cloudless",
+    }
 )
 
-MOODS: Table = (
-    ("epic", ("epic", "cinematic", "majestic", "grand", "breathtaking", "heroic")),
-    ("dramatic", ("dramatic", "intense", "stormy", "fierce", "powerful", "moody")),
-    ("dark", ("dark", "gloomy", "eerie", "scary", "horror", "noir", "mysterious", "sad")),
-    ("dreamy", ("dreamy", "dream", "soft", "ethereal", "magical", "fantasy", "surreal")),
-    (
-        "cheerful",
-        (
-            "cheerful",
-            "happy",
-            "joyful",
-            "bright",
-            "vibrant",
-            "fun",
-            "playful",
-            "funny",
-            "colorful",
-            "colourful",
-        ),
-    ),
-    (
-        "calm",
-        (
-            "calm",
-            "serene",
-            "peaceful",
-            "tranquil",
-            "quiet",
-            "still",
-            "gentle",
-            "beautiful",
-            "relaxing",
-        ),
-    ),
+MOODS = _table(
+    {
+        "epic": "epic, cinematic, majestic, grand, breathtaking, heroic",
+        "dramatic": "dramatic, intense, stormy, fierce, powerful, moody",
+        "dark": "dark, gloomy, eerie, scary, horror, noir, mysterious, sad",
+        "dreamy": "dreamy, dream, soft, ethereal, magical, fantasy, surreal",
+        "cheerful": "cheerful, happy, joyful, bright, vibrant, fun, playful, funny, colorful, colourful",
+        "calm": "calm, serene, peaceful, tranquil, quiet, still, gentle, beautiful, relaxing",
+    }
 )
 
-STYLES: Table = (
-    ("noir", ("noir", "black and white", "monochrome", "grayscale", "greyscale", "silent film")),
-    (
-        "watercolor",
-        (
-            "watercolor",
-            "watercolour",
-            "painting",
-            "painted",
-            "aquarelle",
-            "oil",
-            "impressionist",
-            "pastel",
-        ),
-    ),
-    ("pixel", ("pixel", "8bit", "retro game", "16bit")),
-    ("neon", ("neon", "cyberpunk", "synthwave", "vaporwave", "blade runner")),
-    ("vintage", ("vintage", "sepia", "old film", "retro", "film grain", "polaroid")),
+STYLES = _table(
+    {
+        "noir": "noir, black and white, monochrome, grayscale, greyscale, silent film",
+        "watercolor": "watercolor, watercolour, painting, painted, aquarelle, oil, impressionist, pastel",
+        "pixel": "pixel, 8bit, retro game, 16bit",
+        "neon": "neon, cyberpunk, synthwave, vaporwave, blade runner",
+        "vintage": "vintage, sepia, old film, retro, film grain, polaroid",
+    }
 )
 
-CAMERA: Table = (
-    (
-        "left",
-        (
-            "pan left",
-            "pans left",
-            "panning left",
-            "move left",
-            "track left",
-            "truck left",
-            "slide left",
-            "pan to the left",
+CAMERA = _table(
+    {
+        "left": (
+            "pan left, pans left, panning left, move left, track left, truck left, slide left, "
+            "pan to the left"
         ),
-    ),
-    (
-        "right",
-        (
-            "pan right",
-            "panning right",
-            "move right",
-            "track right",
-            "truck right",
-            "pan",
-            "slide right",
-            "tracking shot",
-            "pan to the right",
-            "panning",
+        "right": (
+            "pan right, panning right, move right, track right, truck right, pan, slide right, "
+            "tracking shot, pan to the right, panning"
         ),
-    ),
-    (
-        "in",
-        (
-            "push in",
-            "push",
-            "zoom in",
-            "dolly in",
-            "dolly",
-            "zoom",
-            "closer",
-            "approach",
-            "fly through",
-            "flythrough",
-            "flyover",
-            "drone",
-            "forward",
+        "in": (
+            "push in, push, zoom in, dolly in, dolly, zoom, closer, approach, fly through, "
+            "flythrough, flyover, drone, forward"
         ),
-    ),
-    (
-        "out",
-        (
-            "zoom out",
-            "push out",
-            "pull out",
-            "pull back",
-            "dolly out",
-            "reveal",
-            "zooming out",
-            "backward",
+        "out": "zoom out, push out, pull out, pull back, dolly out, reveal, zooming out, backward",
+        "up": "tilt up, crane up, rising, look up, ascend, tilt",
+        "down": "tilt down, crane down, look down, descend",
+        "orbit": "orbit, arc shot, rotate around, circling, orbiting",
+        "still": (
+            "static, locked, locked off, tripod, fixed camera, still shot, still camera, no "
+            "camera movement"
         ),
-    ),
-    ("up", ("tilt up", "crane up", "rising", "look up", "ascend", "tilt")),
-    ("down", ("tilt down", "crane down", "look down", "descend")),
-    ("orbit", ("orbit", "arc shot", "rotate around", "circling", "orbiting")),
-    (
-        "still",
-        (
-            "static",
-            "locked",
-            "locked off",
-            "tripod",
-            "fixed camera",
-            "still shot",
-            "still camera",
-            "no camera movement",
-        ),
-    ),
-    ("handheld", ("handheld", "hand held", "shaky", "documentary", "vlog")),
-    ("aerial", ("drone", "aerial", "bird eye", "from above")),
+        "handheld": "handheld, hand held, shaky, documentary, vlog",
+        "aerial": "drone, aerial, bird eye, from above",
+    }
 )
 
-SUBJECTS: Table = (
-    ("sailboat", ("sailboat", "boat", "yacht", "ship", "sailing", "sail", "vessel")),
-    ("bird", ("bird", "seagull", "gull", "eagle", "crow", "swallow", "goose", "geese", "pelican")),
-    ("lighthouse", ("lighthouse",)),
-    ("moon", ("moon", "moonlight", "moonlit")),
-    ("tree", ("tree", "oak", "palm")),
-    ("balloon", ("balloon",)),
-    (
-        "person",
-        (
-            "person",
-            "man",
-            "woman",
-            "girl",
-            "boy",
-            "people",
-            "couple",
-            "traveler",
-            "traveller",
-            "hiker",
-            "wanderer",
-            "child",
-            "dancer",
-            "samurai",
-            "knight",
+SUBJECTS = _table(
+    {
+        "sailboat": "sailboat, boat, yacht, ship, sailing, sail, vessel",
+        "bird": "bird, seagull, gull, eagle, crow, swallow, goose, geese, pelican",
+        "lighthouse": "lighthouse",
+        "moon": "moon, moonlight, moonlit",
+        "tree": "tree, oak, palm",
+        "balloon": "balloon",
+        "person": (
+            "person, man, woman, girl, boy, people, couple, traveler, traveller, hiker, wanderer, "
+            "child, dancer, samurai, knight"
         ),
-    ),
-    ("cat", ("cat", "kitten", "kitty")),
-    ("dog", ("dog", "puppy", "wolf", "fox")),
-    ("horse", ("horse", "deer", "stag")),
-    ("car", ("car", "truck", "vehicle", "taxi", "convertible")),
+        "cat": "cat, kitten, kitty",
+        "dog": "dog, puppy, wolf, fox",
+        "horse": "horse, deer, stag",
+        "car": "car, truck, vehicle, taxi, convertible",
+    }
 )
 
 SUBJECT_SCENES = {

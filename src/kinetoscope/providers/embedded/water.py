@@ -32,10 +32,11 @@ class Swell:
     longest: float
     count: int
     mirror: float
+    foam: float = 0.0
 
 
 CALM = Swell(steepness=0.105, longest=4.0, count=36, mirror=1.0)
-ROUGH = Swell(steepness=0.26, longest=9.0, count=36, mirror=0.8)
+ROUGH = Swell(steepness=0.26, longest=9.0, count=36, mirror=0.8, foam=0.75)
 STILL = Swell(steepness=0.03, longest=2.0, count=28, mirror=1.0)
 
 
@@ -212,5 +213,17 @@ def _shading(
             sky += glitter * sparkle[channel]
             sky += (haze[channel] - sky) * far
             out[channel] = sky
+        if swell.foam:
+            _break(swell.foam, (tilt, height, far), stage, out)
 
     return paint
+
+
+def _break(foam: float, shape: tuple[Plane, Plane, Plane], stage: Stage, out: Planes) -> None:
+    """White water where a crest is steep, thinning into the distance."""
+    tilt, height, far = shape
+    crest = smooth_step(0.16, 0.62, tilt + height * np.float32(0.35)) * (1 - far)
+    crest *= np.float32(foam)
+    white = mix(stage.palette.cloud_lit, stage.palette.haze, 0.4)
+    for plane, channel in zip(out, white, strict=True):
+        plane += (channel - plane) * crest

@@ -55,9 +55,9 @@ def _fog(stage: Stage, thick: float) -> Painter:
     return paint
 
 
-def _tiled(stage: Stage, sheet: Image.Image) -> Plane:
+def _tiled(sheet: Image.Image) -> Plane:
     """A sheet twice over in both directions, so that any offset is one plain slice."""
-    return np.tile(cover_of(sheet), (2, 2))
+    return np.asarray(np.tile(cover_of(sheet), (2, 2)), dtype=np.float32)
 
 
 def _offset(tile: Plane, across_px: float, down_px: float) -> Plane:
@@ -89,7 +89,7 @@ def _rain(stage: Stage) -> Painter:
             for shift in (0, -unit):
                 ends = (x, y + shift, x + slant * long, y + shift + long)
                 draw.line(ends, fill=ink, width=max(1, round(thick * unit / 720)))
-        tiles.append((_tiled(stage, sheet.filter(ImageFilter.GaussianBlur(0.7))), speed))
+        tiles.append((_tiled(sheet.filter(ImageFilter.GaussianBlur(0.7))), speed))
     palette = stage.palette
     shine = mix(palette.haze, palette.cloud_lit, 0.5) * np.float32(0.42) + np.float32(0.012)
 
@@ -119,7 +119,7 @@ def _snow(stage: Stage) -> Painter:
             size = max(1.1, radius * unit * rng.uniform(0.6, 1.3))
             draw.ellipse((x - size, y - size, x + size, y + size), fill=int(rng.uniform(90, 235)))
         soft = sheet.filter(ImageFilter.GaussianBlur(max(0.7, radius * unit * 0.45)))
-        tiles.append((_tiled(stage, soft), fall, float(rng.uniform(0, 6))))
+        tiles.append((_tiled(soft), fall, float(rng.uniform(0, 6))))
     white = mix(stage.palette.cloud_lit, light("#ffffff"), 0.5) * np.float32(
         0.95 - 0.5 * stage.palette.night
     )
@@ -143,7 +143,7 @@ def _lightning(stage: Stage) -> Painter:
     rng = stage.chance("lightning")
     bolts = [_bolt(stage, rng) for _ in range(2)]
     first_s, every_s = float(rng.uniform(0.5, 1.1)), float(rng.uniform(1.9, 2.7))
-    tint = light("#c9d6ff")
+    tint = light("#dde5f4")
 
     def paint(moment: Moment, planes: Planes) -> None:
         since_s = moment.time_s - first_s
@@ -155,7 +155,7 @@ def _lightning(stage: Stage) -> Painter:
             bright = 0.8
         if bright > 0.01:  # noqa: PLR2004 - below, nothing is seen
             bolt, glow = bolts[number % 2]
-            planes += bolt * np.float32(bright) + spread(tint) * glow * np.float32(bright * 0.22)
+            planes += bolt * np.float32(bright) + spread(tint) * glow * np.float32(bright * 0.16)
 
     return paint
 
