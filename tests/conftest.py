@@ -1,5 +1,6 @@
 """What tests share: a real PostgreSQL, a clock that is moved, an app and its people."""
 
+import secrets
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -121,7 +122,7 @@ def conninfo(template_conninfo: str) -> Iterator[str]:
     """Give a test an empty database of its own."""
     admin = psycopg.conninfo.make_conninfo(template_conninfo, dbname="postgres", user="postgres")
     template = psycopg.conninfo.conninfo_to_dict(template_conninfo)["dbname"]
-    name = f"test_{datetime.now(UTC).timestamp():.6f}".replace(".", "_")
+    name = f"test_{secrets.token_hex(8)}"
     with psycopg.connect(admin, autocommit=True) as connection:
         connection.execute(f"create database {name} template {template}".encode())
     yield psycopg.conninfo.make_conninfo(template_conninfo, dbname=name)

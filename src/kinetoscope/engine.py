@@ -6,7 +6,6 @@ wake-up for a task; everything worth knowing stands in the task's row.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -185,5 +184,4 @@ async def every(delay_s: float, work: Callable[[], Awaitable[object]]) -> None:
             await work()
         except Exception:
             log.exception("periodic.failed", work=getattr(work, "__name__", "work"))
-        with suppress(asyncio.TimeoutError):
-            await asyncio.sleep(delay_s)
+        await asyncio.sleep(delay_s)

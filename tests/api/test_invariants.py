@@ -29,7 +29,7 @@ class Storm:
     def __init__(self, world: World, people: list[Person], seed: int) -> None:
         self.world = world
         self.people = people
-        self.chance = random.Random(seed)  # noqa: S311 - a draw to repeat, no secret
+        self.chance = random.Random(seed)
         self.open_tasks: list[TaskId] = []
         self.happened: Counter[str] = Counter()
 

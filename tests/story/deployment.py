@@ -17,6 +17,8 @@ from typing import Any
 import httpx
 import psutil
 
+SURROUNDINGS = dict(os.environ)  # noqa: TID251 - what any program started here would see
+
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
 
@@ -59,7 +61,7 @@ class Deployment:
     @property
     def environment(self) -> dict[str, str]:
         return {
-            **{name: value for name, value in os.environ.items() if "KINETOSCOPE" not in name},
+            **{name: value for name, value in SURROUNDINGS.items() if "KINETOSCOPE" not in name},
             "KINETOSCOPE_DATA_DIR": str(self.folder),
             "KINETOSCOPE_PORT": str(self.port),
             **self.extra,

@@ -3,13 +3,16 @@
 import json
 import random
 from itertools import count
+from typing import Any
 
+import httpx
 import psutil
 import pytest
-
 from tests.story.deployment import Deployment, deployment, wait_until
 
-TASKS = (
+Record = dict[str, Any]
+
+TASKS: tuple[tuple[str, dict[str, object]], ...] = (
     ("seedance-20", {"duration": 4, "outputResolution": "480p", "aspectRatio": "16:9"}),
     ("nanobanana-pro", {"resolution": "1k"}),
     ("midjourney-v8", {}),
@@ -37,7 +40,9 @@ def test_a_kill_loses_no_task_and_charges_none_twice(victim: str):
         _assert_stored_once(deployed, records)
 
 
-def _wait_for_work(deployed: Deployment, client, task_ids: list[str], chance) -> None:
+def _wait_for_work(
+    deployed: Deployment, client: httpx.Client, task_ids: list[str], chance: random.Random
+) -> None:
     """Wait until a task is being made, and then a moment that differs from kill to kill."""
     past = chance.randrange(5, 60)
 
@@ -67,7 +72,7 @@ def _kill(deployed: Deployment, victim: str) -> None:
             process.kill()
 
 
-def _assert_paid_once(deployed: Deployment, records) -> None:
+def _assert_paid_once(deployed: Deployment, records: list[Record]) -> None:
     balance = json.loads(deployed.run("credits", "show", "--account", "local", "--json"))
     spent = sum(round(record["creditsUsed"] * 100) for record in records)
     assert round(float(balance["spent"]) * 100) == spent
@@ -76,7 +81,7 @@ def _assert_paid_once(deployed: Deployment, records) -> None:
     assert "0 discrepancies" in deployed.run("doctor")
 
 
-def _assert_stored_once(deployed: Deployment, records) -> None:
+def _assert_stored_once(deployed: Deployment, records: list[Record]) -> None:
     """Every file in the store belongs to a record, and every record's files are there."""
     urls = [
         url

@@ -177,7 +177,7 @@ def test_a_stale_pid_file_naming_another_process_does_not_matter(
 
 
 def test_a_first_start_killed_at_any_moment_is_repaired_by_the_next(empty: Path, start: Start):
-    moments = random.Random(7)  # noqa: S311 - for spread, not for secrecy
+    moments = random.Random(7)
     for _ in range(5):
         victim = start(empty)
         # Imports take 0.2 s and a first start 0.8 s. The moment is the point: nothing to poll.

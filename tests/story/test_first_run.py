@@ -3,11 +3,12 @@
 import json
 import shlex
 import subprocess
+from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
-
-from tests.story.deployment import deployment, wait_until
+from tests.story.deployment import Deployment, deployment, wait_until
 
 
 def test_the_printed_line_makes_a_sunset_and_charges_for_it_once():
@@ -34,7 +35,7 @@ def test_the_printed_line_makes_a_sunset_and_charges_for_it_once():
         _assert_clean_restart(deployed, task_id, record)
 
 
-def _assert_sunset(path):
+def _assert_sunset(path: Path) -> None:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
         assert (stream.width, stream.height) == (1280, 720)
@@ -53,7 +54,7 @@ def _assert_sunset(path):
     assert sound.std() > 0.005, "the sea can be heard"
 
 
-def _assert_clean_restart(deployed, task_id, record):
+def _assert_clean_restart(deployed: Deployment, task_id: str, record: dict[str, Any]) -> None:
     """Stop, start again: the same key, the same record, and one charge of 200 in all."""
     key = deployed.banner["key"]
     assert deployed.stop() == 0

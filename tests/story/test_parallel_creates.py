@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
 import pytest
+from tests.story.deployment import Deployment, deployment
 
 from kinetoscope.accounts import accounts, keys
 from kinetoscope.cli.session import run_in
@@ -18,9 +19,9 @@ from kinetoscope.ledger import book
 from kinetoscope.postgres.embedded import open_server
 from kinetoscope.settings import load_settings
 from kinetoscope.wiring import Runtime
-from tests.story.deployment import Deployment, deployment
 
 Result = TypeVar("Result")
+Clients = list[subprocess.Popen[str]]
 
 REPEATS = 20
 CLIENTS = 4
@@ -69,16 +70,21 @@ def clients():
         process.communicate()
 
 
-def storm(deployed: Deployment, clients, key: str) -> list[tuple[int, dict[str, object]]]:
+def storm(deployed: Deployment, clients: Clients, key: str) -> list[tuple[int, dict[str, object]]]:
     """Let all clients loose at once and collect every answer."""
     url = f"http://127.0.0.1:{deployed.port}/api/v1/jobs/createTask"
     for client in clients:
+        assert client.stdin is not None
         client.stdin.write(f"{url} {key} {REQUESTS}\n")
         client.stdin.flush()
-    return [tuple(answer) for client in clients for answer in json.loads(client.stdout.readline())]
+    answers: list[tuple[int, dict[str, object]]] = []
+    for client in clients:
+        assert client.stdout is not None
+        answers += [(status, body) for status, body in json.loads(client.stdout.readline())]
+    return answers
 
 
-def test_exactly_as_many_are_accepted_as_the_cap_allows(deployed, clients):
+def test_exactly_as_many_are_accepted_as_the_cap_allows(deployed: Deployment, clients: Clients):
     made = _accounts(deployed, {f"capped-{repeat}": "100000" for repeat in range(REPEATS)})
     for name, key in made.items():
         answers = storm(deployed, clients, key)
@@ -90,7 +96,9 @@ def test_exactly_as_many_are_accepted_as_the_cap_allows(deployed, clients):
     assert "0 discrepancies" in deployed.run("doctor")
 
 
-def test_exactly_as_many_are_accepted_as_the_credits_pay_for(deployed, clients):
+def test_exactly_as_many_are_accepted_as_the_credits_pay_for(
+    deployed: Deployment, clients: Clients
+):
     made = _accounts(deployed, {"poor": "371"})
     answers = storm(deployed, clients, made["poor"])
     assert Counter(status for status, _ in answers) == {200: 30, 402: 470}

@@ -49,7 +49,7 @@ def some_keys(number: int) -> list[IssuedKey]:
 
 
 def test_ten_thousand_typos_of_one_character_are_all_refused():
-    chance = random.Random(20261123)  # noqa: S311 - a draw to repeat, no secret
+    chance = random.Random(20261123)
     keys = some_keys(20)
     for _ in range(10_000):
         text = chance.choice(keys).text
@@ -69,7 +69,7 @@ def test_swapped_lost_and_doubled_characters_are_refused():
 
 
 def test_a_hundred_thousand_random_strings_are_no_keys():
-    chance = random.Random(20261124)  # noqa: S311 - a draw to repeat, no secret
+    chance = random.Random(20261124)
     letters = BASE62 + "_- "
     for number in range(100_000):
         if number % 2:

@@ -90,7 +90,7 @@ def _tallness(size: Size, order: tuple[int, int], shape: float) -> float:
 
 def _grid(size: Size, count: int) -> tuple[int, int]:
     """One row, or two or three on upright and crowded pictures."""
-    upright = size.height > size.width * 1.1  # noqa: PLR2004 - clearly taller than wide
+    upright = size.height > size.width * 1.1
     rows = min(count, 3) if upright else 1 if count <= 3 else 2  # noqa: PLR2004
     return rows, -(-count // rows)
 

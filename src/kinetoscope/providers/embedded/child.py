@@ -9,6 +9,7 @@ import os
 import queue
 import sys
 import threading
+
 from kinetoscope.providers.embedded.lines import decode_work, encode_rendered
 from kinetoscope.providers.embedded.render import render
 

@@ -64,7 +64,8 @@ def soft_ridges(
     stage: Stage, sand: tuple[Colour, Colour], rise: float, veil: float = 0.6
 ) -> list[Ridge]:
     """Round ridges from the horizon to our feet, in a shaded and a sunlit colour;
-    `veil` is how far the farthest drown in air."""
+    `veil` is how far the farthest drown in air.
+    """
     shade, lit = sand
     rng = stage.chance("dunes")
     air = mix(stage.palette.haze, stage.palette.middle, 0.25)

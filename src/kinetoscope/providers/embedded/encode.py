@@ -111,7 +111,7 @@ def _sound_stream(container: OutputContainer) -> AudioStream:
     return stream
 
 
-def _write_sound(  # noqa: PLR0913 - one call site, all of it state of the loop
+def _write_sound(
     container: OutputContainer,
     voice: AudioStream,
     sound: Sound,

@@ -83,7 +83,7 @@ def clip_frames(path: Path, size: Size, frames_per_s: int) -> Iterator[av.VideoF
                     (stream.start_time or 0) * (stream.time_base or 0)
                 )
                 fit = None
-                while due <= time_s * frames_per_s + 0.5:  # noqa: PLR2004 - half a frame
+                while due <= time_s * frames_per_s + 0.5:
                     fit = fit or _filling(frame, size)
                     yield fit
                     due += 1

@@ -63,9 +63,9 @@ def _sky(stage: Stage) -> Callable[[int], Planes]:
         drift = np.float32(frame / 24 * 0.0035)
         bend = look_up(second, along * np.float32(0.16) + drift, beside * np.float32(0.16))
         x = along * np.float32(0.21) + bend * np.float32(0.035) + drift
-        y = beside * np.float32(0.21) + bend * np.float32(0.028)
+        y = np.asarray(beside * np.float32(0.21) + bend * np.float32(0.028), dtype=np.float32)
         gas = look_up(tile, x, y)
-        dust = look_up(tile, x * 1.7 + np.float32(0.3), y * 1.7 - drift)
+        dust = look_up(tile, x * 1.7 + np.float32(0.3), y * np.float32(1.7) - drift)
         thick = smooth_step(-0.7, 2.4, gas) * band
         hot = smooth_step(0.5, 2.8, gas + bend * np.float32(0.6)) * band
         shadow = 1 - smooth_step(0.1, 1.8, dust) * np.float32(0.8)

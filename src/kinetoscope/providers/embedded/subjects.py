@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import ImageDraw
 from numpy.typing import NDArray
+from PIL import ImageDraw
 
 from kinetoscope.providers.embedded.layers import SHARPNESS, blank, cover_of
 from kinetoscope.providers.embedded.noise import Plane, Planes
@@ -12,7 +12,7 @@ from kinetoscope.providers.embedded.prompt import Subject
 from kinetoscope.providers.embedded.ridges import Ridge, ridge_painter
 from kinetoscope.providers.embedded.silhouettes import DRAWINGS, Ink, drawing
 from kinetoscope.providers.embedded.stage import Moment, Painter, Stage
-from kinetoscope.providers.embedded.tone import mix, spread, unfilm
+from kinetoscope.providers.embedded.tone import light, mix, spread, unfilm
 from kinetoscope.providers.embedded.vocabulary import COLOURS
 
 _AFLOAT = {"sailboat"}
@@ -53,6 +53,8 @@ def subjects_of(stage: Stage) -> list[Painter]:
             painters.append(_flock(stage, subject))
         elif subject.kind in DRAWINGS:
             painters.append(_standing(stage, subject, place))
+            if subject.kind == "lighthouse" and _dim(stage):
+                painters.append(_lamp(stage, subject, place))
     return painters
 
 
@@ -105,6 +107,32 @@ def _standing(stage: Stage, subject: Subject, place: int) -> Painter:
     return paint
 
 
+def _dim(stage: Stage) -> bool:
+    return stage.palette.night > 0 or stage.reading.weather in {"storm", "fog", "rain"}
+
+
+def _lamp(stage: Stage, subject: Subject, place: int) -> Painter:
+    """The lighthouse's lamp: a steady glow, and a beam that comes round."""
+    rng = stage.chance("subject", subject.kind)
+    sprite = _sprite(stage, subject, rng, (place, 0, 1))
+    tall = sprite.cover.shape[0] / stage.height
+    across = stage.across() - np.float32(sprite.x)
+    down = stage.down() - np.float32(sprite.foot - tall * 0.795)
+    distance = np.hypot(across, down)
+    glow = np.exp(-distance * 42) * np.float32(2.2) + np.exp(-distance * 11) * np.float32(0.28)
+    wide = np.abs(across) * np.float32(0.085) + np.float32(0.006)
+    beam = np.exp(-((down / wide) ** 2)) * np.exp(-np.abs(across) * 1.7) * np.float32(0.3)
+    warm = light("#ffe2a0")
+
+    def paint(moment: Moment, planes: Planes) -> None:
+        turn = moment.time_s * 1.5 + (0.4 if stage.moving else 0)
+        left, right = max(0.0, np.sin(turn)) ** 3, max(0.0, -np.sin(turn)) ** 3
+        rays = beam * np.where(across < 0, np.float32(left), np.float32(right))
+        planes += spread(warm) * (glow + rays)
+
+    return paint
+
+
 def _sprite(
     stage: Stage, subject: Subject, rng: np.random.Generator, order: tuple[int, int, int]
 ) -> _Sprite:
@@ -121,11 +149,11 @@ def _sprite(
         foot = stage.horizon + (0.16 * distance**2 if subject.kind in _AFLOAT else 0.06)
     else:
         foot = 0.965 if stage.reading.scene in _WATERS else min(0.94, stage.horizon + 0.34)
-    light, cover = _lit(stage, subject, max(8, round(size * stage.height)))
+    shine, cover = _lit(stage, subject, max(8, round(size * stage.height)))
     moving = subject.kind in _AFLOAT | _IN_THE_AIR | {"car"}
     return _Sprite(
         cover=cover,
-        light=light,
+        light=shine,
         x=x,
         foot=foot,
         drift=float(rng.choice([-1, 1])) * 0.012 * distance if moving else 0.0,

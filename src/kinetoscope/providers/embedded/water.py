@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from kinetoscope.providers.embedded.noise import Plane, Planes, smooth_step
 from kinetoscope.providers.embedded.sky import dome
 from kinetoscope.providers.embedded.stage import Moment, Stage
-from kinetoscope.providers.embedded.tone import mix, spread
+from kinetoscope.providers.embedded.tone import mix
 
 _GRAVITY = 3.4
 """In camera heights a second squared: the camera stands about three metres above the water."""
@@ -185,7 +185,7 @@ def _shading(
     wanted_across = aside / (2 * below + np.float32(0.01))
     wanted_along = (np.float32(max(palette.sun_height, 0.02)) - below) / 2
     narrow = unseen + np.float32(0.016)
-    strength = 0.0036 / narrow**2 * np.exp(-below * 1.2)
+    strength = 0.0042 / narrow**2 * np.exp(-below * 0.5)
     far = np.exp(-below * 30) * np.float32(0.5)
     haze = mix(palette.horizon, palette.haze, 0.5)
     deep = palette.water

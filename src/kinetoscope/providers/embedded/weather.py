@@ -42,7 +42,7 @@ def _fog(stage: Stage, thick: float) -> Painter:
         wisp = look_up(
             tile, across * np.float32(0.33) + drift, down * np.float32(1.1) + drift * 0.2
         )
-        return (bank * smooth_step(-2.0, 1.6, wisp))[None]
+        return np.asarray((bank * smooth_step(-2.0, 1.6, wisp))[None], dtype=np.float32)
 
     plate = SlowPlate(at, _FOG_FRAMES if stage.moving else 1)
     veil = np.empty((1, stage.height, stage.width), dtype=np.float32)
