@@ -3,14 +3,16 @@
 import hashlib
 import subprocess
 import sys
+import wave
+from dataclasses import replace
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
-from tests.unit.renderer_works import frames, made, pixels, work
+from tests.unit.renderer_works import frames, given, made, pixels, work
 
-from kinetoscope.kernel.order import MediaKind, Size
+from kinetoscope.kernel.order import MediaKind, Role, Size
 from kinetoscope.providers.embedded.mark import COMMENT
 from kinetoscope.providers.embedded.render import frames_of, render
 
@@ -35,7 +37,7 @@ def test_a_clip_has_exactly_what_was_asked(tmp_path: Path):
         assert sound.codec_context.sample_rate == 48_000
         assert sound.codec_context.channels == 2
         assert container.metadata["comment"] == COMMENT
-        assert abs(container.duration / 1e6 - 2.0) < 0.05
+        assert abs((container.duration or 0) / 1e6 - 2.0) < 0.05
         samples = np.concatenate([f.to_ndarray() for f in container.decode(audio=0)], axis=1)
     assert np.abs(samples).max() > 0.01
     assert len(frames(rendered.path)) == 48
@@ -201,3 +203,26 @@ def test_sound_alone(tmp_path: Path):
         assert container.streams.audio[0].codec_context.sample_rate == 48_000
     assert samples.shape[1] == 3 * 48_000 * 2
     assert np.abs(samples).max() > 500
+
+
+def _loud_beginning(path: Path) -> np.ndarray:
+    with av.open(str(path)) as container:
+        samples = [f.to_ndarray().astype(float).ravel() for f in container.decode(audio=0)]
+    return np.concatenate(samples)[: 2 * 48_000]
+
+
+def test_given_sound_is_heard(tmp_path: Path):
+    tone = np.sin(np.arange(22_050) / 22_050 * 2 * np.pi * 440)
+    given_path = tmp_path / "tone.wav"
+    with wave.open(str(given_path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(22_050)
+        file.writeframes((tone * 30_000).astype("<i2").tobytes())
+    asked = work(kind=MediaKind.AUDIO, file_format="wav")
+    reference = given(given_path, Role.REFERENCE, MediaKind.AUDIO)
+    plain = _loud_beginning(made(asked, tmp_path / "plain")[0].path)
+    mixed = _loud_beginning(made(replace(asked, pictures=(reference,)), tmp_path / "mixed")[0].path)
+    spectrum = [np.abs(np.fft.rfft(heard[::2])) for heard in (plain, mixed)]
+    place = round(440 * len(plain[::2]) / 48_000)
+    assert spectrum[1][place] > 8 * spectrum[0][place]

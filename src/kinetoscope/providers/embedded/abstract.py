@@ -13,7 +13,7 @@ from kinetoscope.providers.embedded.tone import Colour, mix, spread, unfilm
 from kinetoscope.providers.embedded.vocabulary import COLOURS
 from kinetoscope.providers.embedded.work import FRAMES_PER_S
 
-_FRAMES = 4
+_FRAMES = 6
 _SHADES = 6
 _SHEETS = 7
 _LINE = 2048
@@ -44,7 +44,7 @@ class _Sheet:
 
 
 def _silk(stage: Stage) -> Callable[[int], Planes]:
-    """Sheets in front of each other; each shades the one behind it and catches light at its edge."""
+    """Sheets in front of each other; each shades the one behind and catches light at its edge."""
     rng = stage.chance("silk")
     shades = _shades(stage)
     slant = np.float32(rng.uniform(-0.7, 0.7) / max(stage.aspect, 1))

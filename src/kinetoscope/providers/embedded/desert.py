@@ -13,10 +13,16 @@ from kinetoscope.providers.embedded.tone import Colour, light, mix, spread
 _DUNES = 5
 _FRAMES = 8
 _FLOWERS = {
-    "red": (226, 50, 38), "pink": (240, 130, 170), "purple": (140, 90, 210), "white": (246, 242, 232),
-    "yellow": (250, 208, 60), "orange": (246, 140, 40), "blue": (90, 130, 230),
-    "lavender": (150, 120, 220), "violet": (140, 90, 210),
-}  # fmt: skip
+    "red": (226, 50, 38),
+    "pink": (240, 130, 170),
+    "purple": (140, 90, 210),
+    "white": (246, 242, 232),
+    "yellow": (250, 208, 60),
+    "orange": (246, 140, 40),
+    "blue": (90, 130, 230),
+    "lavender": (150, 120, 220),
+    "violet": (140, 90, 210),
+}
 
 
 def dunes(stage: Stage) -> Scene:
@@ -63,7 +69,8 @@ def _scene(stage: Stage, ridges: list[Ridge], front: Cutout | None) -> Scene:
 def soft_ridges(
     stage: Stage, sand: tuple[Colour, Colour], rise: float, veil: float = 0.6
 ) -> list[Ridge]:
-    """Round ridges from the horizon to our feet, in a shaded and a sunlit colour;
+    """Round ridges from the horizon to our feet, in a shaded and a sunlit colour.
+
     `veil` is how far the farthest drown in air.
     """
     shade, lit = sand

@@ -13,7 +13,9 @@ _EXTENDING = frozenset({"extend", "extends", "extended", "continue", "continues"
 
 
 def ends_of(work: Work) -> Ends | None:
-    """None where the clip is free. A clip with a last picture only begins with our own scene; a
+    """None where the clip is free.
+
+    A clip with a last picture only begins with our own scene; a
     source clip is continued from its last frame where the prompt says so.
     """
     first = picked(work, Role.FIRST_FRAME, MediaKind.IMAGE)

@@ -1,4 +1,4 @@
-"""The last touch on every picture: the film curve, a vignette, a grain, and the style's own look."""
+"""The last touch on every picture: the film curve, a vignette, a grain, the style's own look."""
 
 from collections.abc import Callable
 

@@ -7,6 +7,7 @@ from PIL import ImageDraw
 
 from kinetoscope.providers.embedded.layers import SHARPNESS, Cutout, blank, cover_of, put
 from kinetoscope.providers.embedded.noise import (
+    Plane,
     Planes,
     fractal_line,
     fractal_tile,
@@ -14,8 +15,8 @@ from kinetoscope.providers.embedded.noise import (
     smooth_step,
 )
 from kinetoscope.providers.embedded.sky import sky_at, sun_distance
-from kinetoscope.providers.embedded.stage import Moment, Scene, SlowPlate, Stage
-from kinetoscope.providers.embedded.tone import light, mix, spread
+from kinetoscope.providers.embedded.stage import Moment, Scene, SlowPlate, Stage, lay
+from kinetoscope.providers.embedded.tone import Colour, light, mix, spread
 
 _ROWS = 6
 _FRAMES = 12
@@ -47,19 +48,34 @@ def _forest(stage: Stage) -> Callable[[int], Planes]:
         moment = stage.moment_at(frame)
         planes = above(frame)
         planes += (spread(air) - planes) * smooth_step(0.1, 0.7, down) * np.float32(0.7)
-        for near, cutout in rows:
+        for place, (near, cutout) in enumerate(rows):
             put(planes, cutout, moment.pan * stage.height * 0.35 * (0.1 + near))
-            drift = np.float32(moment.time_s * 0.012 * (0.4 + near))
-            across = stage.across() * np.float32(0.42) + drift + np.float32(near * 3.7)
-            mist = look_up(tile, *np.broadcast_arrays(across, down * np.float32(0.9)))
-            low = smooth_step(0.3 + 0.2 * near, 0.95, down) * smooth_step(-1.6, 1.4, mist)
-            veil = low * np.float32(thick * (1 - near) ** 0.8 + 0.04)
-            planes += (spread(air) - planes) * veil
+            if place % 2 == 0:
+                _mist(stage, (tile, air), (near, thick, moment.time_s), planes)
         beam = shafts(moment.time_s)
         planes += spread(shine) * beam
         return planes
 
     return at
+
+
+def _mist(
+    stage: Stage,
+    what: tuple[Plane, Colour],
+    where: tuple[float, float, float],
+    planes: Planes,
+) -> None:
+    """Air that lies between one row of trees and the next, thicker towards the ground."""
+    tile, air = what
+    near, thick, time_s = where
+    high = 0.3 + 0.2 * near
+    first = int(high * stage.height)
+    down = stage.down()[first:]
+    drift = np.float32(time_s * 0.012 * (0.4 + near))
+    across = stage.across() * np.float32(0.42) + drift + np.float32(near * 3.7)
+    mist = look_up(tile, *np.broadcast_arrays(across, down * np.float32(0.9)))
+    low = smooth_step(high, 0.95, down) * smooth_step(-1.6, 1.4, mist)
+    lay(planes[:, first:], air, low * np.float32(1.4 * thick * (1 - near) ** 0.8 + 0.05))
 
 
 def _shafts(stage: Stage) -> Callable[[float], Planes]:

@@ -12,8 +12,10 @@ from kinetoscope.providers.embedded.prompt import Reading
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """Brightness times `gain` bent by `gamma`; colour times `colour`; then shifted: warm is
-    towards red and away from blue.
+    """How a given picture is changed.
+
+    Brightness is bent by `gamma`, then times `gain`; colour times `colour`, then shifted by
+    `warm`, towards red and away from blue.
     """
 
     gain: float

@@ -48,14 +48,10 @@ def backdrop(stage: Stage, rows: int, ridges: list[Ridge]) -> Callable[[int], Pl
 
     def at(frame: int) -> Planes:
         moment = stage.moment_at(frame)
-        full = above(frame)
-        if rows < stage.height:
-            whole = np.empty((3, stage.height, stage.width), dtype=np.float32)
-            whole[:, :rows] = full
-            full = whole
+        planes = above(frame)
         for painter in painters:
-            painter(moment, full)
-        return full[:, :rows]
+            painter(moment, planes)
+        return planes
 
     return at
 

@@ -10,7 +10,9 @@ from kinetoscope.providers.embedded.tone import Colour, grey, light, mix
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Palette:
-    """Lights, linear. `sun_height` is the sun's (or moon's) height above the horizon, in picture
+    """Lights, linear.
+
+    `sun_height` is the sun's (or moon's) height above the horizon, in picture
     heights; below zero it is not seen. `night` runs from 0 to 1; `cover` is the share of cloud.
     """
 

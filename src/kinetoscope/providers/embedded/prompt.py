@@ -111,7 +111,7 @@ def _scene_of(subjects: tuple[Subject, ...], text: str) -> str:
 
 
 def _camera(text: str) -> frozenset[str]:
-    """Bare words ("pan", "zoom", "tilt") stand for one way; the other way must be said, and wins."""
+    """Bare words ("pan", "zoom") stand for one way; the other must be said, and wins."""
     named = {name for name, phrases in CAMERA if _hits(text, phrases)}
     usual = {"left": "right", "out": "in", "down": "up"}
     return frozenset(named - {other for said, other in usual.items() if said in named})

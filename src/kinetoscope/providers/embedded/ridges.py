@@ -25,7 +25,9 @@ _GROWTH = 0.035
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ridge:
-    """One ridge. `base` and `rise` are in picture heights (base from the top, rise of its peaks);
+    """One ridge.
+
+    `base` and `rise` are in picture heights (base from the top, rise of its peaks);
     `near` is 0 at the horizon and 1 at our feet; `stretch` is how many heights its outline takes
     before it repeats; `mist` is how much it drowns in haze at its foot; `snow` how far down the
     snow lies, in heights.
@@ -60,9 +62,10 @@ def ridge_painter(stage: Stage, ridge: Ridge, name: str) -> Callable[[Moment, Pl
         along = place[0] / np.float32(ridge.stretch) + np.float32(start)
         top = ridge.base - _at(line, along) * np.float32(ridge.rise * scale)
         first = max(0, int(top.min() * stage.height) - 1)
-        if first >= stage.height:
+        rows = planes.shape[1]
+        if first >= rows:
             return
-        depth = down[first:] - top[None, :]
+        depth = down[first:rows] - top[None, :]
         cover = np.clip(depth * np.float32(stage.height) + np.float32(0.5), 0, 1)
         depth = np.maximum(depth, 0)
         light = _surface(stage, ridge, (tile, facing, toward), (along, depth))
@@ -80,7 +83,7 @@ def _surface(
     relief: tuple[Plane, NDArray[np.float32], np.float32],
     place: tuple[NDArray[np.float32], Plane],
 ) -> Planes:
-    """Sunlit and shaded faces that spread downwards from the outline, snow, and mist at the foot."""
+    """Sunlit and shaded faces that spread down from the outline, snow, and mist at the foot."""
     tile, facing, toward = relief
     along, depth = place
     stretch = np.float32(ridge.stretch)

@@ -11,7 +11,7 @@ from kinetoscope.providers.embedded.stars import scatter_stars
 from kinetoscope.providers.embedded.tone import light, mix, spread
 from kinetoscope.providers.embedded.vocabulary import COLOURS
 
-_FRAMES = 8
+_FRAMES = 12
 _NEBULAE = (
     ("#ff5a8a", "#5b6dff", "#ffd09a"),
     ("#ff8a4a", "#2f9fd0", "#ffe6b8"),

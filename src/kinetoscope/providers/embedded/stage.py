@@ -14,7 +14,9 @@ from kinetoscope.providers.embedded.prompt import Reading
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """One instant of a clip. `pan` is how far the camera has slid right, in picture heights at
+    """One instant of a clip.
+
+    `pan` is how far the camera has slid right, in picture heights at
     the foreground; `dolly` how far it has gone forward, in camera heights above the ground.
     """
 
@@ -41,7 +43,9 @@ Painter = Callable[[Moment, Planes], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """A finished composition. Where `lens` is true the camera's push in is a lens move over the
+    """A finished composition.
+
+    Where `lens` is true the camera's push in is a lens move over the
     whole painting; otherwise the scene goes forward by itself, in depth, which looks better.
     """
 
@@ -51,7 +55,9 @@ class Scene:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """One composition. `horizon` counts from the top, in picture heights; `sun_x` is the sun's
+    """One composition.
+
+    `horizon` counts from the top, in picture heights; `sun_x` is the sun's
     place from the middle, in picture heights. `moving` is false for single pictures. `moment_at`
     tells any frame's moment, for what is painted ahead. `plain_sky` replaces the sky by an even
     light, to find out where it shows.
@@ -84,8 +90,9 @@ class Stage:
         return (rows / np.float32(self.height))[:, None]
 
     def rhythm(self, calm_frames: int) -> int:
-        """How often a slow plate is painted: pans more often, for a cross-fade may not bridge
-        more than about a pixel; single pictures every time.
+        """Every how many frames a slow plate is painted.
+
+        Pans more often, for a cross-fade may not bridge more than about a pixel.
         """
         if not self.moving:
             return 1
@@ -104,8 +111,8 @@ class Stage:
 
 def lay(planes: Planes, colour: NDArray[np.float32], cover: Plane) -> None:
     """Paints a colour (three numbers or planes) over `planes` where `cover` is above 0."""
-    for plane, light in zip(planes, colour, strict=True):
-        plane += (light - plane) * cover
+    for channel in range(planes.shape[0]):
+        planes[channel] += (colour[channel] - planes[channel]) * cover
 
 
 _NOTHING: Planes = np.empty(0, dtype=np.float32)

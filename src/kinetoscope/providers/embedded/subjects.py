@@ -119,10 +119,10 @@ def _lamp(stage: Stage, subject: Subject, place: int) -> Painter:
     across = stage.across() - np.float32(sprite.x)
     down = stage.down() - np.float32(sprite.foot - tall * 0.795)
     distance = np.hypot(across, down)
-    glow = np.exp(-distance * 42) * np.float32(2.2) + np.exp(-distance * 11) * np.float32(0.28)
+    glow = np.exp(-distance * 42) * np.float32(1.8) + np.exp(-distance * 13) * np.float32(0.14)
     wide = np.abs(across) * np.float32(0.085) + np.float32(0.006)
-    beam = np.exp(-((down / wide) ** 2)) * np.exp(-np.abs(across) * 1.7) * np.float32(0.3)
-    warm = light("#ffe2a0")
+    beam = np.exp(-((down / wide) ** 2)) * np.exp(-np.abs(across) * 1.7) * np.float32(0.2)
+    warm = light("#fff0d0")
 
     def paint(moment: Moment, planes: Planes) -> None:
         turn = moment.time_s * 1.5 + (0.4 if stage.moving else 0)
@@ -259,9 +259,12 @@ def _bird(side: int, flap: float) -> Plane:
     middle, tip = full * 0.5, full * (0.5 - 0.3 * flap)
     elbow = full * (0.42 - 0.12 * flap)
     for way in (-1, 1):
-        draw.polygon(
-            [(middle, middle), (middle + way * full * 0.2, elbow), (middle + way * full * 0.46, tip),
-             (middle + way * full * 0.2, elbow + full * 0.07), (middle, middle + full * 0.09)],
-            fill=255,
-        )  # fmt: skip
+        wing = [
+            (middle, middle),
+            (middle + way * full * 0.2, elbow),
+            (middle + way * full * 0.46, tip),
+            (middle + way * full * 0.2, elbow + full * 0.07),
+            (middle, middle + full * 0.09),
+        ]
+        draw.polygon(wing, fill=255)
     return np.pad(cover_of(sheet), 1)

@@ -1,4 +1,4 @@
-"""From light to picture: the film curve, and its inverse for naming light by the colour it shows."""
+"""From light to picture: the film curve, and its inverse, to name light by the colour it shows."""
 
 from functools import cache
 

@@ -11,10 +11,10 @@ from kinetoscope.providers.embedded.noise import (
     look_up,
     smooth_step,
 )
-from kinetoscope.providers.embedded.stage import Moment, Scene, SlowPlate, Stage
+from kinetoscope.providers.embedded.stage import Moment, Scene, SlowPlate, Stage, lay
 from kinetoscope.providers.embedded.tone import Colour, light, mix, spread
 
-_FRAMES = 4
+_FRAMES = 6
 _FISH = 26
 
 
@@ -151,8 +151,7 @@ class _School:
                 float(time * 7),
             )
         cover = cover_of(sheet) * np.float32(0.85)
-        for plane, channel in zip(planes, self._ink, strict=True):
-            plane += (channel - plane) * cover
+        lay(planes, self._ink, cover)
         self._drift(moment, planes)
 
     def _drift(self, moment: Moment, planes: Planes) -> None:

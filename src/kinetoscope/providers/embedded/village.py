@@ -95,7 +95,7 @@ def _coloured(
     floor = mix(mix(light("#4a6234") * dim, palette.ground, 0.3), air, 0.35 * (1 - near))
     if winter:
         roof = palette.cloud_lit
-        floor = mix(palette.zenith, palette.haze, 0.6) * np.float32(0.34 + 0.1 * near)
+        floor = mix(palette.zenith, palette.haze, 0.6) * np.float32(0.6 + 0.1 * near)
     cover = np.maximum(np.maximum(walls, roofs), ground)
     seen = spread(floor) * ground
     fall = np.clip(1.15 - (stage.down() - np.float32(stage.horizon)) * 0.9, 0.5, 1.2)

@@ -66,7 +66,7 @@ WEATHERS = _table(
             "sturm, 嵐"
         ),
         "rain": "rain, rainy, raining, drizzle, downpour, wet, lluvia, regen, pluie, 雨",
-        "snow": "snow, snowy, snowing, snowfall, blizzard, winter, nieve, schnee, neige, 雪, christmas",
+        "snow": "snow, snowy, snowing, snowfall, blizzard, winter, nieve, schnee, neige, 雪",
         "fog": "fog, foggy, mist, misty, haze, hazy, niebla, nebel, brouillard, 霧",
         "clouds": "cloud, cloudy, overcast",
         "clear": "clear, cloudless",
@@ -79,7 +79,7 @@ MOODS = _table(
         "dramatic": "dramatic, intense, stormy, fierce, powerful, moody",
         "dark": "dark, gloomy, eerie, scary, horror, noir, mysterious, sad",
         "dreamy": "dreamy, dream, soft, ethereal, magical, fantasy, surreal",
-        "cheerful": "cheerful, happy, joyful, bright, vibrant, fun, playful, funny, colorful, colourful",
+        "cheerful": "cheerful, happy, joyful, bright, vibrant, fun, playful, colorful, colourful",
         "calm": "calm, serene, peaceful, tranquil, quiet, still, gentle, beautiful, relaxing",
     }
 )
@@ -87,7 +87,7 @@ MOODS = _table(
 STYLES = _table(
     {
         "noir": "noir, black and white, monochrome, grayscale, greyscale, silent film",
-        "watercolor": "watercolor, watercolour, painting, painted, aquarelle, oil, impressionist, pastel",
+        "watercolor": "watercolor, watercolour, painting, painted, impressionist, pastel",
         "pixel": "pixel, 8bit, retro game, 16bit",
         "neon": "neon, cyberpunk, synthwave, vaporwave, blade runner",
         "vintage": "vintage, sepia, old film, retro, film grain, polaroid",

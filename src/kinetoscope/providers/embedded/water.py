@@ -13,15 +13,18 @@ from numpy.typing import NDArray
 
 from kinetoscope.providers.embedded.noise import Plane, Planes, smooth_step
 from kinetoscope.providers.embedded.sky import dome
-from kinetoscope.providers.embedded.stage import Moment, Stage
-from kinetoscope.providers.embedded.tone import mix
+from kinetoscope.providers.embedded.stage import Moment, Stage, lay
+from kinetoscope.providers.embedded.tone import Colour, mix
 
 _GRAVITY = 3.4
 """In camera heights a second squared: the camera stands about three metres above the water."""
 _NEAREST = 0.012
 _LEVELS = 512
+_HIGHEST = 1.2
+_SET = -0.1
+"""A sun lower than this leaves no glow."""
 _BAND_ROWS = 12
-_LEAST_SEEN = 0.03
+_LEAST_SEEN = 0.12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,10 +67,10 @@ def water(stage: Stage, swell: Swell, rows: int) -> Callable[[Moment, Planes], N
     below = _below(stage, rows)
     bands, unseen = _make_bands(stage, swell, below)
     slopes = _slopes_of(bands, stage.width)
-    shade = _shading(stage, below, unseen, swell)
+    surface = _surface(stage, below, unseen, swell)
 
     def paint(moment: Moment, out: Planes) -> None:
-        shade(*slopes(moment), out)
+        _shade(surface, slopes(moment), out)
 
     return paint
 
@@ -170,60 +173,84 @@ def _widened(half: Plane, width: int) -> Plane:
     return plane[:, :width]
 
 
-def _shading(
-    stage: Stage, below: Plane, unseen: Plane, swell: Swell
-) -> Callable[[Plane, Plane, Plane, Planes], None]:
-    """Reflection by slope (the sky's height it looks up to), Fresnel, depth, and the sun."""
-    palette = stage.palette
-    levels = np.linspace(0, 1.2, _LEVELS, dtype=np.float32)
-    mirror = dome(palette, levels)
-    glance = (0.04 + 0.96 * np.exp(-levels * 6.0)) * swell.mirror
-    across = stage.across()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Surface:
+    """How the water shines: all that does not change from frame to frame.
+
+    `mirror` is the sky's light and `glance` the share reflected, both by height looked up to.
+    `wanted_across` and `wanted_along` are the slopes that would show the sun; `sharpness` and
+    `strength` how exactly they must be met, and how bright it is then.
+    """
+
+    below: Plane
+    across: Plane
+    mirror: Planes
+    glance: NDArray[np.float32]
+    warm: Plane
+    wanted_across: Plane
+    wanted_along: Plane
+    sharpness: Plane
+    strength: Plane
+    far: Plane
+    haze: Colour
+    deep: Colour
+    crest: Colour
+    glow: Colour
+    sparkle: Colour
+    white: Colour
+    foam: float
+
+
+def _surface(stage: Stage, below: Plane, unseen: Plane, swell: Swell) -> _Surface:
+    palette, across = stage.palette, stage.across()
+    levels = np.linspace(0, _HIGHEST, _LEVELS, dtype=np.float32)
     aside = across - np.float32(stage.sun_x)
-    warm = np.exp(-np.abs(aside) * 2.4) * np.exp(-below * 2.6) * np.float32(0.3)
-    warm = warm if palette.sun_height > -0.1 else warm * 0  # noqa: PLR2004 - glow outlives the sun
-    wanted_across = aside / (2 * below + np.float32(0.01))
-    wanted_along = (np.float32(max(palette.sun_height, 0.02)) - below) / 2
+    glowing = np.float32(0.3 if palette.sun_height > _SET else 0)
     narrow = unseen + np.float32(0.016)
-    strength = 0.0042 / narrow**2 * np.exp(-below * 0.5)
-    far = np.exp(-below * 30) * np.float32(0.5)
-    haze = mix(palette.horizon, palette.haze, 0.5)
-    deep = palette.water
-    crest = mix(palette.water, palette.glow, 0.05) * np.float32(1.7)
-    sparkle = palette.sun * np.float32(9 / max(float(palette.sun.max()), 3))
-    scale = np.float32(_LEVELS / 1.2)
-    inverse = np.float32(1) / (narrow * np.float32(1.4142))
-
-    def paint(slope_across: Plane, slope_along: Plane, height: Plane, out: Planes) -> None:
-        tilt = slope_along + across * slope_across
-        index = np.clip((below + 2 * np.abs(tilt)) * scale, 0, _LEVELS - 1).astype(np.int32)
-        facing = np.clip((below + tilt) * scale, 0, _LEVELS - 1).astype(np.int32)
-        reflect = glance.take(facing)
-        miss = ((slope_across - wanted_across) * inverse) ** 2
-        miss += ((tilt - wanted_along) * inverse) ** 2
-        glitter = np.exp(-miss) * (strength * reflect)
-        rise = smooth_step(-0.06, 0.12, height + slope_along * np.float32(0.2))
-        for channel in range(3):
-            sky = mirror[channel].take(index)
-            sky += warm * palette.glow[channel]
-            body = deep[channel] + (crest[channel] - deep[channel]) * rise
-            sky -= body
-            sky *= reflect
-            sky += body
-            sky += glitter * sparkle[channel]
-            sky += (haze[channel] - sky) * far
-            out[channel] = sky
-        if swell.foam:
-            _break(swell.foam, (tilt, height, far), stage, out)
-
-    return paint
+    rough = 1 + 0.7 * swell.foam
+    return _Surface(
+        below=below,
+        across=across,
+        mirror=dome(palette, levels),
+        glance=np.asarray((0.04 + 0.96 * np.exp(-levels * 6)) * swell.mirror, dtype=np.float32),
+        warm=np.exp(-np.abs(aside) * 2.4) * np.exp(-below * 2.6) * glowing,
+        wanted_across=aside / (2 * below + np.float32(0.01)),
+        wanted_along=(np.float32(max(palette.sun_height, 0.02)) - below) * np.float32(0.5),
+        sharpness=np.float32(1) / (narrow * np.float32(1.4142)),
+        strength=np.float32(0.0042) / narrow**2 * np.exp(-below * np.float32(0.5)),
+        far=np.exp(-below * 34) * np.float32(0.34),
+        haze=mix(palette.horizon, palette.haze, 0.5),
+        deep=palette.water * np.float32(1 - 0.35 * swell.foam),
+        crest=mix(palette.water, palette.glow, 0.05) * np.float32(1.7 * rough),
+        glow=palette.glow,
+        sparkle=palette.sun * np.float32(9 / max(float(palette.sun.max()), 3)),
+        white=mix(palette.cloud_lit, palette.haze, 0.3),
+        foam=swell.foam,
+    )
 
 
-def _break(foam: float, shape: tuple[Plane, Plane, Plane], stage: Stage, out: Planes) -> None:
-    """White water where a crest is steep, thinning into the distance."""
-    tilt, height, far = shape
-    crest = smooth_step(0.16, 0.62, tilt + height * np.float32(0.35)) * (1 - far)
-    crest *= np.float32(foam)
-    white = mix(stage.palette.cloud_lit, stage.palette.haze, 0.4)
-    for plane, channel in zip(out, white, strict=True):
-        plane += (channel - plane) * crest
+def _shade(surface: _Surface, slopes: tuple[Plane, Plane, Plane], out: Planes) -> None:
+    """Reflection by slope, less of it the steeper we look, the water's own colour, and the sun."""
+    slope_across, slope_along, height = slopes
+    scale, highest = np.float32(_LEVELS / _HIGHEST), _LEVELS - 1
+    tilt = slope_along + surface.across * slope_across
+    index = np.clip((surface.below + 2 * np.abs(tilt)) * scale, 0, highest).astype(np.int32)
+    facing = np.clip((surface.below + tilt) * scale, 0, highest).astype(np.int32)
+    reflect = surface.glance.take(facing)
+    miss = ((slope_across - surface.wanted_across) * surface.sharpness) ** 2
+    miss += ((tilt - surface.wanted_along) * surface.sharpness) ** 2
+    glitter = np.exp(-miss) * (surface.strength * reflect)
+    rise = smooth_step(-0.06, 0.12, height + slope_along * np.float32(0.2))
+    for channel in range(3):
+        light = surface.mirror[channel].take(index)
+        light += surface.warm * surface.glow[channel]
+        body = surface.deep[channel] + (surface.crest[channel] - surface.deep[channel]) * rise
+        light -= body
+        light *= reflect
+        light += body
+        light += glitter * surface.sparkle[channel]
+        light += (surface.haze[channel] - light) * surface.far
+        out[channel] = light
+    if surface.foam:
+        crest = smooth_step(0.2, 0.6, tilt + height * np.float32(0.5)) * (1 - surface.far)
+        lay(out, surface.white, crest * np.float32(surface.foam))

@@ -1,11 +1,13 @@
 """What falls, drifts and flashes between the eye and the scene."""
 
+from itertools import pairwise
+
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from kinetoscope.providers.embedded.layers import SHARPNESS, blank, cover_of, glow_of
 from kinetoscope.providers.embedded.noise import Plane, Planes, fractal_tile, look_up, smooth_step
-from kinetoscope.providers.embedded.stage import Moment, Painter, SlowPlate, Stage
+from kinetoscope.providers.embedded.stage import Moment, Painter, SlowPlate, Stage, lay
 from kinetoscope.providers.embedded.tone import light, mix, spread
 
 _FOG_FRAMES = 12
@@ -49,8 +51,7 @@ def _fog(stage: Stage, thick: float) -> Painter:
 
     def paint(moment: Moment, planes: Planes) -> None:
         plate.show(moment.frame, veil)
-        for plane, channel in zip(planes, air, strict=True):
-            plane += (channel - plane) * veil[0]
+        lay(planes, air, veil[0])
 
     return paint
 
@@ -132,8 +133,7 @@ def _snow(stage: Stage) -> Painter:
             down = moment.time_s * fall * stage.height
             veil += _offset(tile, float(sway - moment.pan * fall * 3) * stage.height, down)
         np.minimum(veil, np.float32(0.95), out=veil)
-        for plane, channel in zip(planes, white, strict=True):
-            plane += (channel - plane) * veil
+        lay(planes, white, veil)
 
     return paint
 
@@ -200,7 +200,7 @@ def _crooked(
     bend = np.hypot(end[0] - start[0], end[1] - start[1]) * 0.17
     for _ in range(6):
         finer = [points[0]]
-        for before, after in zip(points[:-1], points[1:], strict=True):
+        for before, after in pairwise(points):
             middle = (before[0] + after[0]) / 2 + float(rng.normal(0, bend)) * 0.6
             finer += [(middle, (before[1] + after[1]) / 2), after]
         points, bend = finer, bend * 0.52
