@@ -133,12 +133,17 @@ async def requeue_stalled(database: Database, timing: Timing) -> int:
     """
     return await database.execute(
         """
-        select procrastinate_retry_job_v1(job.id, now(), null, null, null)
-        from procrastinate_jobs job
-        left join procrastinate_workers worker on worker.id = job.worker_id
-        where job.status = 'doing'
-          and (worker.id is null
-               or worker.last_heartbeat < now() - make_interval(secs => %(stalled_s)s))
+        with stalled as materialized (
+          -- Sweeps of several workers may meet here; each takes what the others did not.
+          select job.id
+          from procrastinate_jobs job
+          left join procrastinate_workers worker on worker.id = job.worker_id
+          where job.status = 'doing'
+            and (worker.id is null
+                 or worker.last_heartbeat < now() - make_interval(secs => %(stalled_s)s))
+          for update of job skip locked
+        )
+        select procrastinate_retry_job_v1(id, now(), null, null, null) from stalled
         """,
         {"stalled_s": timing.stalled_s},
     )

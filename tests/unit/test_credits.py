@@ -40,7 +40,7 @@ def test_an_amount_is_written_the_shortest_exact_way(units: int, text: str):
 
 @pytest.mark.parametrize(
     ("text", "units"),
-    [("1.00", 100), ("007", 700), ("+5", 500), (" 5 ", 500), ("1e3", 100_000), ("-0", 0)],
+    [("1.00", 100), ("007", 700), ("+5", 500), (" 5 ", 500), ("1.5000", 150), ("-0", 0)],
 )
 def test_other_spellings_mean_the_same(text: str, units: int):
     assert parse_credits(text) == units
@@ -61,6 +61,11 @@ def test_other_spellings_mean_the_same(text: str, units: int):
         "-Infinity",
         "0.001",
         "2.175",
+        "1e3",
+        "1_000",
+        "1e999999999",
+        "0.0099999999999999999999999999999",
+        "92233720368547758.08",
     ],
 )
 def test_what_is_no_amount_is_refused(text: str):

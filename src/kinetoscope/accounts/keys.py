@@ -12,8 +12,7 @@ SCOPES_ALL = ("tasks:write", "tasks:read")
 
 ROTATION_OVERLAP_MAX = timedelta(days=7)
 
-NO_SUCH_SECRET = bytes(32)
-"""Compared against where no key has the id, so that both refusals take the same steps."""
+NO_SUCH_SECRET = bytes(32)  # compared where no key has the id: both refusals take the same steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +85,7 @@ OPENS = """
   and account.id = api_key.account_id
   and account.api_access
 """
-"""The same decision as `admit` and `require` together, as a condition for a statement that must
-not do anything unless the key opens. A test holds the two against each other, state by state."""
+"""`admit` and `require` as a condition; a test holds the two against each other."""
 
 
 def opens_parameters(presented: PresentedKey, scope: str) -> dict[str, object]:
@@ -152,6 +150,21 @@ async def create(
 ) -> IssuedKey:
     """Issue a key; its text is in the result and nowhere else."""
     issued = issue_key(mode)
+    await keep(database, account_id, name, issued, mode=mode, expires_at=expires_at, now=now)
+    return issued
+
+
+async def keep(  # noqa: PLR0913 - one value per column
+    database: Database,
+    account_id: AccountId,
+    name: str,
+    issued: IssuedKey,
+    *,
+    mode: KeyMode,
+    expires_at: datetime | None,
+    now: datetime,
+) -> None:
+    """Record an issued key, so that it opens from now on."""
     await database.execute(
         INSERT,
         {
@@ -166,7 +179,6 @@ async def create(
             "now": now,
         },
     )
-    return issued
 
 
 INSERT = """
@@ -185,13 +197,15 @@ async def rotate(
     """Issue a successor with the same account, name, mode, scopes and expiry.
 
     The old key keeps working for `overlap`, never longer than it would have. Raises NotFound,
-    or InvalidRequest for an overlap out of range or a key already replaced.
+    or InvalidRequest for an overlap out of range or a key that is inactive or already replaced.
     """
     if not timedelta() <= overlap <= ROTATION_OVERLAP_MAX:
         raise InvalidRequest("The overlap must lie between 0 and 7 days")
     old = await _find(database, key_id)
     if old.replaced_by is not None:
         raise InvalidRequest(f"Key {key_id} was already replaced by {old.replaced_by}")
+    if not old.active:
+        raise InvalidRequest(f"Key {key_id} is inactive; reactivate it before replacing it")
     issued = issue_key(KeyMode(old.mode))
     await database.execute(
         ROTATE,
@@ -215,7 +229,7 @@ ROTATE = """
 with replaced as (
   -- Locked, so that of two rotations at once the second finds nothing left to replace.
   select id, account_id, name, scopes, mode, expires_at
-  from api_key where id = %(old_id)s and replaced_by is null
+  from api_key where id = %(old_id)s and replaced_by is null and active
   for update
 ), successor as (
   insert into api_key

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from kinetoscope.accounts import accounts, keys
 from kinetoscope.kernel.errors import Forbidden, Unauthenticated
-from kinetoscope.kernel.secrets import KeyMode
+from kinetoscope.kernel.secrets import KeyMode, issue_key
 from kinetoscope.ledger import book
 from kinetoscope.wiring import Runtime
 
@@ -27,12 +27,20 @@ async def ensure_local(runtime: Runtime) -> str | None:
     path = runtime.settings.data_dir / "local-key"
     if await keys.listing(runtime.database, account.id):
         return await _usable_key(runtime, path)
-    issued = await keys.create(
-        runtime.database, account.id, KEY_NAME, mode=KeyMode.LIVE, expires_at=None, now=now
-    )
+    # The file first: killed in between, the next start makes another key, and none is lost.
+    issued = issue_key(KeyMode.LIVE)
     path.unlink(missing_ok=True)
     path.touch(mode=0o600)
     path.write_text(issued.text + "\n")
+    await keys.keep(
+        runtime.database,
+        account.id,
+        KEY_NAME,
+        issued,
+        mode=KeyMode.LIVE,
+        expires_at=None,
+        now=now,
+    )
     return issued.text
 
 

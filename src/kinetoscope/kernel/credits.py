@@ -1,23 +1,32 @@
 """Money: credits as whole numbers of the smallest unit, 1/100 credit."""
 
-from decimal import Decimal, InvalidOperation
+import re
 from typing import NewType
 
 Credits = NewType("Credits", int)
 """An amount in 1/100 credit. Never a float; written out only at the doors."""
 
 UNITS_PER_CREDIT = 100
+DECIMALS = 2
+UNITS_MAX = 2**63 - 1
+"""What a column of the database holds."""
+
+
+AMOUNT = re.compile(r"([+-]?)([0-9]{1,17})(?:\.([0-9]{1,20}))?")
 
 
 def parse_credits(text: str) -> Credits:
-    """Read an amount such as `"142.57"`; ValueError if finer than 1/100 credit."""
-    try:
-        units = Decimal(text) * UNITS_PER_CREDIT
-    except InvalidOperation:
-        raise ValueError(f"{text!r} is not a number of credits") from None
-    if not units.is_finite() or units != units.to_integral_value():
+    """Read an amount such as `"142.57"`; ValueError if it is none or finer than 1/100 credit."""
+    match = AMOUNT.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"{text!r} is not an amount of credits such as 500 or 142.57")
+    fraction = (match[3] or "").rstrip("0")
+    if len(fraction) > DECIMALS:
         raise ValueError(f"{text!r} credits is finer than 1/{UNITS_PER_CREDIT} credit")
-    return Credits(int(units))
+    units = int(match[2]) * UNITS_PER_CREDIT + int(fraction.ljust(DECIMALS, "0"))
+    if units > UNITS_MAX:
+        raise ValueError(f"{text!r} credits is more than can be counted")
+    return Credits(-units if match[1] == "-" else units)
 
 
 def format_credits(amount: Credits) -> str:

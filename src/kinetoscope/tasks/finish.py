@@ -22,7 +22,7 @@ async def succeed(tools: Tools, task: Task, order: Order, done: Done) -> None:
     Names follow from the task, so storing twice after a crash gives one file, not two.
     """
     try:
-        outputs = await _store_all(tools, task, done.files)
+        outputs = await _store_all(tools, task, done.files, order.count)
     except MediaRefused as error:
         log.warning("task.output_refused", task=task.id, provider=task.provider, reason=str(error))
         await fail(tools, task, GENERATION_FAILED)
@@ -62,10 +62,15 @@ async def fail(tools: Tools, task: Task, failure: Failure) -> None:
     log.info("task.failed", task=task.id, model=task.model, code=failure.code)
 
 
-async def _store_all(tools: Tools, task: Task, files: tuple[OutputFile, ...]) -> list[JSON]:
-    """Inspect every file before storing any: what is reported is what is in the file."""
-    if not files:
-        raise MediaRefused(0, "is missing")
+async def _store_all(
+    tools: Tools, task: Task, files: tuple[OutputFile, ...], count: int
+) -> list[JSON]:
+    """Inspect every file before storing any: what is reported is what is in the file.
+
+    Fewer files than were ordered are none: clients pay for what they ordered.
+    """
+    if len(files) < max(1, count):
+        raise MediaRefused(len(files), "is missing")
     frames = [file.last_frame for file in files if file.last_frame is not None]
     inspected = await inspect([*(file.path for file in files), *frames], InspectLimits())
     outputs: list[JSON] = []

@@ -47,12 +47,13 @@ async def submit(tools: Tools, task: Task, provider: Provider, job: Job) -> str 
 async def submit_anew(tools: Tools, task: Task, provider: Provider, job: Job) -> str | Failure:
     """Submit whatever was done before; for jobs that certainly do not exist. Raises LeaseLost."""
     for refusals in range(REFUSALS_MAX):
+        if refusals > 0:
+            await asyncio.sleep(min(2 ** (refusals - 1), RETRY_DELAY_S_MAX))
         await store.intend_submit(tools.database, task, tools.clock())
         outcome = await provider.submit(job)
         verdict = await _weigh(tools, task, provider, outcome)
         if verdict is not None:
             return verdict
-        await asyncio.sleep(min(2**refusals, RETRY_DELAY_S_MAX))
     return Failure(code="500", message="Service temporarily unavailable. Please try again later.")
 
 

@@ -34,6 +34,7 @@ class Move:
         )
 
 
+_BILINEAR = Image.Resampling.BILINEAR
 _REACH = 0.055
 """How far a pan or a tilt goes to each side, as a share of the painting."""
 
@@ -81,10 +82,18 @@ def cut(planes: Planes, view: View, out: Planes) -> None:
     wide, tall = width / view.zoom, height / view.zoom
     left = min(max(view.x * width - wide / 2, 0), width - wide)
     top = min(max(view.y * height - tall / 2, 0), height - tall)
-    box = (left, top, left + wide, top + tall)
-    size = (out.shape[2], out.shape[1])
-    for source, target in zip(planes, out, strict=True):
-        picture = Image.fromarray(source).resize(size, Image.Resampling.BILINEAR, box=box)
+    place = np.arange(height, dtype=np.float32) + np.float32(0.5)
+    place = np.clip(place * np.float32(tall / height) + np.float32(top - 0.5), 0, height - 1)
+    row = np.minimum(place.astype(np.intp), height - 2)
+    share = (place - row).astype(np.float32)[:, None]
+    # rows in numpy, columns in Pillow: each is twice as fast at its own half as the other
+    rows, below = planes[:, row], planes[:, row + 1]
+    below -= rows
+    below *= share
+    rows += below
+    box = (left, 0, left + wide, height)
+    for source, target in zip(rows, out, strict=True):
+        picture = Image.fromarray(source).resize((width, height), _BILINEAR, box=box)
         np.copyto(target, np.asarray(picture))
 
 
