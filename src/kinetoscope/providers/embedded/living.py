@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from kinetoscope.kernel.order import Size
-from kinetoscope.providers.embedded.noise import Plane, fractal_tile, look_up, smooth_step
+from kinetoscope.providers.embedded.noise import Plane, Planes, fractal_tile, look_up, smooth_step
 from kinetoscope.providers.embedded.pictures import Yuv, as_yuv, planes_of
 from kinetoscope.providers.embedded.prompt import Reading
-from kinetoscope.providers.embedded.stage import Painter, Stage
+from kinetoscope.providers.embedded.stage import Painter, SlowPlate, Stage
 from kinetoscope.providers.embedded.tone import film, grey
 from kinetoscope.providers.embedded.weather import weather_of
 
@@ -23,6 +23,7 @@ _CLOSER = 0.13
 _DISSOLVE = (0.28, 0.72)
 _RISE_S = 0.7
 _LIGHT = 0.16
+_LIGHT_FRAMES = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,17 +64,16 @@ def air_of(stage: Stage) -> Callable[[int, float, Yuv], None]:
     colour = _tint(stage)
 
     def lay(frame: int, strength: float, target: Yuv) -> None:
-        cover = drift(stage.moment_at(frame).time_s)
+        cover = drift(frame)
         if painters:
             cover = cover + _weather(painters, (light, shown, spare), stage, frame)
-        cover *= np.float32(strength)
+        cover = cover * np.float32(strength)
+        mask = Image.fromarray((np.minimum(cover, 1) * np.float32(255)).astype(np.uint8))
         for plane, value in zip(target, colour, strict=True):
-            large = Image.fromarray(cover).resize(
-                (plane.shape[1], plane.shape[0]), Image.Resampling.BILINEAR
-            )
-            mixed = plane.astype(np.float32)
-            mixed += (np.float32(value) - mixed) * np.asarray(large)
-            plane[...] = np.clip(mixed + np.float32(0.5), 0, 255)
+            size = (plane.shape[1], plane.shape[0])
+            sized = mask if mask.size == size else mask.resize(size, Image.Resampling.BILINEAR)
+            tint = Image.new("L", size, round(value))
+            plane[...] = np.asarray(Image.composite(tint, Image.fromarray(plane), sized))
 
     return lay
 
@@ -101,22 +101,28 @@ def _tint(stage: Stage) -> tuple[float, float, float]:
     return 16 + 219 * luma, 128 + 224 * (blue - luma) / 1.8556, 128 + 224 * (red - luma) / 1.5748
 
 
-def _drifting_light(stage: Stage) -> Callable[[float], Plane]:
+def _drifting_light(stage: Stage) -> Callable[[int], Plane]:
     """Soft light that wanders over the picture, stronger towards the sun's side."""
     tile = fractal_tile(stage.chance("drifting light"), 64, -0.6, 1)
     across, down = stage.across(), stage.down()
-    side = np.clip(
-        0.55 + across * np.float32(np.sign(stage.sun_x) * 0.5 / max(stage.aspect, 1)), 0, 1
-    )
+    lean = np.float32(np.sign(stage.sun_x) * 0.5 / max(stage.aspect, 1))
+    side = np.clip(0.55 + across * lean, 0, 1)
     dim = np.float32(_LIGHT * (1 - 0.6 * stage.palette.night))
 
-    def at(time_s: float) -> Plane:
-        drift = np.float32(time_s * 0.035)
+    def at(frame: int) -> Planes:
+        drift = np.float32(stage.moment_at(frame).time_s * 0.035)
         x = across * np.float32(0.25) + down * np.float32(0.12) + drift
         wisp = look_up(tile, *np.broadcast_arrays(x, down * np.float32(0.2) - drift * 0.4))
-        return np.asarray(smooth_step(-0.6, 2.0, wisp) * side * dim, dtype=np.float32)
+        return np.asarray((smooth_step(-0.6, 2.0, wisp) * side * dim)[None], dtype=np.float32)
 
-    return at
+    plate = SlowPlate(at, _LIGHT_FRAMES)
+    shown = np.empty((1, stage.height, stage.width), dtype=np.float32)
+
+    def show(frame: int) -> Plane:
+        plate.show(frame, shown)
+        return np.asarray(shown[0], dtype=np.float32)
+
+    return show
 
 
 def _box(
@@ -148,7 +154,7 @@ def _moved(source: Yuv, box: tuple[float, float, float, float], target: Yuv) -> 
         if cut == (0.0, 0.0, float(width), float(height)):
             plane[...] = picture
             continue
-        moved = Image.fromarray(picture).resize((width, height), Image.Resampling.BICUBIC, box=cut)
+        moved = Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR, box=cut)
         plane[...] = np.asarray(moved)
 
 
