@@ -82,7 +82,12 @@ def _app(conninfo: str, advance: Advance, concurrency: int) -> App:
 
     @app.task(name=ADVANCE, retry=Retry())
     async def advance_task(task_id: str) -> None:
-        await advance(TaskId(task_id))
+        try:
+            await advance(TaskId(task_id))
+        except Exception:
+            # The engine will run it again; without this line nobody would know why.
+            log.exception("task.step_failed", task=task_id)
+            raise
 
     return app
 
@@ -142,8 +147,13 @@ async def requeue_stalled(database: Database, timing: Timing) -> int:
             and (worker.id is null
                  or worker.last_heartbeat < now() - make_interval(secs => %(stalled_s)s))
           for update of job skip locked
+        ), gone as (
+          -- A new job under a new id: should the old worker come back, it finds nothing to finish.
+          delete from procrastinate_jobs job using stalled
+          where job.id = stalled.id
+          returning job.lock as task_id, job.queue_name
         )
-        select procrastinate_retry_job_v1(id, now(), null, null, null) from stalled
+        select enqueue_advance(task_id, queue_name) from gone
         """,
         {"stalled_s": timing.stalled_s},
     )

@@ -132,7 +132,7 @@ class _Reader:
 def _given(source: Mapping[str, str]) -> dict[str, str]:
     given: dict[str, str] = {}
     for variable, value in source.items():
-        if not variable.startswith(PREFIX):
+        if not variable.startswith(PREFIX) or _is_somebody_elses(variable, value):
             continue
         if variable.endswith("_FILE"):
             if source.get(variable.removesuffix("_FILE"), "").strip():
@@ -150,6 +150,21 @@ def _content(variable: str, path: str) -> str:
         raise SettingInvalid(f"{variable}: {error.strerror}: {path}") from None
     except ValueError:
         raise SettingInvalid(f"{variable}: {path} is not a text file") from None
+
+
+def _is_somebody_elses(variable: str, value: str) -> bool:
+    """Whether a variable with our prefix is none of our settings.
+
+    KINETOSCOPE_KEY is the client's. The rest is what Kubernetes sets for a service of our name:
+    https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
+    """
+    name = variable.removeprefix(PREFIX)
+    return (
+        name == "KEY"
+        or name.startswith("SERVICE_")
+        or re.fullmatch(r"PORT_[0-9]+_.*", name) is not None
+        or (name == "PORT" and "://" in value)
+    )
 
 
 def _default_data_dir() -> Path:

@@ -1,12 +1,13 @@
 """The composition root: settings in, the parts that the doors use out. Names concrete parts."""
 
-import os
+import fcntl
 import secrets
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from kinetoscope import engine
 from kinetoscope.catalog.spec import Catalog, builtin
@@ -84,8 +85,7 @@ def build_runtime(
 async def worker_tools(runtime: Runtime) -> AsyncIterator[Tools]:
     """Start the providers and lend the steps' tools, with scratch space of this process's own."""
     sweep_scratch(runtime.settings.work_dir)
-    folder = runtime.settings.work_dir / f"{os.getpid()}-{secrets.token_hex(4)}"
-    folder.mkdir(parents=True)
+    folder, lock = claim_scratch(runtime.settings.work_dir)
     embedded = EmbeddedProvider(
         processes=runtime.settings.render_processes, folder=folder / "embedded"
     )
@@ -106,21 +106,30 @@ async def worker_tools(runtime: Runtime) -> AsyncIterator[Tools]:
     finally:
         await embedded.stop()
         shutil.rmtree(folder, ignore_errors=True)
+        folder.with_suffix(".lock").unlink(missing_ok=True)
+        lock.close()
+
+
+def claim_scratch(work_dir: Path) -> tuple[Path, TextIO]:
+    """Make scratch space of our own; it is ours as long as the lock is held."""
+    work_dir.mkdir(parents=True, exist_ok=True)
+    folder = work_dir / secrets.token_hex(8)
+    lock = folder.with_suffix(".lock").open("w")
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    folder.mkdir()
+    return folder, lock
 
 
 def sweep_scratch(work_dir: Path) -> None:
-    """Remove the scratch space of workers that are gone."""
-    for folder in work_dir.glob("*-*"):
-        pid = folder.name.partition("-")[0]
-        if pid.isdigit() and not _is_alive(int(pid)):
-            shutil.rmtree(folder, ignore_errors=True)
+    """Remove the scratch space of workers that are gone.
 
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+    A lock tells, not a process id: workers in several containers may share the folder.
+    """
+    for path in work_dir.glob("*.lock"):
+        with path.open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            shutil.rmtree(path.with_suffix(""), ignore_errors=True)
+            path.unlink(missing_ok=True)

@@ -27,6 +27,7 @@ from tests.scripted import (
 from kinetoscope.accounts import accounts, keys
 from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.errors import DatabaseUnavailable
+from kinetoscope.kernel.ids import is_task_id
 from kinetoscope.ledger import book
 from kinetoscope.postgres.pool import Database
 from kinetoscope.providers.contract import Failed
@@ -148,6 +149,12 @@ async def test_every_route_says_503_in_bounded_time_while_the_database_is_away(w
         began = time.monotonic()
         answers = await asyncio.gather(*asked, *(far.client.get("/readyz") for _ in range(40)))
         assert time.monotonic() - began < 5
+        asked_for = answers.pop(0)
+        # A client is not invited to pay twice: the id tells it what to look for instead.
+        assert asked_for.status_code == 503
+        assert asked_for.json() == {**AWAY, "taskId": asked_for.json()["taskId"]}
+        assert is_task_id(asked_for.json()["taskId"])
+        assert "retry-after" not in asked_for.headers
         for response in answers:
             assert (response.status_code, response.json()) == (503, AWAY)
             assert response.headers["retry-after"] == "1"

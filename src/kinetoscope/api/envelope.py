@@ -81,6 +81,8 @@ def error_body(error: KinetoscopeError) -> dict[str, Any]:
         case CapReached(limit=limit, current=current):
             body["limit"] = limit
             body["current"] = current
+        case DatabaseUnavailable(task_id=task_id) if task_id is not None:
+            body["taskId"] = task_id
         case _:
             pass
     return body
@@ -97,7 +99,7 @@ async def answer_error(_request: Request, error: Exception) -> Response:
     headers = {}
     if status == STATUS[Unauthenticated]:
         headers["WWW-Authenticate"] = "Bearer"
-    if status == STATUS[DatabaseUnavailable]:
+    if isinstance(error, DatabaseUnavailable) and error.task_id is None:
         headers["Retry-After"] = "1"
     if isinstance(error, RangeUnsatisfiable):
         headers["Content-Range"] = f"bytes */{error.bytes_size}"

@@ -30,7 +30,10 @@ def router(runtime: Runtime) -> APIRouter:
         """Give the figures in Prometheus' form; they are the database's, so any process knows."""
         registry = CollectorRegistry()
         tasks = Gauge(
-            "kinetoscope_tasks", "Tasks by state and model", ["status", "model"], registry=registry
+            "kinetoscope_tasks",
+            "Open tasks by state and model",
+            ["status", "model"],
+            registry=registry,
         )
         for count in await measure.task_counts(runtime.database):
             tasks.labels(count.status, count.model).set(count.tasks)

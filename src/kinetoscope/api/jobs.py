@@ -54,10 +54,12 @@ def mount(app: FastAPI, runtime: Runtime, seen: KeysSeen) -> None:
 
     async def create_task(request: Request) -> Response:
         """Create a task; its credits are held at once."""
-        now = runtime.clock()
         key = presented(request)
+        now = runtime.clock()
         try:
-            asked = parse_request(await read_body(request, settings.body_bytes_max))
+            body = await read_body(request, settings.body_bytes_max)
+            now = runtime.clock()
+            asked = parse_request(body)
             task_id = await create.create(
                 database, runtime.catalog, runtime.routes, key, asked, now
             )

@@ -130,6 +130,7 @@ def _media(described: Described, table: Table) -> Media:
         **described,
         kind=MediaKind(kind),
         items_max=table.positive("items_max"),
+        dispensable=table.boolean("dispensable", default=False),
     )
 
 

@@ -67,10 +67,14 @@ class Choice(Declared):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Media(Declared):
-    """A list of at most `items_max` URLs of one kind of media; at least one where required."""
+    """A list of at most `items_max` URLs of one kind of media; at least one where required.
+
+    A task goes on without those of a `dispensable` list that cannot be fetched.
+    """
 
     kind: MediaKind
     items_max: int
+    dispensable: bool
 
 
 Field = Text | Integer | Number | Boolean | Choice | Media

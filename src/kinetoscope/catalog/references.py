@@ -1,5 +1,6 @@
 """What the media of a request are for, and whether the output takes their shape."""
 
+from dataclasses import replace
 from typing import assert_never
 
 from kinetoscope.catalog.model import FOLLOW_WORDS, Follows, Model, Roles
@@ -26,7 +27,11 @@ def arrange(model: Model, inputs: Inputs) -> tuple[Reference, ...]:
         return ()
     match model.roles:
         case Roles.REFERENCES:
-            return _references(sent)
+            dispensable = {field.kind for field in model.media if field.dispensable}
+            return tuple(
+                replace(reference, dispensable=reference.kind in dispensable)
+                for reference in _references(sent)
+            )
         case Roles.FRAMES:
             return _frames(sent)
         case Roles.BY_MODE | Roles.BY_MODE_OR_COUNT:

@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 
 RECONCILE_DELAY_S = 60
 FORGET_DELAY_S = 3600
+TASKS_BESIDE_RENDERING = 16
 
 
 def run(settings: Settings) -> None:
@@ -69,8 +70,9 @@ async def work(runtime: Runtime, timing: Timing) -> None:
             engine.run_worker(
                 database.conninfo,
                 queues=["embedded"],
-                # One more than can render: one task is stored while the next is being rendered.
-                concurrency=runtime.settings.render_processes + 1,
+                # Rendering has its own bound. More tasks may be gathering references and storing
+                # results meanwhile, so that a slow address holds up nobody else's.
+                concurrency=runtime.settings.render_processes + TASKS_BESIDE_RENDERING,
                 advance=advance_task,
                 timing=timing,
             ),

@@ -22,6 +22,7 @@ Domain errors do not know HTTP: `api/envelope.py` holds the only table.
 from dataclasses import dataclass
 
 from kinetoscope.kernel.credits import Credits
+from kinetoscope.kernel.ids import TaskId
 
 
 class KinetoscopeError(Exception):
@@ -120,5 +121,7 @@ class SettingInvalid(KinetoscopeError):
 class DatabaseUnavailable(KinetoscopeError):
     """The database cannot be reached just now."""
 
-    def __init__(self) -> None:
+    def __init__(self, task_id: TaskId | None = None) -> None:
         super().__init__("Service temporarily unavailable. Please try again later.")
+        self.task_id = task_id
+        """The task that may have been created nevertheless, where one was asked for."""

@@ -38,12 +38,16 @@ class Size:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reference:
-    """One piece of media a client refers to. `number` counts from 1 within its kind (@image1)."""
+    """One piece of media a client refers to. `number` counts from 1 within its kind (@image1).
+
+    A `dispensable` one that cannot be fetched is left out; any other ends the task.
+    """
 
     kind: MediaKind
     role: Role
     url: str
     number: int
+    dispensable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,17 @@
 """Own storage for finished media: a folder, or S3, GCS, Azure by one setting (obstore)."""
 
+import asyncio
+import os
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import obstore
+from obstore.exceptions import BaseError
 from obstore.store import LocalStore, ObjectStore, from_url
 
-from kinetoscope.kernel.errors import NotFound
+from kinetoscope.kernel.errors import KinetoscopeError, NotFound
 
 CHUNK_BYTES = 256 * 1024
 
@@ -48,15 +52,29 @@ class Stored:
     tag: str
 
 
+class StoreFailed(KinetoscopeError):
+    """The store did not take a file; trying again may help."""
+
+
 class MediaStore:
     """Puts files under names and reads them back; a name's first letters are its folder."""
 
     def __init__(self, url: str) -> None:
+        self.folder = Path(url.removeprefix("file://")) if url.startswith("file://") else None
         self.store = _open(url)
 
     async def put(self, name: str, path: Path) -> None:
-        """Store a file whole or not at all; storing the same name again replaces it."""
-        await obstore.put_async(self.store, _key(name), path)
+        """Store a file whole or not at all; storing the same name again replaces it.
+
+        When this returns the file survives a power cut. Raises StoreFailed.
+        """
+        try:
+            if self.folder is None:
+                await obstore.put_async(self.store, _key(name), path)
+            else:
+                await asyncio.to_thread(_put_durably, self.folder / _key(name), path)
+        except (OSError, BaseError) as error:
+            raise StoreFailed(f"{type(error).__name__}: {error}") from error
 
     async def stat(self, name: str) -> Stored:
         """Look a file up; raises NotFound."""
@@ -89,6 +107,22 @@ class MediaStore:
                 await obstore.delete_async(self.store, _key(name))
             except FileNotFoundError:
                 continue
+
+
+def _put_durably(target: Path, path: Path) -> None:
+    """Copy beside the target, flush to disk, then rename: obstore does not flush."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".{target.name}.part")
+    with path.open("rb") as source, draft.open("wb") as copy:
+        shutil.copyfileobj(source, copy)
+        copy.flush()
+        os.fsync(copy.fileno())
+    draft.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _open(url: str) -> ObjectStore:

@@ -1,6 +1,7 @@
 """Bring the schema forward, once, whoever starts first."""
 
 import hashlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ LOCK_KEY = 0x4B696E65746F
 """An arbitrary number that only our migrations take as an advisory lock ("Kineto")."""
 
 VERSION_MIN = 140000
+CONNECT_TIMEOUT_S = 20
 
 TABLE = """
 create table if not exists schema_migration (
@@ -50,7 +52,7 @@ def migrate(conninfo: str, migrations: Sequence[Migration]) -> int:
     Safe to call from any number of processes at once: an advisory lock lets one work while the
     others wait, and they then find nothing left to do.
     """
-    with psycopg.connect(conninfo, autocommit=True, connect_timeout=30) as connection:
+    with _connect(conninfo) as connection:
         if connection.info.server_version < VERSION_MIN:
             raise SettingInvalid(
                 f"KINETOSCOPE_DATABASE_URL: PostgreSQL {VERSION_MIN // 10000} or newer is needed, "
@@ -61,6 +63,26 @@ def migrate(conninfo: str, migrations: Sequence[Migration]) -> int:
             return _apply_missing(connection, migrations)
         finally:
             connection.execute("select pg_advisory_unlock(%s)", (LOCK_KEY,))
+
+
+def _connect(conninfo: str) -> psycopg.Connection[tuple[object, ...]]:
+    """Connect, waiting a while for a server that starts beside us; never shows a password."""
+    deadline_s = time.monotonic() + CONNECT_TIMEOUT_S
+    while True:
+        try:
+            return psycopg.connect(conninfo, autocommit=True, connect_timeout=5)
+        except psycopg.ProgrammingError:
+            raise SettingInvalid(
+                "KINETOSCOPE_DATABASE_URL: this is not the address of a PostgreSQL database"
+            ) from None
+        except psycopg.OperationalError as error:
+            if time.monotonic() >= deadline_s:
+                reason = str(error).strip().splitlines()[-1]
+                raise SettingInvalid(
+                    f"KINETOSCOPE_DATABASE_URL: no connection within {CONNECT_TIMEOUT_S} s: "
+                    f"{reason}"
+                ) from None
+            time.sleep(0.5)
 
 
 def _apply_missing(

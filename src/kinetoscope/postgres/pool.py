@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import orjson
 import psycopg
 import structlog
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import TupleRow, class_row
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -24,6 +25,15 @@ log = structlog.get_logger(__name__)
 RETRY_DELAY_S = 0.05
 """A restarted server answers within about this long, see postgres/embedded.py."""
 
+TIMEOUTS = {
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "15000",
+    "options": "-c statement_timeout=30s",
+}
+
 UNREACHABLE = (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout)
 
 
@@ -36,7 +46,7 @@ class Database:
     """
 
     def __init__(self, conninfo: str, *, connections_max: int, patience_s: float) -> None:
-        self.conninfo = conninfo
+        self.conninfo = conninfo = with_timeouts(conninfo)
         self.patience_s = patience_s
         self.pool = AsyncConnectionPool[Connection](
             conninfo,
@@ -116,6 +126,14 @@ class Database:
                 if loop.time() >= deadline:
                     raise DatabaseUnavailable from error
                 await asyncio.sleep(RETRY_DELAY_S)
+
+
+def with_timeouts(conninfo: str) -> str:
+    """Add limits to an address, unless it has its own: a dead network must not hang anybody.
+
+    https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+    """
+    return make_conninfo("", **{**TIMEOUTS, **conninfo_to_dict(conninfo)})
 
 
 async def _configure(connection: Connection) -> None:

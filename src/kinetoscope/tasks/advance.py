@@ -59,6 +59,9 @@ async def _walk(tools: Tools, task: Task, folder: gather.Folder) -> None:
 
 
 async def _make(tools: Tools, task: Task, provider: Provider, job: Job) -> None:
+    if task.upstream_id is None and follow.is_late(tools, task):
+        await finish.fail(tools, task, follow.TIMED_OUT)  # nothing was begun, so nothing is lost
+        return
     submitted = await submit.submit(tools, task, provider, job)
     if isinstance(submitted, Failure):
         await finish.fail(tools, task, submitted)

@@ -16,7 +16,7 @@ from kinetoscope.accounts import keys
 from kinetoscope.catalog import check, price
 from kinetoscope.catalog.spec import Catalog
 from kinetoscope.kernel.credits import Credits
-from kinetoscope.kernel.errors import CapReached, CreditsShort
+from kinetoscope.kernel.errors import CapReached, CreditsShort, DatabaseUnavailable
 from kinetoscope.kernel.ids import TaskId, new_media_name, new_task_id
 from kinetoscope.kernel.order import Order
 from kinetoscope.kernel.secrets import KeyMode, PresentedKey
@@ -60,38 +60,55 @@ async def create(
     is_test = key.mode is KeyMode.TEST
     held = FREE if is_test else price.hold(model, order)
     route = routes.test if is_test else routes.by_model[model.id]
-    task_id = new_task_id()
+    attempt = Attempt(new_task_id(), key, held, now, request.callback_url)
+    try:
+        await _write(database, attempt, _what(order, route))
+    except DatabaseUnavailable as error:
+        # Nobody knows whether the task exists; its id lets the client find out later.
+        raise DatabaseUnavailable(attempt.task_id) from error
+    return attempt.task_id
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """Who wants to create which task for how much, and when."""
+
+    task_id: TaskId
+    key: PresentedKey
+    held: Credits
+    now: datetime
+    callback_url: str | None
+
+
+async def _write(database: Database, attempt: Attempt, what: dict[str, object]) -> None:
     parameters = {
-        **keys.opens_parameters(key, SCOPE),
-        **_what(order, route),
-        "task_id": task_id,
-        "price": held,
-        "callback_url": request.callback_url,
-        "now": now,
+        **keys.opens_parameters(attempt.key, SCOPE),
+        **what,
+        "task_id": attempt.task_id,
+        "price": attempt.held,
+        "callback_url": attempt.callback_url,
+        "now": attempt.now,
     }
     attempts_left = 3
     while not await _written(database, parameters):
-        if await store.exists(database, task_id):
+        if await store.exists(database, attempt.task_id):
             # Repeated after it took effect, see below, and now short of what it then took.
-            break
+            return
         # What was refused may be allowed by the time it is explained; then it is tried again,
         # but not for ever, since an account may be fed and drained all the time.
         attempts_left -= 1
-        await _explain(database, key, held, now, final=attempts_left == 0)
-    return task_id
+        await _explain(database, attempt, final=attempts_left == 0)
 
 
-async def _explain(
-    database: Database, key: PresentedKey, required: Credits, now: datetime, *, final: bool
-) -> None:
+async def _explain(database: Database, attempt: Attempt, *, final: bool) -> None:
     """Raise the reason why a task could not be created."""
-    caller = await keys.authenticate(database, key, now)
+    caller = await keys.authenticate(database, attempt.key, attempt.now)
     keys.require(caller, SCOPE)
     balance = await store.balance(database, caller.account_id)
     if balance.tasks_running >= balance.tasks_running_max or final:
         raise CapReached(limit=balance.tasks_running_max, current=balance.tasks_running)
-    if balance.available < required:
-        raise CreditsShort(required=required, available=balance.available)
+    if balance.available < attempt.held:
+        raise CreditsShort(required=attempt.held, available=balance.available)
 
 
 def _what(order: Order, route: Route) -> dict[str, object]:

@@ -1,12 +1,15 @@
 """Finish: take the media in, then end the task and its hold together, once."""
 
+import asyncio
+from pathlib import Path
+
 import structlog
 
 from kinetoscope.catalog import price
 from kinetoscope.kernel.order import JSON, Order
 from kinetoscope.ledger import book
 from kinetoscope.media.inspect import Inspected, InspectLimits, MediaRefused, inspect
-from kinetoscope.media.store import ENDINGS
+from kinetoscope.media.store import ENDINGS, StoreFailed
 from kinetoscope.postgres.pool import Connection
 from kinetoscope.providers.contract import Done, OutputFile
 from kinetoscope.tasks import store
@@ -14,6 +17,9 @@ from kinetoscope.tasks.task import GENERATION_FAILED, Failure, StoredOutput, Tas
 from kinetoscope.tasks.tools import Tools
 
 log = structlog.get_logger(__name__)
+
+STORE_DELAYS_S = (1, 2, 4, 8, 16, 30, 60, 60, 60, 60)
+"""Five minutes of trouble with the store cost nobody a rendering."""
 
 
 async def succeed(tools: Tools, task: Task, order: Order, done: Done) -> None:
@@ -77,10 +83,10 @@ async def _store_all(
     for number, (file, found) in enumerate(zip(files, inspected, strict=False), start=1):
         name = f"{task.media_name}-{number}.{_ending(file, found)}"
         last_frame_name = None
-        await tools.store.put(name, file.path)
+        await _put(tools, name, file.path)
         if file.last_frame is not None:
             last_frame_name = f"{task.media_name}-{number}-last.png"
-            await tools.store.put(last_frame_name, file.last_frame)
+            await _put(tools, last_frame_name, file.last_frame)
         outputs.append(
             StoredOutput(
                 name=name,
@@ -95,6 +101,19 @@ async def _store_all(
             ).as_json()
         )
     return outputs
+
+
+async def _put(tools: Tools, name: str, path: Path) -> None:
+    """Store one file, patiently: it is here now, and making it again would cost far more."""
+    for delay_s in STORE_DELAYS_S:
+        try:
+            await tools.store.put(name, path)
+        except StoreFailed as error:
+            log.warning("media.store_failed", name=name, error=str(error), retry_in_s=delay_s)
+            await asyncio.sleep(delay_s)
+        else:
+            return
+    await tools.store.put(name, path)
 
 
 def _ending(file: OutputFile, found: Inspected) -> str:

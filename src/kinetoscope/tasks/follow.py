@@ -20,7 +20,8 @@ from kinetoscope.tasks.tools import Tools
 
 log = structlog.get_logger(__name__)
 
-SUBMITS_MAX = 5
+SUBMITS_MAX = 20
+"""Bounds a provider that keeps forgetting; restarts of our own workers stay well below."""
 
 TIMED_OUT = Failure(code="500", message="Generation timed out. Please try again.")
 
@@ -31,7 +32,7 @@ async def follow(
     """Return how the job ended; progress is written down on the way. Raises LeaseLost."""
     percent_shown = -1
     submits = task.submits
-    while tools.clock() < task.created_at + tools.task_deadline:
+    while True:
         status = await provider.status(upstream_id, job)
         match status:
             case Waiting():
@@ -55,8 +56,15 @@ async def follow(
                 upstream_id = again
             case _:
                 assert_never(status)
-    await provider.cancel(upstream_id)
-    return TIMED_OUT
+        # Asked first: what is finished counts, however late we come to look.
+        if is_late(tools, task):
+            await provider.cancel(upstream_id)
+            return TIMED_OUT
+
+
+def is_late(tools: Tools, task: Task) -> bool:
+    """Whether a task has been open for too long."""
+    return tools.clock() >= task.created_at + tools.task_deadline
 
 
 async def _submit_again(

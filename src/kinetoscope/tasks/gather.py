@@ -30,6 +30,9 @@ BYTES_MAX = {
 """What the hosted services accept at most per reference."""
 
 FETCH_TIMEOUT_S = 60
+GATHER_TIMEOUT_S = 180
+LANES = 4
+"""How many references of one task are on their way at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,30 +56,53 @@ async def gather(
 ) -> tuple[FetchedReference, ...] | Failure:
     """Fetch and inspect every reference, or say which one failed in the contract's words.
 
+    All of them together get `GATHER_TIMEOUT_S`. A dispensable reference that fails is left out.
     https://github.com/kinovi-ai/kinovi-models documents `asset_review_failed` for references
     that cannot be fetched or are not what they should be.
     """
+    if not order.references:
+        return ()
+    lanes = asyncio.Semaphore(LANES)
+    fetching = {
+        reference: asyncio.create_task(_fetch_one(tools, reference, folder, lanes))
+        for reference in order.references
+    }
+    try:
+        await asyncio.wait(fetching.values(), timeout=GATHER_TIMEOUT_S)
+    finally:
+        for task in fetching.values():
+            task.cancel()
+        await asyncio.wait(fetching.values())
     fetched = []
-    for reference in order.references:
-        path = folder.references / f"{reference.kind}-{reference.number}"
-        try:
+    for reference, task in fetching.items():
+        found = None if task.cancelled() else task.result()
+        if found is not None:
+            fetched.append(found)
+        elif not reference.dispensable:
+            return _review_failed(reference)
+    return tuple(fetched)
+
+
+async def _fetch_one(
+    tools: Tools, reference: Reference, folder: Folder, lanes: asyncio.Semaphore
+) -> FetchedReference | None:
+    path = folder.references / f"{reference.kind}-{reference.number}"
+    try:
+        async with lanes:
             await _bring(tools, reference, path)
             (inspected,) = await inspect([path], InspectLimits())
-        except (OutboundRefused, OutboundFailed, Forbidden, NotFound, MediaRefused) as error:
-            log.info("reference.refused", kind=reference.kind, reason=str(error))
-            return _review_failed(reference)
-        if inspected.kind is not reference.kind:
-            return _review_failed(reference)
-        fetched.append(
-            FetchedReference(
-                reference=reference,
-                path=path,
-                width=inspected.width,
-                height=inspected.height,
-                duration_ms=inspected.duration_ms,
-            )
-        )
-    return tuple(fetched)
+    except (OutboundRefused, OutboundFailed, Forbidden, NotFound, MediaRefused) as error:
+        log.info("reference.refused", kind=reference.kind, reason=str(error))
+        return None
+    if inspected.kind is not reference.kind:
+        return None
+    return FetchedReference(
+        reference=reference,
+        path=path,
+        width=inspected.width,
+        height=inspected.height,
+        duration_ms=inspected.duration_ms,
+    )
 
 
 async def _bring(tools: Tools, reference: Reference, path: Path) -> None:

@@ -7,7 +7,7 @@ from kinetoscope.postgres.pool import Database
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskCount:
-    """How many tasks of a model stand in a state."""
+    """How many tasks of a model stand in a state, of those that have not ended."""
 
     status: str
     model: str
@@ -23,10 +23,13 @@ class Backlog:
 
 
 async def task_counts(database: Database) -> list[TaskCount]:
-    """Count tasks by state and model."""
+    """Count open tasks by state and model."""
     return await database.fetch_all(
         TaskCount,
-        "select status, model, count(*) as tasks from task group by status, model",
+        """
+        select status, model, count(*) as tasks from task
+        where status in ('waiting', 'generating') group by status, model
+        """,
         {},
     )
 

@@ -12,6 +12,12 @@ from kinetoscope.kernel.order import MediaKind, Role, Size
 from kinetoscope.providers.embedded.work import Picture, Work
 
 _BT709 = 1
+_IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+CLIP_OPTIONS = {
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mp3,wav,flac,ogg,aac",
+    "protocol_whitelist": "file",
+}
+"""The formats that inspection lets through; bytes from strangers are opened as nothing else."""
 _PAPER = (244, 242, 238)
 """What shows through a transparent reference."""
 
@@ -34,7 +40,7 @@ def visible(pictures: tuple[Picture, ...]) -> bool:
 def opened(path: Path) -> Image.Image:
     """The picture upright, in plain red, green and blue."""
     try:
-        with Image.open(path) as file:
+        with Image.open(path, formats=_IMAGE_FORMATS) as file:
             file.load()
             upright = ImageOps.exif_transpose(file)
     except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as cause:
@@ -75,7 +81,7 @@ def planes_of(frame: av.VideoFrame) -> Yuv:
 def clip_frames(path: Path, size: Size, frames_per_s: int) -> Iterator[av.VideoFrame]:
     """A clip's frames at our rate, each scaled and cropped to fill the size, as yuv420p."""
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), options=CLIP_OPTIONS) as container:
             stream = container.streams.video[0]
             due = 0
             for frame in container.decode(stream):
@@ -95,7 +101,7 @@ def last_frame_of(path: Path, size: Size) -> Image.Image:
     """The last frame of a clip, fitted."""
     last: av.VideoFrame | None = None
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), options=CLIP_OPTIONS) as container:
             for frame in container.decode(video=0):
                 last = frame
     except (av.FFmpegError, IndexError) as cause:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Callable
@@ -19,6 +20,10 @@ log = structlog.get_logger(__name__)
 START_TIMEOUT_S = 60
 LINE_BYTES_MAX = 1024 * 1024
 
+ENVIRONMENT = {"LANG": "C.UTF-8", "PYTHONPATH": os.pathsep.join(sys.path)}
+"""Where to find our code, and nothing else: the process opens pictures that strangers sent, and
+has no business with the database's address."""
+
 
 class RenderingRefused(Exception):
     """The renderer cannot make this; its text says why."""
@@ -29,17 +34,21 @@ class RenderingBroke(Exception):
 
 
 class ProcessPool:
-    """A fixed number of rendering processes; each renders one work at a time."""
+    """At most `size` rendering processes at once, each rendering one work at a time.
+
+    A place is taken for the time of one work. Whoever has a place takes a process that is idle
+    and alive, or starts one; a place cannot be lost with a process.
+    """
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.idle: asyncio.Queue[Process] = asyncio.Queue()
+        self.places = asyncio.Semaphore(size)
+        self.idle: list[Process] = []
         self.alive: set[Process] = set()
 
     async def start(self) -> None:
         """Start all processes and wait until they are ready to render."""
-        for process in await asyncio.gather(*[self._spawn() for _ in range(self.size)]):
-            self.idle.put_nowait(process)
+        self.idle = list(await asyncio.gather(*[self._spawn() for _ in range(self.size)]))
 
     async def stop(self) -> None:
         """End all processes at once, whatever they are doing."""
@@ -53,43 +62,56 @@ class ProcessPool:
         on_start: Callable[[], None],
         on_progress: Callable[[float], None],
     ) -> tuple[Rendered, ...]:
-        """Render one work; cancelling it ends its process and starts another.
+        """Render one work; cancelling it ends its process.
 
         Raises RenderingRefused or RenderingBroke.
         """
-        process = await self.idle.get()
-        clean = False
-        try:
-            on_start()
-            files = await _converse(process, encode_work(work, folder), on_progress)
-            clean = True
-        except RenderingRefused:
-            clean = True
-            raise
-        finally:
-            if clean and process.returncode is None:
-                self.idle.put_nowait(process)
-            else:
-                await asyncio.shield(self._replace(process))
+        async with self.places:
+            process = await self._take()
+            clean = False
+            try:
+                on_start()
+                files = await _converse(process, encode_work(work, folder), on_progress)
+                clean = True
+            except RenderingRefused:
+                clean = True
+                raise
+            finally:
+                if clean and process.returncode is None:
+                    self.idle.append(process)
+                else:
+                    await asyncio.shield(self._end(process))
         return files
 
-    async def _replace(self, process: Process) -> None:
-        await self._end(process)
-        self.idle.put_nowait(await self._spawn())
+    async def _take(self) -> Process:
+        while self.idle:
+            process = self.idle.pop()
+            if process.returncode is None:
+                return process
+            await self._end(process)
+        return await self._spawn()
 
     async def _spawn(self) -> Process:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "kinetoscope.providers.embedded.child",
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=DEVNULL,
-            limit=LINE_BYTES_MAX,
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "kinetoscope.providers.embedded.child",
+                stdin=PIPE,
+                stdout=PIPE,
+                stderr=DEVNULL,
+                limit=LINE_BYTES_MAX,
+                env=ENVIRONMENT,
+            )
+        except OSError as error:
+            raise RenderingBroke(f"a rendering process could not start: {error}") from error
         self.alive.add(process)
-        async with asyncio.timeout(START_TIMEOUT_S):
-            await _next_event(process)
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await _next_event(process)
+        except (TimeoutError, RenderingBroke) as error:
+            await self._end(process)
+            raise RenderingBroke("a rendering process did not get ready") from error
         return process
 
     async def _end(self, process: Process) -> None:
@@ -122,8 +144,11 @@ async def _converse(
 
 async def _next_event(process: Process) -> dict[str, Any]:
     assert process.stdout is not None  # noqa: S101 - asked for above
-    line = await process.stdout.readline()
-    if not line:
-        raise RenderingBroke("the rendering process is gone")
-    event: dict[str, Any] = json.loads(line)
+    try:
+        line = await process.stdout.readline()
+        if not line:
+            raise RenderingBroke("the rendering process is gone")
+        event: dict[str, Any] = json.loads(line)
+    except ValueError as error:
+        raise RenderingBroke("the rendering process cannot be understood") from error
     return event

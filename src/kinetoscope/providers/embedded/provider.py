@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 ATTEMPTS_MAX = 2
 
+UNCLAIMED_S_MAX = 600
+
 SOURCE_DURATION_S_MAX = 30
 DURATION_S_DEFAULT = 5
 
@@ -54,6 +56,7 @@ class Rendering:
     started: bool = False
     progress: float = 0.0
     ended: tuple[Rendered, ...] | Failed | None = None
+    ended_s: float | None = None
     runner: asyncio.Task[None] | None = None
 
 
@@ -84,6 +87,7 @@ class EmbeddedProvider:
         """Begin a rendering, or join the one under way for this task."""
         if job.task_id in self.renderings:
             return Accepted(upstream_id=job.task_id)
+        self._forget_unclaimed()
         folder = self.folder / job.task_id
         try:
             shutil.rmtree(folder, ignore_errors=True)
@@ -153,9 +157,20 @@ class EmbeddedProvider:
                 break
             except RenderingBroke as error:
                 log.warning("rendering.broke", attempt=attempt, error=str(error))
+            except Exception:
+                # Whatever it was, the rendering must end, or its task would wait for it.
+                log.exception("rendering.bug", attempt=attempt)
         if rendering.ended is None:
             rendering.ended = Failed(code="500", message="Generation failed. Please try again.")
+        rendering.ended_s = asyncio.get_running_loop().time()
         rendering.news.set()
+
+    def _forget_unclaimed(self) -> None:
+        """Let go of results that nobody came for, as when another worker took the task over."""
+        oldest_s = asyncio.get_running_loop().time() - UNCLAIMED_S_MAX
+        for task_id, rendering in list(self.renderings.items()):
+            if rendering.ended_s is not None and rendering.ended_s < oldest_s:
+                self._forget(task_id)
 
     def _forget(self, task_id: str) -> None:
         rendering = self.renderings.pop(task_id)
@@ -167,7 +182,10 @@ def _keep(job: Job, folder: Path) -> tuple[Picture, ...]:
     pictures = []
     for number, fetched in enumerate(job.references):
         path = folder / f"reference-{number}"
-        shutil.copyfile(fetched.path, path)
+        try:
+            path.hardlink_to(fetched.path)
+        except OSError:
+            shutil.copyfile(fetched.path, path)
         reference = fetched.reference
         pictures.append(Picture(kind=reference.kind, role=reference.role, path=path))
     return tuple(pictures)

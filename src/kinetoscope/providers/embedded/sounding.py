@@ -7,6 +7,7 @@ import numpy as np
 
 from kinetoscope.kernel.order import MediaKind
 from kinetoscope.providers.embedded.encode import Sound
+from kinetoscope.providers.embedded.pictures import CLIP_OPTIONS
 from kinetoscope.providers.embedded.prompt import read
 from kinetoscope.providers.embedded.sound import SoundCues, synthesise
 from kinetoscope.providers.embedded.work import SAMPLES_PER_S, Work
@@ -41,7 +42,7 @@ def _heard(path: Path, most_samples: int) -> Sound:
     parts: list[Sound] = []
     count = 0
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), options=CLIP_OPTIONS) as container:
             resampler = av.AudioResampler(format="fltp", layout="stereo", rate=SAMPLES_PER_S)
             for frame in container.decode(container.streams.audio[0]):
                 for ready in resampler.resample(frame):
