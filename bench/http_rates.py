@@ -20,8 +20,8 @@ from kinetoscope.tasks import store
 from kinetoscope.tasks.task import StoredOutput
 from kinetoscope.wiring import Runtime, build_runtime, migrate_database
 
-ROUNDS = 3
-ROUND_S = 1.5
+ROUNDS = 5
+ROUND_S = 2.0
 CONNECTIONS = (1, 16)
 PROCESSES = (1, 2)
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import structlog
 from procrastinate import App, PsycopgConnector, RetryDecision
 from procrastinate.exceptions import ConnectorException
@@ -107,7 +108,7 @@ async def run_worker(
     while True:
         try:
             await _run_worker_once(conninfo, queues, concurrency, advance, timing)
-        except (ConnectorException, OSError) as error:
+        except (ConnectorException, psycopg.Error, OSError) as error:
             log.warning("worker.disconnected", error=str(error))
         else:
             log.warning("worker.stopped_early")
@@ -115,6 +116,35 @@ async def run_worker(
 
 
 async def _run_worker_once(
+    conninfo: str, queues: Sequence[str], concurrency: int, advance: Advance, timing: Timing
+) -> None:
+    """Run jobs for as long as the database stays; return when it went away.
+
+    Procrastinate may outlive a restart of the database without listening any more, and then only
+    polls. So a connection of our own watches, and the whole worker starts over when it breaks.
+    """
+    async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as watch:
+        parts = [
+            asyncio.create_task(_work(conninfo, queues, concurrency, advance, timing)),
+            asyncio.create_task(_until_gone(watch)),
+        ]
+        try:
+            await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for part in parts:
+                part.cancel()
+            results = await asyncio.gather(*parts, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+
+
+async def _until_gone(watch: psycopg.AsyncConnection[tuple[object, ...]]) -> None:
+    async for _ in watch.notifies():
+        pass
+
+
+async def _work(
     conninfo: str, queues: Sequence[str], concurrency: int, advance: Advance, timing: Timing
 ) -> None:
     app = _app(conninfo, advance, concurrency)

@@ -1,6 +1,7 @@
 """The ASGI app: mounts the doors, maps errors, opens and closes what they need."""
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -14,6 +15,7 @@ from starlette.responses import Response
 from kinetoscope import __version__, engine
 from kinetoscope.api import health, jobs, media
 from kinetoscope.api.auth import KeysSeen
+from kinetoscope.api.direct import DirectApp
 from kinetoscope.api.envelope import answer, answer_bug, answer_error
 from kinetoscope.kernel.errors import KinetoscopeError
 from kinetoscope.kernel.lifeline import end_with_parent
@@ -22,6 +24,7 @@ from kinetoscope.settings import load_settings
 from kinetoscope.wiring import API_PATIENCE_S, Runtime, build_runtime
 
 KEYS_SEEN_DELAY_S = 30
+GARBAGE_THRESHOLD = 20_000
 
 
 def create_app(runtime: Runtime) -> FastAPI:
@@ -42,10 +45,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         await seen.write_down(runtime.database, runtime.clock())
         await runtime.database.close()
 
-    # FastAPI's own documentation pages load scripts from elsewhere; we serve none.
-    app = FastAPI(
-        title="Kinetoscope", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None
-    )
+    app = DirectApp(title="Kinetoscope", version=__version__, lifespan=lifespan)
     jobs.mount(app, runtime, seen)
     app.include_router(media.router(runtime))
     app.include_router(health.router(runtime))
@@ -66,4 +66,8 @@ def app_from_environment() -> FastAPI:
     end_with_parent(os.getppid(), signal.SIGKILL)
     settings = load_settings()
     configure_logging(as_json=settings.log_json, level=settings.log_level)
-    return create_app(build_runtime(settings, settings.database_url, patience_s=API_PATIENCE_S))
+    app = create_app(build_runtime(settings, settings.database_url, patience_s=API_PATIENCE_S))
+    # What start-up made stays for good; the collector need not look at it again and again.
+    gc.freeze()
+    gc.set_threshold(GARBAGE_THRESHOLD)
+    return app

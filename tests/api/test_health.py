@@ -70,7 +70,6 @@ async def test_the_figures_are_those_of_the_database(world: World):
     assert found == {
         ("kinetoscope_tasks_open",): 3,
         ("kinetoscope_tasks", "gpt-image-2", "waiting"): 2,
-        ("kinetoscope_tasks", "gpt-image-2", "fail"): 1,
         ("kinetoscope_tasks", "seedance-20", "waiting"): 1,
     }
 

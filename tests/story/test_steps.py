@@ -50,7 +50,7 @@ from kinetoscope.providers.contract import (
     Waiting,
     Working,
 )
-from kinetoscope.tasks import finish, store
+from kinetoscope.tasks import finish, follow, store
 from kinetoscope.tasks.advance import CLAIMS_MAX, advance
 from kinetoscope.tasks.audit import audit
 from kinetoscope.tasks.task import GENERATION_FAILED, Failure, Task
@@ -342,9 +342,9 @@ async def test_a_forgotten_job_fails_where_another_might_make_two(
 
 async def test_a_job_that_is_forgotten_over_and_over_is_given_up(world: World, alice: Person):
     task_id = await create(world, alice, PICTURE)
-    provider = ScriptedProvider([ACCEPTED] * 6, [Lost()] * 6)
+    provider = ScriptedProvider([ACCEPTED] * 30, [Lost()] * 30)
     await advance(tools_for(world, provider), task_id)
-    assert len(provider.submitted) == 6
+    assert len(provider.submitted) == follow.SUBMITS_MAX
     await assert_failed(world, alice, task_id, GENERAL)
 
 

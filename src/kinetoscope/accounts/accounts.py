@@ -1,10 +1,11 @@
 """Accounts: who holds credits and keys."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
 from kinetoscope.kernel.credits import Credits
-from kinetoscope.kernel.errors import NotFound
+from kinetoscope.kernel.errors import InvalidRequest, NotFound
 from kinetoscope.kernel.ids import AccountId, new_account_id
 from kinetoscope.postgres.pool import Database
 
@@ -28,13 +29,20 @@ class Account:
     created_at: datetime
 
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
+
 COLUMNS = """
   id, name, available, held, spent, tasks_running, tasks_running_max, api_access, created_at
 """
 
 
 async def ensure(database: Database, name: str, now: datetime) -> tuple[Account, bool]:
-    """Return the account of this name, making it first if need be; True if it is new."""
+    """Return the account of this name, making it first if need be; True if it is new.
+
+    Raises InvalidRequest for a name that is none.
+    """
+    if NAME.fullmatch(name) is None:
+        raise InvalidRequest(f"{name!r} is no account name: letters, digits and . _ @ + - only")
     made = await database.execute(
         """
         insert into account (id, name, tasks_running_max, created_at)

@@ -8,11 +8,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from kinetoscope.accounts import accounts, keys
 from kinetoscope.accounts.keys import KeyListing
 from kinetoscope.cli.session import fail, with_runtime
+from kinetoscope.kernel.clock import system_clock
 from kinetoscope.kernel.ids import KeyId
 from kinetoscope.kernel.secrets import IssuedKey, KeyMode
 from kinetoscope.wiring import Runtime
@@ -94,18 +95,29 @@ def list_keys(
     if as_json:
         typer.echo(json.dumps([_as_json(key) for key in found]))
         return
-    table = Table("id", "account", "name", "mode", "ends in", "state", "last used")
+    table = Table(
+        Column("id", no_wrap=True),
+        "account",
+        "name",
+        "mode",
+        "last four",
+        "state (UTC)",
+        "last used",
+    )
+    now = system_clock()
     for key in found:
         used = "never" if key.last_used_at is None else f"{key.last_used_at:%Y-%m-%d %H:%M}"
         table.add_row(
-            key.id, key.account, key.name, key.mode, f"…{key.last_four}", _state(key), used
+            key.id, key.account, key.name, key.mode, f"…{key.last_four}", _state(key, now), used
         )
     Console().print(table)
 
 
-def _state(key: KeyListing) -> str:
+def _state(key: KeyListing, now: datetime) -> str:
     words = ["active" if key.active else "inactive"]
-    if key.expires_at is not None:
+    if key.expires_at is not None and key.expires_at <= now:
+        words = [f"expired {key.expires_at:%Y-%m-%d %H:%M}"]
+    elif key.expires_at is not None:
         words.append(f"expires {key.expires_at:%Y-%m-%d %H:%M}")
     if key.replaced_by is not None:
         words.append(f"replaced by {key.replaced_by}")
@@ -134,12 +146,14 @@ def _as_json(key: KeyListing) -> dict[str, object]:
 def deactivate(key_id: KeyIdArgument) -> None:
     """Stop a key at once; `reactivate` takes it back."""
     with_runtime(lambda runtime: keys.set_active(runtime.database, KeyId(key_id), active=False))
+    typer.echo(f"{key_id} is inactive")
 
 
 @app.command()
 def reactivate(key_id: KeyIdArgument) -> None:
     """Let a deactivated key work again."""
     with_runtime(lambda runtime: keys.set_active(runtime.database, KeyId(key_id), active=True))
+    typer.echo(f"{key_id} is active, unless it has expired")
 
 
 @app.command()
@@ -154,6 +168,7 @@ def expire(
         await keys.set_expiry(runtime.database, KeyId(key_id), runtime.clock() + lifetime)
 
     with_runtime(work)
+    typer.echo(f"{key_id} expires " + (f"in {after}" if lifetime else "now"))
 
 
 @app.command()

@@ -83,10 +83,13 @@ async def supervise(settings: Settings, conninfo: str, key: str | None) -> None:
         children.append(asyncio.create_task(_keep("worker", environment)))
         if ready.done() and ready.result():
             sys.stdout.write(banner(settings, key))
+            if not settings.is_local and settings.public_url.startswith("http://127.0.0.1"):
+                log.warning("serve.public_url_is_local", set="KINETOSCOPE_PUBLIC_URL")
             sys.stdout.flush()
         elif ready.done():
             log.error("serve.not_ready", timeout_s=READY_TIMEOUT_S)
         await stopping
+        log.info("serve.stopping")
     finally:
         for child in (ready, *children):
             child.cancel()
@@ -102,7 +105,11 @@ async def _keep(command: str, environment: dict[str, str]) -> None:
     while True:
         started_s = asyncio.get_running_loop().time()
         process = await asyncio.create_subprocess_exec(
-            sys.executable, *arguments, env=environment, stdin=asyncio.subprocess.DEVNULL
+            sys.executable,
+            *arguments,
+            env=environment,
+            stdin=asyncio.subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C is for us; we end the others in order
         )
         try:
             code = await process.wait()

@@ -1,7 +1,6 @@
 """Addresses of media that carry their own permission, and lose it at a time."""
 
 import base64
-import hashlib
 import hmac
 import re
 from dataclasses import dataclass
@@ -52,5 +51,5 @@ class Signer:
 
     def _signature(self, name: str, expires: int) -> str:
         message = f"media\n{name}\n{expires}".encode()
-        digest = hmac.new(self.key, message, hashlib.sha256).digest()
+        digest = hmac.digest(self.key, message, "sha256")
         return base64.urlsafe_b64encode(digest[:SIGNATURE_BYTES]).decode()

@@ -61,6 +61,9 @@ class MediaStore:
 
     def __init__(self, url: str) -> None:
         self.folder = Path(url.removeprefix("file://")) if url.startswith("file://") else None
+        if self.folder is not None:
+            # Addresses are what permits reading media, so other users' eyes stay out.
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.store = _open(url)
 
     async def put(self, name: str, path: Path) -> None:

@@ -80,6 +80,14 @@ class Database:
 
         return await self._patiently(once)
 
+    async def fetch_values(self, query: str, parameters: Parameters) -> TupleRow | None:
+        """Run one statement and return its first row, if any, as it comes."""
+
+        async def once(connection: Connection) -> TupleRow | None:
+            return await (await connection.execute(query, parameters)).fetchone()
+
+        return await self._patiently(once)
+
     async def fetch_all(self, row: type[Row], query: str, parameters: Parameters) -> list[Row]:
         """Run one statement and make all its rows."""
 
@@ -113,13 +121,20 @@ class Database:
         async with self.pool.connection() as connection:
             yield connection
 
+    async def _lent(self, once: Callable[[Connection], Awaitable[Result]]) -> Result:
+        # Not the pool's own context manager: it would commit, and there is nothing to commit.
+        connection = await self.pool.getconn()
+        try:
+            return await once(connection)
+        finally:
+            await self.pool.putconn(connection)
+
     async def _patiently(self, once: Callable[[Connection], Awaitable[Result]]) -> Result:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.patience_s
         while True:
             try:
-                async with self.pool.connection() as connection:
-                    return await once(connection)
+                return await self._lent(once)
             except UNREACHABLE as error:
                 if not is_unreachable(error):
                     raise

@@ -29,6 +29,7 @@ async def advance(tools: Tools, task_id: TaskId) -> None:
     if task is None:
         return
     folder = tools.folder / f"{task.id}-{task.epoch}"
+    structlog.contextvars.bind_contextvars(task=task.id)
     try:
         await _walk(tools, task, gather.folder_for(folder))
     except LeaseLost:

@@ -71,6 +71,6 @@ async def _submit_again(
     tools: Tools, task: Task, provider: Provider, job: Job, submits: int
 ) -> str | Failure:
     """Start a job anew that its provider forgot, where that cannot make two of it."""
-    if provider.idempotency is not Idempotency.CLIENT_TOKEN or submits > SUBMITS_MAX:
+    if provider.idempotency is not Idempotency.CLIENT_TOKEN or submits >= SUBMITS_MAX:
         return GENERATION_FAILED
     return await submit.submit_anew(tools, task, provider, job)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from kinetoscope.accounts import keys
 from kinetoscope.kernel.credits import Credits
@@ -30,9 +30,11 @@ class Record:
     media_expires_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What one question finds for a key that opens: a task or none, and whether it is theirs."""
+class Found(NamedTuple):
+    """What one question finds for a key that opens: a task or none, and whether it is theirs.
+
+    In the order of the columns of `FIND`.
+    """
 
     task_id: TaskId | None
     is_own: bool
@@ -76,12 +78,13 @@ async def record(
         keys.require(await keys.authenticate(database, key, now), SCOPE)
         raise InvalidRequest("Invalid taskId" if task_id else "Missing taskId parameter")
     parameters = {**keys.opens_parameters(key, SCOPE), "task_id": task_id, "now": now}
-    found = await database.fetch_one(Found, FIND, parameters)
-    if found is None:
+    values = await database.fetch_values(FIND, parameters)
+    if values is None:
         # The key does not open; find out in which words to say so. Had it been let in again in
         # this very moment, the next poll would succeed.
         keys.require(await keys.authenticate(database, key, now), SCOPE)
         raise NotFound("Task not found")
+    found = Found._make(values)
     if found.task_id is None:
         raise NotFound("Task not found")
     if not found.is_own:
