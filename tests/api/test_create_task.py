@@ -42,7 +42,7 @@ SUNSET = {
 }
 
 WAN = {"model": "wan3.0-text-to-video", "inputs": {"prompt": "a sunset"}}
-"""5 s at 28.51: 142.55 credits."""
+"""5 s at 28.514: 142.57 credits."""
 NANO = {"model": "nanobanana-pro", "inputs": {"prompt": "a sunset"}}
 """14.41 credits."""
 
@@ -422,8 +422,8 @@ async def test_any_other_text_is_a_prompt(world: World):
         (PICTURE, "2.16", "2.17", "2.16"),
         (PICTURE, "0", "2.17", "0"),
         (NANO, "14.4", "14.41", "14.4"),
-        (WAN, "142.54", "142.55", "142.54"),
-        (WAN, "0.01", "142.55", "0.01"),
+        (WAN, "142.56", "142.57", "142.56"),
+        (WAN, "0.01", "142.57", "0.01"),
         (SUNSET, "199.99", "200", "199.99"),
         (FOUR, "7.5", "12", "7.5"),
     ],
@@ -440,7 +440,7 @@ async def test_too_few_credits_are_named_exactly_to_the_hundredth(
 
 
 @pytest.mark.parametrize(
-    ("order", "price"), [(PICTURE, "2.17"), (NANO, "14.41"), (WAN, "142.55"), (SUNSET, "200")]
+    ("order", "price"), [(PICTURE, "2.17"), (NANO, "14.41"), (WAN, "142.57"), (SUNSET, "200")]
 )
 async def test_the_last_hundredth_pays_and_the_record_shows_the_exact_price(
     world: World, order: object, price: str

@@ -151,6 +151,7 @@ def _typed_price(table: Table, resolutions: tuple[str, ...], qualities: tuple[st
             return PerSecond(
                 rates=_rates(table, "rates", resolutions),
                 rates_with_video=_optional_rates(table, "rates_with_video", resolutions),
+                finer=_thousandths(table, "finer", resolutions),
             )
         case "image":
             return PerImage(rates=_image_rates(table, resolutions, qualities))
@@ -202,6 +203,17 @@ def _rates(table: Table, key: str, resolutions: tuple[str, ...]) -> Rates:
     rates = {resolution: by_resolution.price(resolution) for resolution in resolutions}
     by_resolution.done()
     return rates
+
+
+def _thousandths(table: Table, key: str, resolutions: tuple[str, ...]) -> dict[str, int]:
+    by_resolution = table.table(key)
+    finer = {
+        resolution: by_resolution.positive(resolution)
+        for resolution in resolutions
+        if by_resolution.has(resolution)
+    }
+    by_resolution.done()
+    return finer
 
 
 def _optional_rates(table: Table, key: str, resolutions: tuple[str, ...]) -> Rates:

@@ -17,10 +17,15 @@ FOLLOW_WORDS = frozenset({"auto", "adaptive"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PerSecond:
-    """Seconds of output times a rate. `rates_with_video`, if any, hold with a reference video."""
+    """Seconds of output times a rate. `rates_with_video`, if any, hold with a reference video.
+
+    `finer` adds thousandths of a credit a second where the list price leaves digits out; the
+    product is rounded once, half up, to 1/100 credit.
+    """
 
     rates: Rates
     rates_with_video: Rates
+    finer: Mapping[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

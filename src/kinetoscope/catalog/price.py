@@ -1,8 +1,8 @@
 """What a task costs: held when it is created, settled when it is done. Pure and exact.
 
 Money is whole 1/100 credits from the declaration to the ledger. Every price is a product of
-whole numbers, so nothing is ever rounded, with one exception: tokens are priced by the
-thousand, and their sum is rounded once, half up, to 1/100 credit.
+whole numbers, so nothing is rounded, with two exceptions, each rounded once, half up, to 1/100
+credit: tokens are priced by the thousand, and some rates per second have a third decimal.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,8 @@ def hold(model: Model, order: Order) -> Credits:
     price = model.price
     match price:
         case PerSecond():
-            return Credits(order.duration_s * _rate(price, order))
+            finer = order.duration_s * price.finer.get(order.resolution, 0)
+            return Credits(order.duration_s * _rate(price, order) + (finer + 5) // 10)
         case PerImage():
             return Credits(order.count * _image_rate(price, order))
         case PerTask():

@@ -114,11 +114,9 @@ def _shades(stage: Stage) -> list[Colour]:
     """From a dark through neighbouring hues to a light: always in harmony."""
     rng = stage.chance("shades")
     hue = float(rng.uniform())
-    if stage.reading.tint:
-        tint = COLOURS[stage.reading.tint].removeprefix("#")
-        red, green, blue = (int(tint[place : place + 2], 16) / 255 for place in (0, 2, 4))
-        hue = colorsys.rgb_to_hls(red, green, blue)[0]
     step = float(rng.choice([-1, 1])) * float(rng.uniform(0.055, 0.1))
+    if stage.reading.tints:
+        return _named([COLOURS[tint.colour] for tint in stage.reading.tints], step * 0.25)
     recipe = (
         (hue - step, 0.10, 0.6),
         (hue, 0.30, 0.62),
@@ -127,7 +125,29 @@ def _shades(stage: Stage) -> list[Colour]:
         (hue + 3 * step, 0.66, 0.72),
         (hue + 3.6 * step, 0.86, 0.75),
     )
-    return [
-        unfilm(np.array(colorsys.hls_to_rgb(shade % 1, lightness, full), dtype=np.float32))
-        for shade, lightness, full in recipe
-    ]
+    return [_shade(*shade) for shade in recipe]
+
+
+def _named(names: list[str], step: float) -> list[Colour]:
+    """The prompt's own colours from dark to light, each as itself; one alone drifts a little."""
+    wanted = []
+    for name in names[:_SHADES]:
+        digits = name.removeprefix("#")
+        red, green, blue = (int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4))
+        wanted.append(colorsys.rgb_to_hls(red, green, blue))
+    wanted.sort(key=lambda shade: shade[1])
+    if len(wanted) == 1:
+        hue, lightness, full = wanted[0]
+        wanted = [(hue - step, lightness * 0.8, full), (hue, lightness, full),
+                  (hue + step, lightness * 1.15, full)]  # fmt: skip
+    places = np.linspace(0, len(wanted) - 1, _SHADES)
+    shades = []
+    for place, lift in zip(places, (0.45, 1.0, 1.05, 1.0, 1.1, 1.45), strict=True):
+        hue, lightness, full = wanted[round(float(place))]
+        shades.append(_shade(hue, min(lightness * lift, 0.9), full))
+    return shades
+
+
+def _shade(hue: float, lightness: float, full: float) -> Colour:
+    shown = colorsys.hls_to_rgb(hue % 1, lightness, full)
+    return unfilm(np.array(shown, dtype=np.float32))

@@ -54,6 +54,8 @@ def move_of(reading: Reading, duration_s: float) -> Move:
         near, far = 1.12, 1.18
     if back:
         near, far = 1.0 + 0.09 * length**0.6, 1.0
+    if "aerial" in words:
+        return _flight(reading, duration_s)
     shake = 0.0035 if "handheld" in words else 0.0
 
     def view(share: float) -> View:
@@ -71,9 +73,29 @@ def move_of(reading: Reading, duration_s: float) -> Move:
     return Move(view=view, slide=slide, travel=0.0 if panning else forward * length)
 
 
+def _flight(reading: Reading, duration_s: float) -> Move:
+    """From a drone: forward and aside at once, rising a little; as far as there is time for."""
+    length = min(duration_s / 5, 3)
+    side = -1 if "left" in reading.camera else 1
+    back = "out" in reading.camera
+    span = 0.075 * min(length, 2)
+
+    def view(share: float) -> View:
+        eased = share * share * (3 - 2 * share) * 0.35 + share * 0.65
+        gone = 1 - eased if back else eased
+        return View(
+            x=0.5 + 0.03 * side * (2 * eased - 1),
+            y=0.5 + 0.035 * (1 - 2 * gone),
+            zoom=1.09 + 2 * span * gone,
+        )
+
+    travel = (-2.2 if back else 3.0) * length
+    return Move(view=view, slide=0.42 * side * length, travel=travel)
+
+
 def needs_lens(reading: Reading) -> bool:
     """Whether the words ask for a move that only the whole painting can make."""
-    return bool(reading.camera - {"still", "aerial", "in"}) or "zoom" in reading.words
+    return bool(reading.camera - {"still", "in"}) or "zoom" in reading.words
 
 
 def cut(planes: Planes, view: View, out: Planes) -> None:

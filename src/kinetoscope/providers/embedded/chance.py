@@ -4,6 +4,9 @@ import hashlib
 
 import numpy as np
 
+FRAMINGS = 4
+"""How many ways there are to frame one scene; the pictures of a set take them in turn."""
+
 
 def chance(seed: int, *labels: str) -> np.random.Generator:
     """One stream per (seed, labels): a new decision elsewhere never disturbs this one."""
@@ -13,7 +16,11 @@ def chance(seed: int, *labels: str) -> np.random.Generator:
 
 
 def derived_seed(seed: int, index: int) -> int:
-    """Picture number `index` of one work: the first keeps the work's own seed."""
+    """Picture number `index` of one work: the first keeps the work's own seed.
+
+    Neighbours differ in their remainder by FRAMINGS, which picks the framing of a composition.
+    """
     if index == 0:
         return seed
-    return int(chance(seed, "picture", str(index)).integers(0, 2**31 - 1))
+    drawn = int(chance(seed, "picture", str(index)).integers(0, 2**29 - 1))
+    return drawn * FRAMINGS + (seed + index) % FRAMINGS

@@ -15,13 +15,13 @@ from kinetoscope.providers.embedded import (
     village,
 )
 from kinetoscope.providers.embedded.camera import Move
-from kinetoscope.providers.embedded.chance import chance
+from kinetoscope.providers.embedded.chance import FRAMINGS, chance
 from kinetoscope.providers.embedded.noise import Planes
 from kinetoscope.providers.embedded.palette import palette_of
 from kinetoscope.providers.embedded.prompt import Reading
-from kinetoscope.providers.embedded.stage import Moment, Scene, Stage
+from kinetoscope.providers.embedded.stage import Framing, Moment, Scene, Stage
 from kinetoscope.providers.embedded.subjects import subjects_of
-from kinetoscope.providers.embedded.weather import weather_of
+from kinetoscope.providers.embedded.weather import falling_of, flashes_of
 
 _SCENES: dict[str, Callable[[Stage], Scene]] = {
     "sea": sea.scene,
@@ -37,14 +37,21 @@ _SCENES: dict[str, Callable[[Stage], Scene]] = {
     "village": village.scene,
 }
 _HORIZONS = {
-    "sea": (0.5, 0.6),
-    "lake": (0.56, 0.64),
-    "mountains": (0.66, 0.74),
-    "city": (0.7, 0.76),
-    "forest": (0.62, 0.7),
-    "desert": (0.54, 0.62),
-    "meadow": (0.54, 0.62),
+    "sea": (0.44, 0.66),
+    "lake": (0.52, 0.68),
+    "mountains": (0.64, 0.76),
+    "city": (0.68, 0.78),
+    "forest": (0.6, 0.7),
+    "desert": (0.5, 0.66),
+    "meadow": (0.5, 0.66),
 }
+_FROM_ABOVE = 0.06
+_FRAMINGS = (
+    Framing(side=1, aside=0.19, size=1.0, horizon=0.55),
+    Framing(side=-1, aside=0.29, size=0.7, horizon=0.95),
+    Framing(side=1, aside=0.08, size=1.3, horizon=0.2),
+    Framing(side=-1, aside=0.2, size=0.92, horizon=0.0),
+)
 _AIRLESS = {"space", "underwater", "abstract"}
 
 
@@ -59,7 +66,11 @@ def set_stage(
     rng = chance(seed, prompt.lower(), "stage")
     palette = palette_of(reading, rng)
     aspect = paint.width / paint.height
-    side = float(rng.choice([-1, 1]))
+    framing = _FRAMINGS[seed % FRAMINGS]
+    high, low = _HORIZONS.get(reading.scene, (0.46, 0.64))
+    horizon = high + (low - high) * min(max(framing.horizon + float(rng.uniform(-0.1, 0.1)), 0), 1)
+    if "aerial" in reading.camera:
+        horizon -= _FROM_ABOVE
     return Stage(
         width=paint.width,
         height=paint.height,
@@ -67,8 +78,9 @@ def set_stage(
         palette=palette,
         seed=seed,
         prompt=prompt,
-        horizon=float(rng.uniform(*_HORIZONS.get(reading.scene, (0.5, 0.6)))),
-        sun_x=side * float(rng.uniform(0.05, 0.2)) * aspect,
+        horizon=horizon,
+        sun_x=-framing.side * float(rng.uniform(0.05, 0.24)) * aspect,
+        framing=framing,
         moving=moment_at is not None,
         moment_at=moment_at or _first_moment,
     )
@@ -82,9 +94,11 @@ def bare_scene(stage: Stage) -> Scene:
 def scene_of(stage: Stage) -> Scene:
     """Everything the prompt asks for, back to front."""
     scene = bare_scene(stage)
-    over = subjects_of(stage)
-    if stage.reading.scene not in _AIRLESS:
-        over += weather_of(stage)
+    airy = stage.reading.scene not in _AIRLESS
+    over = flashes_of(stage) if airy else []
+    over += subjects_of(stage)
+    if airy:
+        over += falling_of(stage)
     if not over:
         return scene
 

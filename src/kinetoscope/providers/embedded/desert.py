@@ -6,6 +6,7 @@ from PIL import ImageDraw
 from kinetoscope.providers.embedded.layers import SHARPNESS, Cutout, blank, cover_of, glow_of, put
 from kinetoscope.providers.embedded.mountains import backdrop
 from kinetoscope.providers.embedded.noise import Planes
+from kinetoscope.providers.embedded.palette import Palette
 from kinetoscope.providers.embedded.ridges import Ridge
 from kinetoscope.providers.embedded.stage import Moment, Scene, SlowPlate, Stage
 from kinetoscope.providers.embedded.tone import Colour, light, mix, spread
@@ -33,7 +34,8 @@ def dunes(stage: Stage) -> Scene:
     lit = mix(light("#f0bf80"), palette.glow, 0.3) * np.float32(dim)
     if palette.night:
         sand, lit = mix(sand, palette.haze, 0.45), mix(lit, palette.cloud_lit, 0.5)
-    return _scene(stage, soft_ridges(stage, (sand * np.float32(0.36), lit), 0.22), None)
+    sand, lit = palette.soiled(sand * np.float32(0.36)), palette.soiled(lit, 0.7)
+    return _scene(stage, soft_ridges(stage, (sand, lit), 0.22), None)
 
 
 def meadow(stage: Stage) -> Scene:
@@ -43,10 +45,19 @@ def meadow(stage: Stage) -> Scene:
     winter = stage.reading.weather == "snow"
     shade = mix(light("#1d4a1c"), palette.ground, 0.2) * dim
     lit = mix(light("#86b438"), palette.glow, 0.12) * dim
+    shade, lit = palette.soiled(shade), palette.soiled(lit)
     if winter:
-        shade, lit = mix(palette.zenith, palette.haze, 0.6), palette.cloud_lit
+        shade, lit = snow_of(palette)
     grass = None if winter else _grass(stage)
     return _scene(stage, soft_ridges(stage, (shade, lit), 0.13, 0.34), grass)
+
+
+def snow_of(palette: Palette) -> tuple[Colour, Colour]:
+    """Snow on the ground, shaded and lit: pale and a little blue, whatever the sky does."""
+    dim = np.float32(1 - 0.9 * palette.night)
+    shade = mix(light("#a9bcd6") * dim, palette.haze, 0.2)
+    lit = mix(light("#e6eef8") * dim, palette.cloud_lit, 0.25)
+    return shade, mix(lit, palette.glow * np.float32(0.6), 0.08)
 
 
 def _scene(stage: Stage, ridges: list[Ridge], front: Cutout | None) -> Scene:
@@ -120,6 +131,7 @@ def _grass(stage: Stage) -> Cutout:
     cover = cover_of(hide)
     palette = stage.palette
     green = mix(light("#24401c"), palette.ground, 0.35) * np.float32(1 - 0.8 * palette.night)
+    green = palette.soiled(green, 0.5)
     rise = (1 - stage.down()) * np.float32(5)
     body = spread(green) * (0.55 + rise) * cover
     dim = np.float32(0.5 * (1 - 0.85 * palette.night))

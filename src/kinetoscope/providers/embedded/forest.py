@@ -122,9 +122,13 @@ def _trees(stage: Stage, near: float) -> Cutout:
         place += tall * float(rng.uniform(0.1, 0.34)) * (1 + 0.8 * near)
     cover = cover_of(sheet)
     green = mix(palette.ground, light("#1d3527") * np.float32(1 - 0.75 * palette.night), 0.55)
+    if palette.soil is not None:
+        leaf = palette.soil * np.float32((0.3 + 0.5 * float(rng.random())) * (1 - 0.8 * palette.night))
+        gold = light("#d89a2a") * np.float32(0.4 * (1 - 0.8 * palette.night))
+        green = mix(green, mix(leaf, gold, 0.6 * float(rng.random())), 0.75)
     if stage.reading.weather == "snow":
         green = mix(green, palette.cloud_shade, 0.4)
-    air = mix(palette.haze, palette.middle, 0.3)
+    air = palette.soiled(mix(palette.haze, palette.middle, 0.3), 0.35)
     body = mix(air, green, 0.12 + 0.88 * near**0.9)
     lift = 1 + np.exp(-sun_distance(stage, stage.height) * 2.4)[:, :1] * 0
     return Cutout(cover, (spread(body) * cover * lift).astype(np.float32), margin)

@@ -14,8 +14,8 @@ COMMENT = "Kinetoscope embedded renderer: procedural preview, not AI output"
 _TEXT = "preview"
 _HEIGHT_SHARE = 0.022
 _SMALLEST_PX = 9
-_INK = 0.72
-_SHADOW = 0.42
+_INK = 0.86
+_SHADE = 0.46
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +57,21 @@ def mark_for(width: int, height: int) -> Mark:
     ink = ink.resize(size, Image.Resampling.LANCZOS)
     write = ImageDraw.Draw(ink)
     write.text((pad + side * 1.5, pad + side / 2), _TEXT, fill=255, font=font, anchor="lm")
-    shadow = ink.filter(ImageFilter.GaussianBlur(side / 7))
     cover = np.asarray(ink, dtype=np.float32) * np.float32(_INK / 255)
-    dark = np.clip(np.asarray(shadow, dtype=np.float32) * np.float32(1.6 / 255), 0, 1)
-    keep = (1 - dark * np.float32(_SHADOW)) * (1 - cover)
+    keep = (1 - _pill(size, side) * np.float32(_SHADE)) * (1 - cover)
     margin = max(2, side // 2)
     return Mark(width - size[0] - margin, height - size[1] - margin, keep, cover * 255)
+
+
+def _pill(size: tuple[int, int], side: int) -> Plane:
+    """A soft dark lozenge behind the mark, so that it is read on bright pictures too."""
+    width, height = size
+    sheet = Image.new("L", (width * 2, height * 2), 0)
+    inset = max(2, side // 3)
+    box = (inset, inset, width * 2 - inset, height * 2 - inset)
+    ImageDraw.Draw(sheet).rounded_rectangle(box, radius=height, fill=255)
+    soft = sheet.filter(ImageFilter.GaussianBlur(side / 5)).resize(size, Image.Resampling.BOX)
+    return np.asarray(soft, dtype=np.float32) / np.float32(255)
 
 
 def mark_frame(frame: av.VideoFrame, mark: Mark) -> None:
@@ -70,7 +79,7 @@ def mark_frame(frame: av.VideoFrame, mark: Mark) -> None:
     plane = frame.planes[0]
     luma = np.frombuffer(plane, dtype=np.uint8).reshape(-1, plane.line_size)  # type: ignore[call-overload]
     area = luma[mark.region]
-    area[...] = area * mark.keep + mark.add * np.float32(0.86) + np.float32(0.5)
+    area[...] = area * mark.keep + mark.add * np.float32(0.9) + np.float32(0.5)
 
 
 def mark_pixels(pixels: NDArray[np.uint8], mark: Mark) -> None:

@@ -62,6 +62,7 @@ def _ranges(stage: Stage, height: float) -> list[Ridge]:
     winter = stage.reading.weather == "snow"
     rock = mix(palette.ground, light("#4a4654"), 0.5)
     warm = mix(rock, palette.glow, 0.35) * np.float32(1 - 0.7 * palette.night)
+    rock, warm = palette.soiled(rock, 0.6), palette.soiled(warm, 0.6)
     air = mix(palette.haze, palette.zenith, 0.5) * np.float32(0.85)
     ridges = []
     for place in range(_RANGES):

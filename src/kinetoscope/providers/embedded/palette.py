@@ -6,6 +6,7 @@ import numpy as np
 
 from kinetoscope.providers.embedded.prompt import Reading
 from kinetoscope.providers.embedded.tone import Colour, grey, light, mix
+from kinetoscope.providers.embedded.vocabulary import COLOURS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +15,7 @@ class Palette:
 
     `sun_height` is the sun's (or moon's) height above the horizon, in picture
     heights; below zero it is not seen. `night` runs from 0 to 1; `cover` is the share of cloud.
+    `soil` is the colour the prompt names for the ground, if any.
     """
 
     zenith: Colour
@@ -29,6 +31,11 @@ class Palette:
     sun_height: float
     cover: float
     night: float
+    soil: Colour | None = None
+
+    def soiled(self, colour: Colour, share: float = 0.8) -> Colour:
+        """A colour of the ground as the prompt's own colour for it would have it, as bright."""
+        return colour if self.soil is None else _toward(colour, self.soil, share)
 
 
 _Look = tuple[str, str, str, str, str, str, str, str, str]
@@ -90,12 +97,25 @@ _SUNS = {
 }
 
 
+_STORM_SHARE = 0.7
+_HIGH = ("zenith", "middle", "cloud_shade")
+_LOW = ("horizon", "glow", "haze", "cloud_lit")
+_DEPTHS = {"black": 0.45, "gray": 0.9, "grey": 0.9, "white": 1.1}
+"""How much lighter or darker some named colours leave things."""
+
+
 def palette_of(reading: Reading, rng: np.random.Generator) -> Palette:
     """One coherent set of lights; the seed picks the look and where the sun stands."""
-    hour = "storm" if reading.weather == "storm" and reading.time == "day" else reading.time
+    stormy = reading.weather == "storm" and reading.time != "night"
+    hour = "storm" if stormy and reading.time == "day" else reading.time
     looks = _LOOKS[hour]
     lights = [light(name) for name in looks[int(rng.integers(len(looks)))]]
-    sun, gain, (low, high), cover = _SUNS[hour]
+    if stormy:
+        lights = [
+            mix(colour, light(dark), _STORM_SHARE)
+            for colour, dark in zip(lights, _LOOKS["storm"][0], strict=True)
+        ]
+    sun, gain, (low, high), cover = _SUNS["storm" if stormy else hour]
     palette = Palette(
         zenith=lights[0],
         middle=lights[1],
@@ -111,9 +131,47 @@ def palette_of(reading: Reading, rng: np.random.Generator) -> Palette:
         cover=cover + float(rng.uniform(-0.06, 0.06)),
         night={"night": 1.0, "dusk": 0.55}.get(hour, 0.0),
     )
-    if reading.words & {"star", "starry", "milky", "aurora"} and reading.weather == "clear":
+    starry = reading.words & {"star", "starry"} or reading.features & {"aurora", "milky way"}
+    if starry and reading.weather == "clear":
         palette = replace(palette, cover=0.1)
-    return _mooded(_weathered(palette, reading.weather), reading)
+    return _tinted(_mooded(_weathered(palette, reading.weather), reading), reading)
+
+
+def _tinted(palette: Palette, reading: Reading) -> Palette:
+    """The colours the prompt names for the sky, the water, the ground, or all of it."""
+    if "aurora" in reading.features and reading.time == "night":
+        green = light("#2fae8a")
+        low = {"middle": palette.middle, "horizon": palette.horizon, "haze": palette.haze}
+        glow = {name: _toward(colour, green, 0.3) for name, colour in low.items()}
+        palette = replace(palette, **glow)  # type: ignore[arg-type]
+    above = [tint.colour for tint in reading.tints if tint.of in {"sky", "whole"}]
+    above.sort(key=_warmth)
+    for place, name in enumerate(above[:2]):
+        share = 0.62 if len(above) > 1 or reading.tints[0].of == "sky" else 0.42
+        parts = (_LOW if place else _HIGH) if len(above) > 1 else _HIGH + _LOW
+        deep = np.float32(_DEPTHS.get(name, 1.0))
+        wanted = light(COLOURS[name])
+        turned = {part: _toward(getattr(palette, part), wanted, share) * deep for part in parts}
+        palette = replace(palette, **turned)
+    water = reading.tint_of("water")
+    if water is not None:
+        wanted, deep = light(COLOURS[water]), np.float32(_DEPTHS.get(water, 1.0))
+        near = _toward(palette.water, wanted, 0.75) * deep
+        palette = replace(palette, water=mix(near, wanted, 0.12 * (1 - palette.night)))
+    soil = reading.tint_of("ground")
+    return palette if soil is None else replace(palette, soil=light(COLOURS[soil]))
+
+
+def _warmth(name: str) -> float:
+    """Warm colours belong low in a sky, cool ones high."""
+    red, _, blue = (float(channel) for channel in light(COLOURS[name]))
+    return red - blue
+
+
+def _toward(colour: Colour, wanted: Colour, share: float) -> Colour:
+    """Another hue at about the same brightness; strong hues lose little of their strength."""
+    same = wanted * (grey(colour) / np.maximum(grey(wanted), np.float32(0.004)))
+    return mix(colour, np.minimum(same, max(float(colour.max()) * 1.6, 0.05)), share)
 
 
 def _weathered(palette: Palette, weather: str) -> Palette:

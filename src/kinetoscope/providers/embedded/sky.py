@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from kinetoscope.providers.embedded.aurora import aurora
 from kinetoscope.providers.embedded.noise import (
     Plane,
     Planes,
@@ -22,6 +23,8 @@ CLOUD_FRAMES = 12
 _TILE = 512
 _DRIFT_PER_S = 0.006
 _STARRY = {"star", "stars", "starry", "milky", "galaxy", "night", "sky"}
+_SEEN_THROUGH = {"clear": 1.0, "clouds": 0.4, "fog": 0.15}
+"""How much of the stars each weather lets through; the others let none."""
 _HIDDEN = 0.8
 """With more cloud than this the sun's disk is not seen."""
 
@@ -51,9 +54,11 @@ def sky_at(stage: Stage, rows: int) -> Callable[[int], Planes]:
         plain = np.full((3, rows, stage.width), stage.plain_sky, dtype=np.float32)
         return lambda _frame: plain.copy()
     clear = _clear_sky(stage, rows)
-    if stage.palette.cover <= 0.02:  # noqa: PLR2004 - too little cloud to see
-        return lambda _frame: clear.copy()
-    return _clouded(stage, clear)
+    if "aurora" not in stage.reading.features or not stage.palette.night:
+        return _clouded(stage, clear)
+    under = _clouded(stage, clear)
+    curtains = aurora(stage, rows)
+    return lambda frame: under(frame) + curtains(frame)
 
 
 def sun_distance(stage: Stage, rows: int, squash: float = 1.0) -> Plane:
@@ -71,11 +76,13 @@ def _clear_sky(stage: Stage, rows: int) -> Planes:
     low = np.exp(-np.maximum(height, 0) * 4) * away * np.float32(0.55)
     cool = mix(palette.middle, palette.zenith, 0.25)
     light += (spread(cool) - light) * low
-    if palette.night:
-        stars = scatter_stars(stage, rows) * np.float32(1 - 0.8 * max(palette.cover - 0.4, 0))
+    seen = _SEEN_THROUGH.get(stage.reading.weather, 0.0)
+    if palette.night and seen:
+        stars = scatter_stars(stage, rows)
+        band = "milky way" in stage.reading.features
         if stage.reading.words & _STARRY and palette.cover < _HIDDEN:
-            stars = stars * np.float32(1.8) + milky_way(stage, rows)
-        light += stars * smooth_step(0.02, 0.4, height)
+            stars = stars * np.float32(1.5) + milky_way(stage, rows) * np.float32(2.1 if band else 1)
+        light += stars * (smooth_step(0.02, 0.4, height) * np.float32(seen))
     if palette.sun_height > -0.1 and not _moonless(stage.reading):  # noqa: PLR2004 - the sun's glow outlives it
         _shine(stage, light)
     return light
@@ -83,7 +90,7 @@ def _clear_sky(stage: Stage, rows: int) -> Planes:
 
 def _moonless(reading: Reading) -> bool:
     """Nights that are about the stars have no moon to drown them, unless it is asked for."""
-    named = reading.words & {"star", "stars", "starry", "milky", "aurora"}
+    named = reading.words & {"star", "stars", "starry", "milky", "aurora", "northern", "firework"}
     return reading.time == "night" and bool(named) and "moon" not in reading.words
 
 

@@ -47,10 +47,12 @@ def _sky(stage: Stage) -> Callable[[int], Planes]:
     rng = stage.chance("nebula")
     tile = fractal_tile(rng, 512, 0.68, 2)
     second = fractal_tile(rng, 512, 0.6, 2)
-    stars = scatter_stars(stage, stage.height, 2.2)
+    stars = scatter_stars(stage, stage.height, 1.5) * np.float32(0.8)
     warm, cold, core = (light(name) for name in _NEBULAE[int(rng.integers(len(_NEBULAE)))])
-    if stage.reading.tint:
-        cold = light(COLOURS[stage.reading.tint])
+    tints = [light(COLOURS[tint.colour]) for tint in stage.reading.tints]
+    if tints:
+        cold, warm = tints[0], tints[1] if len(tints) > 1 else mix(tints[0], warm, 0.25)
+        core = mix(core, tints[-1], 0.5)
     across, down = np.broadcast_arrays(stage.across(), stage.down())
     turn = rng.uniform(-0.6, 0.6)
     cosine, sine = np.float32(np.cos(turn)), np.float32(np.sin(turn))

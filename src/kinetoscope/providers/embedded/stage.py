@@ -54,6 +54,20 @@ class Scene:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Framing:
+    """One way to frame a scene.
+
+    `side` (-1 or 1) and `aside` (in widths from the middle) are where the subject stands, `size`
+    how large it is; `horizon` runs from 0, the highest the scene allows, to 1, the lowest.
+    """
+
+    side: int
+    aside: float
+    size: float
+    horizon: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
     """One composition.
 
@@ -73,6 +87,7 @@ class Stage:
     sun_x: float
     moving: bool
     moment_at: Callable[[int], Moment]
+    framing: Framing = Framing(side=1, aside=0.18, size=1.0, horizon=0.5)
     plain_sky: float | None = None
 
     def chance(self, *labels: str) -> np.random.Generator:

@@ -19,11 +19,17 @@ def scatter_stars(stage: Stage, rows: int, share: float = 1.0) -> Planes:
     magnitude = rng.pareto(1.6, count).astype(np.float32)
     tint = _TINTS[rng.integers(0, 3, count)]
     light = np.zeros((3, height, width), dtype=np.float32)
-    power = np.minimum(magnitude, 14) * np.float32(0.075 * (height / 360) ** 1.2)
-    _splat(light, x, y, power[:, None] * tint)
+    power = np.minimum(magnitude, 14) * np.float32(0.066 * (height / 360) ** 1.2)
+    _splat(light, _settled(x), _settled(y), power[:, None] * tint)
     for place in np.argsort(magnitude)[-int(6 * share + 1) :]:
         _bloom(light, float(x[place]), float(y[place]), power[place] * tint[place])
     return light[:, :rows]
+
+
+def _settled(place: Plane) -> Plane:
+    """Nearer to the middle of its pixel: the star is smaller there, and none the less placed."""
+    middle = np.floor(place) + np.float32(0.5)
+    return np.asarray(middle + (place - middle) * np.float32(0.45), dtype=np.float32)
 
 
 def _splat(light: Planes, x: Plane, y: Plane, power: Plane) -> None:
@@ -41,7 +47,7 @@ def _splat(light: Planes, x: Plane, y: Plane, power: Plane) -> None:
 
 def _bloom(light: Planes, x: float, y: float, power: Plane) -> None:
     height, width = light.shape[1:]
-    reach = max(3, round(height / 130))
+    reach = max(3, round(height / 180))
     top, left = max(0, int(y) - reach), max(0, int(x) - reach)
     bottom, right = min(height, int(y) + reach + 1), min(width, int(x) + reach + 1)
     down = np.arange(top, bottom, dtype=np.float32)[:, None] + np.float32(0.5 - y)

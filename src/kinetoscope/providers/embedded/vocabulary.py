@@ -12,22 +12,29 @@ def _table(rows: dict[str, str]) -> Table:
 SCENES = _table(
     {
         "space": (
-            "space, nebula, galaxy, planet, cosmos, universe, astronaut, orbit, milky way, "
-            "spaceship, asteroid, 宇宙, espacio"
+            "space, nebula, galaxy, planet, cosmos, universe, astronaut, orbit, "
+            "spaceship, asteroid, saturn, 宇宙, espacio"
         ),
-        "underwater": "underwater, coral, reef, jellyfish, seabed, deep sea, diving, fish, kelp",
+        "underwater": (
+            "underwater, under water, under the water, beneath the water, under the sea, beneath "
+            "the sea, under the ocean, beneath the ocean, below the surface, beneath the surface, "
+            "under the surface, beneath the wave, below the wave, ocean floor, sea floor, seafloor, "
+            "deep sea, deep ocean, coral, coral reef, reef, jellyfish, seabed, diving, diver, "
+            "scuba, fish, school of fish, koi, koi pond, kelp, whale, shark, dolphin, sea turtle, "
+            "octopus, aquarium, 水中, 海底, submarino, unterwasser"
+        ),
         "city": (
             "city, skyline, street, skyscraper, downtown, tokyo, urban, building, metropolis, "
-            "cyberpunk, neon, alley, rooftop, ciudad, stadt, ville, 城市, 都市"
+            "cyberpunk, neon, alley, rooftop, fish market, ciudad, stadt, ville, 城市, 都市"
         ),
-        "village": "village, cottage, town, house, cabin, farm, dorf, pueblo",
+        "village": "village, cottage, town, house, cabin, hut, barn, farm, dorf, pueblo",
         "lake": "lake, fjord, lagoon, pond, loch, 湖",
         "sea": (
             "sea, ocean, beach, wave, coast, shore, harbor, harbour, bay, island, surf, tide, "
             "water, river, mar, meer, mer, oceano, océano, playa, plage, 海"
         ),
         "mountains": (
-            "mountain, peak, alp, summit, ridge, cliff, valley, canyon, himalaya, volcano, "
+            "mountain, peak, alp, summit, ridge, valley, canyon, himalaya, volcano, "
             "montaña, montagne, berg, berge, 山"
         ),
         "forest": "forest, wood, jungle, grove, pine, woodland, redwood, wald, bosque, forêt, 森",
@@ -38,6 +45,20 @@ SCENES = _table(
         ),
     }
 )
+
+HINTS = _table(
+    {
+        "sea": (
+            "lighthouse, cliff, boat, ship, sailboat, yacht, pier, dock, lagoon, seagull, palm, "
+            "tropical, sailing"
+        ),
+        "lake": "aurora, northern light, polar light, reflection",
+        "space": "milky way",
+        "city": "firework",
+        "forest": "autumn, autumnal, fall foliage, foliage, leaf, fox",
+    }
+)
+"""Words that suggest a scene where none is named."""
 
 TIMES = _table(
     {
@@ -53,7 +74,7 @@ TIMES = _table(
         ),
         "night": (
             "night, midnight, star, starry, moon, moonlight, moonlit, milky way, aurora, northern "
-            "light, noche, nacht, nuit, 夜"
+            "light, firework, noche, nacht, nuit, 夜"
         ),
         "day": "day, noon, midday, daylight, sunny, afternoon, blue sky, daytime",
     }
@@ -106,7 +127,7 @@ CAMERA = _table(
         ),
         "in": (
             "push in, push, zoom in, dolly in, dolly, zoom, closer, approach, fly through, "
-            "flythrough, flyover, drone, forward"
+            "flythrough, forward"
         ),
         "out": "zoom out, push out, pull out, pull back, dolly out, reveal, zooming out, backward",
         "up": "tilt up, crane up, rising, look up, ascend, tilt",
@@ -117,7 +138,11 @@ CAMERA = _table(
             "camera movement"
         ),
         "handheld": "handheld, hand held, shaky, documentary, vlog",
-        "aerial": "drone, aerial, bird eye, from above",
+        "aerial": (
+            "drone, aerial, bird eye, from above, flyover, flying over, fly over, flight over, "
+            "flying above, flying through, flying across, soaring over, fly through, flythrough, "
+            "flying, fpv"
+        ),
     }
 )
 
@@ -127,14 +152,17 @@ SUBJECTS = _table(
         "bird": "bird, seagull, gull, eagle, crow, swallow, goose, geese, pelican",
         "lighthouse": "lighthouse",
         "moon": "moon, moonlight, moonlit",
-        "tree": "tree, oak, palm",
+        "tree": "tree, oak, maple, birch",
+        "blossom": "blossom, sakura, cherry",
+        "palm": "palm",
         "balloon": "balloon",
         "person": (
             "person, man, woman, girl, boy, people, couple, traveler, traveller, hiker, wanderer, "
             "child, dancer, samurai, knight"
         ),
         "cat": "cat, kitten, kitty",
-        "dog": "dog, puppy, wolf, fox",
+        "fox": "fox",
+        "dog": "dog, puppy, wolf",
         "horse": "horse, deer, stag",
         "car": "car, truck, vehicle, taxi, convertible",
     }
@@ -146,6 +174,9 @@ SUBJECT_SCENES = {
     "lighthouse": "sea",
     "moon": "sea",
     "tree": "meadow",
+    "blossom": "meadow",
+    "palm": "sea",
+    "fox": "forest",
     "balloon": "mountains",
     "person": "meadow",
     "cat": "meadow",
@@ -153,6 +184,35 @@ SUBJECT_SCENES = {
     "horse": "meadow",
     "car": "desert",
 }
+
+FEATURES = _table(
+    {
+        "aurora": "aurora, northern light, polar light, aurora borealis, southern light",
+        "milky way": "milky way",
+        "fireworks": "firework",
+        "ring": "saturn, ringed planet, ring, ringed",
+    }
+)
+"""What may be added to a sky."""
+
+OWNERS = _table(
+    {
+        "sky": "sky, light, sunset, sunrise, sun, cloud, horizon, dawn, dusk, glow, mist, fog",
+        "water": "sea, ocean, water, wave, lake, river, lagoon, pond, bay",
+        "ground": (
+            "desert, sand, dune, forest, wood, field, hill, mountain, meadow, grass, leaf, "
+            "foliage, rock, canyon, valley, planet, landscape, beach, road, ground, earth, soil"
+        ),
+        "dressed": "dress, coat, jacket, shirt, cloak, kimono, raincoat, hoodie, suit, umbrella",
+        "thing": (
+            "flower, tulip, poppy, rose, petal, house, roof, window, wall, door, cottage, hair, "
+            "eye, fish, koi, moon, snow, hour, candle, lamp, aurora, curtain"
+        ),
+    }
+)
+"""Whose a colour is that stands just before these words."""
+
+AUTUMN = ("autumn", "autumnal", "foliage", "october", "herbst", "otoño", "automne", "秋")
 
 COLOURS = {
     "red": "#c8281e",
@@ -179,4 +239,12 @@ COLOURS = {
     "grey": "#84888e",
     "brown": "#7a5233",
     "lavender": "#a48bdc",
+    "rust": "#b4501e",
+    "amber": "#e8961e",
+    "copper": "#b8683a",
+    "scarlet": "#d02a1a",
+    "indigo": "#3a2f8a",
+    "aqua": "#3ec6c6",
+    "coral": "#f0765a",
+    "beige": "#d8c4a0",
 }

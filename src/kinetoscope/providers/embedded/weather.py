@@ -5,31 +5,47 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
+from kinetoscope.providers.embedded.fireworks import fireworks
 from kinetoscope.providers.embedded.layers import SHARPNESS, blank, cover_of, glow_of
 from kinetoscope.providers.embedded.noise import Plane, Planes, fractal_tile, look_up, smooth_step
 from kinetoscope.providers.embedded.stage import Moment, Painter, SlowPlate, Stage, lay
 from kinetoscope.providers.embedded.tone import light, mix, spread
 
 _FOG_FRAMES = 12
-_FLAKES = ((260, 0.0022, 0.075), (120, 0.0042, 0.14), (34, 0.0085, 0.26))
-"""For each depth: how many flakes, their radius and their fall a second, in picture heights."""
+_FLAKES = (
+    (520, 0.0013, 0.06, 200, 0.5),
+    (190, 0.0023, 0.12, 225, 0.55),
+    (26, 0.0068, 0.24, 120, 0.8),
+)
+"""For each depth: how many, radius and fall a second in heights, how white, how far out of focus."""
 _DROPS = ((420, 0.030, 0.9, 1.5), (150, 0.075, 1.6, 2.4))
 """For each depth: how many streaks, their length, width in 1/720 heights, heights a second."""
 
 
 def weather_of(stage: Stage) -> list[Painter]:
     """The painters to run over a finished scene, in order."""
+    return [*flashes_of(stage), *falling_of(stage)]
+
+
+def flashes_of(stage: Stage) -> list[Painter]:
+    """What lights up far away, behind whatever stands in the scene."""
     weather, words = stage.reading.weather, stage.reading.words
     painters: list[Painter] = []
-    if weather == "fog":
-        painters.append(_fog(stage, 0.75))
     if weather == "storm" and words & {"lightning", "thunder", "thunderstorm", "storm"}:
         painters.append(_lightning(stage))
-    if weather in {"rain", "storm"}:
-        painters.extend((_fog(stage, 0.16), _rain(stage)))
-    if weather == "snow":
-        painters.append(_snow(stage))
+    if "fireworks" in stage.reading.features:
+        painters.append(fireworks(stage))
     return painters
+
+
+def falling_of(stage: Stage) -> list[Painter]:
+    """What drifts and falls between the eye and the scene."""
+    weather = stage.reading.weather
+    if weather == "fog":
+        return [_fog(stage, 0.75)]
+    if weather in {"rain", "storm"}:
+        return [_fog(stage, 0.16), _rain(stage)]
+    return [_snow(stage)] if weather == "snow" else []
 
 
 def _fog(stage: Stage, thick: float) -> Painter:
@@ -107,22 +123,24 @@ def _rain(stage: Stage) -> Painter:
 
 
 def _snow(stage: Stage) -> Painter:
+    """Flakes at three depths: fine and many far off, few, large and out of focus near the eye."""
     rng = stage.chance("snow")
     tiles = []
-    for count, radius, fall in _FLAKES:
+    for count, radius, fall, ink, blur in _FLAKES:
         sheet = blank(stage.width, stage.height)
         draw = ImageDraw.Draw(sheet)
         unit = stage.height * SHARPNESS
-        edge = radius * unit * 2.5
+        edge = radius * unit * 3.5
         for _ in range(int(count * stage.aspect)):
             x = rng.uniform(edge, sheet.width - edge)
             y = rng.uniform(edge, sheet.height - edge)
-            size = max(1.1, radius * unit * rng.uniform(0.6, 1.3))
-            draw.ellipse((x - size, y - size, x + size, y + size), fill=int(rng.uniform(90, 235)))
-        soft = sheet.filter(ImageFilter.GaussianBlur(max(0.7, radius * unit * 0.45)))
+            size = max(0.9, radius * unit * rng.uniform(0.5, 1.35))
+            shade = int(ink * rng.uniform(0.45, 1.0))
+            draw.ellipse((x - size, y - size * 0.9, x + size, y + size * 0.9), fill=shade)
+        soft = sheet.filter(ImageFilter.GaussianBlur(max(0.8, radius * unit * blur)))
         tiles.append((_tiled(soft), fall, float(rng.uniform(0, 6))))
-    white = mix(stage.palette.cloud_lit, light("#ffffff"), 0.5) * np.float32(
-        0.95 - 0.5 * stage.palette.night
+    white = mix(stage.palette.cloud_lit, light("#ffffff"), 0.7) * np.float32(
+        1.0 - 0.55 * stage.palette.night
     )
     wind = float(rng.choice([-1, 1])) * 0.04
 
@@ -132,7 +150,7 @@ def _snow(stage: Stage) -> Painter:
             sway = wind * moment.time_s * fall * 8 + 0.012 * np.sin(moment.time_s * 0.9 + phase)
             down = moment.time_s * fall * stage.height
             veil += _offset(tile, float(sway - moment.pan * fall * 3) * stage.height, down)
-        np.minimum(veil, np.float32(0.95), out=veil)
+        np.minimum(veil, np.float32(0.85), out=veil)
         lay(planes, white, veil)
 
     return paint
@@ -170,8 +188,9 @@ def _bolt(stage: Stage, rng: np.random.Generator) -> tuple[Planes, Plane]:
     sheet = blank(stage.width, stage.height, "RGB")
     draw = ImageDraw.Draw(sheet)
     unit = stage.height * SHARPNESS
-    x = float(rng.uniform(0.15, 0.85)) * sheet.width
-    foot = (x + float(rng.uniform(-0.2, 0.2)) * unit, stage.horizon * unit)
+    framing = stage.framing
+    x = (0.5 - framing.side * float(rng.uniform(0.08, 0.38))) * sheet.width
+    foot = (x - framing.side * float(rng.uniform(0, 0.16)) * unit, stage.horizon * unit)
     trunk = _crooked(rng, (x, 0.04 * unit), foot)
     thick = max(1, round(unit * 0.0035))
     draw.line(trunk, fill=(226, 232, 255), width=thick, joint="curve")
