@@ -4,6 +4,7 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -45,13 +46,13 @@ WORKS = {
 
 def measure(folder: Path) -> list[Table]:
     """Render 5 s of several prompts and sizes; compare CPU seconds, not the clock."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for name, work in WORKS.items():
         render(replace(work, duration_s=1), folder, lambda _share: None)
         ours, floors, walls_s = [], [], []
         for _ in range(ROUNDS):
             started_s = time.perf_counter()
-            ours.append(cpu_s(lambda work=work: render(work, folder, lambda _share: None)))
+            ours.append(cpu_s(partial(render, work, folder, lambda _share: None)))
             walls_s.append(time.perf_counter() - started_s)
             floors.append(encoding_alone_s(work, folder / "floor.mp4"))
         ratio = median(mine / floor for mine, floor in zip(ours, floors, strict=True))

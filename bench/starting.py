@@ -30,7 +30,9 @@ IMAGE = {"model": "gpt-image-2", "inputs": {"prompt": "A quiet lake"}}
 
 def measure(folder: Path) -> list[Table]:
     """Measure an install, starts, and the time from createTask to the start of rendering."""
-    rows = [("`./dev run` in a fresh clone to the first 200", *_installs(folder / "clone"))]
+    rows: list[tuple[str, ...]] = [
+        ("`./dev run` in a fresh clone to the first 200", *_installs(folder / "clone"))
+    ]
     data = folder / "data"
     data.mkdir(mode=0o755)
     first_s = _start_s(data)

@@ -130,16 +130,17 @@ class Database:
             await self.pool.putconn(connection)
 
     async def _patiently(self, once: Callable[[Connection], Awaitable[Result]]) -> Result:
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.patience_s
+        deadline_s = None
         while True:
             try:
                 return await self._lent(once)
             except UNREACHABLE as error:
                 if not is_unreachable(error):
                     raise
-                if loop.time() >= deadline:
+                now_s = asyncio.get_running_loop().time()
+                if isinstance(error, PoolTimeout) or (deadline_s and now_s >= deadline_s):
                     raise DatabaseUnavailable from error
+                deadline_s = deadline_s or now_s + self.patience_s
                 await asyncio.sleep(RETRY_DELAY_S)
 
 

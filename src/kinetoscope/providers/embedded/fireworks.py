@@ -12,7 +12,7 @@ from kinetoscope.providers.embedded.tone import unfilm
 
 _INKS = ((255, 206, 120), (255, 96, 84), (120, 190, 255), (190, 130, 255), (140, 240, 170))
 _BURSTS = 5
-_SPARKS = 64
+_SPARKS = 84
 _LIFE_S = 2.4
 _TRAIL_S = 0.16
 _STILL_S = (0.55, 0.85, 1.2)
@@ -54,7 +54,7 @@ def _burst(stage: Stage, rng: np.random.Generator, number: int) -> _Burst:
     return _Burst(
         middle=(
             (place * 0.8 + float(rng.uniform(-0.05, 0.05))) * stage.aspect,
-            stage.horizon * float(rng.uniform(0.24, 0.5)),
+            stage.horizon * float(rng.uniform(0.2, 0.42)),
         ),
         reach=float(rng.uniform(0.13, 0.2)) * min(1.0, stage.aspect),
         ink=_INKS[(number + int(rng.integers(2))) % len(_INKS)],
@@ -77,7 +77,7 @@ def _show(stage: Stage, burst: _Burst, age_s: float, planes: Planes) -> None:
     sharp = np.asarray(sheet.filter(ImageFilter.GaussianBlur(unit / 700)), dtype=np.float32)
     bloom = sheet.reduce(4).filter(ImageFilter.GaussianBlur(unit / 150))
     wide = np.asarray(bloom.resize(sheet.size, Image.Resampling.BILINEAR), dtype=np.float32)
-    glow = (sharp * np.float32(1.7) + wide * np.float32(1.1)) * np.float32(bright / 255)
+    glow = (sharp * np.float32(3.2) + wide * np.float32(2.6)) * np.float32(bright / 255)
     colour = unfilm(np.array(burst.ink, dtype=np.float32) / np.float32(255))
     left = round((burst.middle[0] + stage.aspect / 2) * unit) - half
     top = round(burst.middle[1] * unit) - half

@@ -75,3 +75,26 @@ def put(planes: Planes, cutout: Cutout, offset_px: float) -> None:
     area = planes[:, :height]
     area *= 1 - slid(cutout.cover[:height], place, width)
     area += slid(cutout.light[:, :height], place, width)
+
+
+def stamp(planes: Planes, sprite: tuple[Plane, Planes], left: float, top: float) -> None:
+    """Lays a sprite over the planes at fractions of a pixel, cut off at the edges."""
+    cover, light = sprite
+    x, y = int(np.floor(left)), int(np.floor(top))
+    across, down = np.float32(left - x), np.float32(top - y)
+    height, width = cover.shape[0] - 1, cover.shape[1] - 1
+    y0, y1 = max(0, -y), min(height, planes.shape[1] - y)
+    x0, x1 = max(0, -x), min(width, planes.shape[2] - x)
+    if y0 >= y1 or x0 >= x1:
+        return
+    area = planes[:, y + y0 : y + y1, x + x0 : x + x1]
+    part = (slice(y0, y1), slice(x0, x1))
+    area *= 1 - _shifted(cover, across, down)[part]
+    area += _shifted(light, across, down)[:, part[0], part[1]]
+
+
+def _shifted(
+    plane: NDArray[np.float32], across: np.float32, down: np.float32
+) -> NDArray[np.float32]:
+    rows = plane[..., 1:, :] * (1 - down) + plane[..., :-1, :] * down
+    return np.asarray(rows[..., 1:] * (1 - across) + rows[..., :-1] * across, dtype=np.float32)

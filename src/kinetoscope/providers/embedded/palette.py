@@ -97,7 +97,7 @@ _SUNS = {
 }
 
 
-_STORM_SHARE = 0.7
+_STORM_SHARE = 0.86
 _HIGH = ("zenith", "middle", "cloud_shade")
 _LOW = ("horizon", "glow", "haze", "cloud_lit")
 _DEPTHS = {"black": 0.45, "gray": 0.9, "grey": 0.9, "white": 1.1}
@@ -133,7 +133,7 @@ def palette_of(reading: Reading, rng: np.random.Generator) -> Palette:
     )
     starry = reading.words & {"star", "starry"} or reading.features & {"aurora", "milky way"}
     if starry and reading.weather == "clear":
-        palette = replace(palette, cover=0.1)
+        palette = replace(palette, cover=-0.1 if reading.features else 0.1)
     return _tinted(_mooded(_weathered(palette, reading.weather), reading), reading)
 
 

@@ -24,7 +24,7 @@ def relit(stage: Stage, picture: Image.Image, light: Planes) -> None:
     above = stage.down() + np.float32(0.1)
     reach = np.exp(-(side * side * 0.9 + above * above * 1.1))
     tint = palette.glow / np.float32(max(float(palette.glow.max()), 0.1))
-    light *= 1 + spread(tint - np.float32(0.75)) * reach
-    light += spread(palette.glow) * (reach * np.float32(0.13 * (1 - 0.6 * palette.night)))
+    light *= 1 + spread(tint - np.float32(0.75)) * (reach * np.float32(0.8))
+    light += spread(palette.glow) * (reach * np.float32(0.1 * (1 - 0.6 * palette.night)))
     for painter in weather_of(stage):
         painter(stage.moment_at(0), light)

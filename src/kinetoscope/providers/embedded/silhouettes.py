@@ -1,10 +1,9 @@
 """Drawings of the few subjects the renderer knows, on a square sheet, feet on its lower edge."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFilter
+from PIL import ImageDraw
 
 Ink = tuple[int, int, int]
 Point = tuple[float, float]
@@ -87,21 +86,21 @@ def _bellied(top: Point, foot: Point, corner: Point, belly: float) -> list[Point
 
 
 def lighthouse(pen: Pen, ink: Ink) -> None:
-    """A striped tower on a rock."""
-    rock = curve([(0.05, 1.02), (0.2, 0.90), (0.36, 0.85), (0.6, 0.84), (0.76, 0.91), (0.97, 1.02)])
+    """A striped tower; its rock is the scene's."""
     for band in range(6):
-        y0, y1 = 0.26 + band * 0.1, 0.36 + band * 0.1
-        w0, w1 = 0.062 + (y0 - 0.26) * 0.075, 0.062 + (y1 - 0.26) * 0.075
+        y0, y1 = 0.23 + band * 0.13, 0.36 + band * 0.13
+        w0, w1 = 0.075 + (y0 - 0.23) * 0.085, 0.075 + (y1 - 0.23) * 0.085
         shade = ink if band % 2 == 0 else (240, 236, 226)
         pen.shape([(0.5 - w0, y0), (0.5 + w0, y0), (0.5 + w1, y1), (0.5 - w1, y1)], shade)
         pen.shape(
             [(0.5 + w0 * 0.3, y0), (0.5 + w0, y0), (0.5 + w1, y1), (0.5 + w1 * 0.3, y1)],
             tinted(shade, 0.72),
         )
-    pen.shape([(0.41, 0.245), (0.59, 0.245), (0.585, 0.265), (0.415, 0.265)], (48, 44, 46))
-    pen.shape([(0.455, 0.17), (0.545, 0.17), (0.545, 0.245), (0.455, 0.245)], (255, 232, 170))
-    pen.shape([(0.44, 0.17), (0.5, 0.105), (0.56, 0.17)], (56, 40, 40))
-    pen.shape(rock, (52, 46, 44))
+    pen.shape([(0.385, 0.2), (0.615, 0.2), (0.605, 0.232), (0.395, 0.232)], (48, 44, 46))
+    pen.shape([(0.445, 0.1), (0.555, 0.1), (0.555, 0.2), (0.445, 0.2)], (255, 232, 170))
+    pen.shape([(0.425, 0.1), (0.5, 0.02), (0.575, 0.1)], (56, 40, 40))
+    pen.shape([(0.62, 0.86), (0.86, 0.86), (0.86, 1.0), (0.62, 1.0)], (214, 206, 192))
+    pen.shape([(0.6, 0.87), (0.74, 0.77), (0.88, 0.87)], (96, 56, 46))
 
 
 def balloon(pen: Pen, ink: Ink) -> None:
@@ -273,26 +272,3 @@ def tree(pen: Pen, ink: Ink) -> None:
                 pen.oval(
                     spot, (size, size * 0.8), tinted(ink, shade * float(rng.uniform(0.8, 1.15)))
                 )
-
-
-DRAWINGS: dict[str, tuple[Callable[[Pen, Ink], None], Ink]] = {
-    "sailboat": (sailboat, (244, 238, 226)),
-    "lighthouse": (lighthouse, (190, 52, 44)),
-    "balloon": (balloon, (206, 74, 48)),
-    "person": (person, (70, 58, 66)),
-    "cat": (cat, (44, 38, 40)),
-    "dog": (dog, (84, 58, 40)),
-    "horse": (horse, (64, 44, 34)),
-    "car": (car, (176, 40, 36)),
-    "tree": (tree, (74, 104, 44)),
-}
-"""Each drawing, and the colour it has unless the prompt says otherwise."""
-
-
-def drawing(kind: str, ink: Ink | None, side: int) -> Image.Image:
-    """One subject on a clear sheet, edges smoothed."""
-    draw, usual = DRAWINGS[kind]
-    large = side * 3
-    sheet = Image.new("RGBA", (large, large), (0, 0, 0, 0))
-    draw(Pen(ImageDraw.Draw(sheet), large), ink or usual)
-    return sheet.reduce(3).filter(ImageFilter.GaussianBlur(0.35))

@@ -153,7 +153,7 @@ def _clouded(stage: Stage, clear: Planes) -> Callable[[int], Planes]:
         palette.glow
     ) * near_sun * np.float32(0.3)
 
-    veiled = np.float32(0.55 * min(1.0, palette.cover * 2.6))
+    veiled = np.float32(0.55 * min(1.0, max(palette.cover, 0) * 2.6))
 
     def paint(frame: int) -> Planes:
         drift = np.float32(frame / 24 * wind)

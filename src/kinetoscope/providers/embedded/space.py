@@ -6,6 +6,7 @@ import numpy as np
 
 from kinetoscope.providers.embedded.noise import Plane, Planes, fractal_tile, look_up, smooth_step
 from kinetoscope.providers.embedded.prompt import Reading
+from kinetoscope.providers.embedded.rings import ring_of
 from kinetoscope.providers.embedded.stage import Moment, Painter, Scene, SlowPlate, Stage
 from kinetoscope.providers.embedded.stars import scatter_stars
 from kinetoscope.providers.embedded.tone import light, mix, spread
@@ -40,7 +41,7 @@ def scene(stage: Stage) -> Scene:
 
 
 def _has_planet(reading: Reading) -> bool:
-    return bool(reading.words & {"planet", "orbit", "space", "astronaut", "mars", "spaceship"})
+    return bool(reading.words & {"saturn", "planet", "orbit", "space", "astronaut", "mars", "spaceship"})
 
 
 def _sky(stage: Stage) -> Callable[[int], Planes]:
@@ -88,9 +89,10 @@ def _planet(stage: Stage) -> Painter:
     if stage.reading.subjects == () and stage.reading.tint:
         colours[0] = light(COLOURS[stage.reading.tint])
     tile = fractal_tile(rng, 512, 0.72, 3)
-    radius = float(rng.uniform(0.2, 0.3)) * min(1.0, stage.aspect)
-    side = float(rng.choice([-1, 1]))
-    x = side * 0.26 * stage.aspect
+    framing = stage.framing
+    radius = float(rng.uniform(0.2, 0.26)) * min(1.0, stage.aspect) * framing.size
+    side = float(framing.side)
+    x = side * (framing.aside + 0.05) * stage.aspect
     y = float(rng.uniform(0.42, 0.6))
     rows, columns, ball = _ball(stage, (x, y), radius)
     right, up, front = ball
@@ -105,6 +107,8 @@ def _planet(stage: Stage) -> Painter:
     banded = rng.random() < 0.5  # noqa: PLR2004 - half of the planets are giants of gas
     air = mix(colours[1], light("#8ab8ff"), 0.6)
     halo = _halo(stage, (x, y), radius, -side)
+    ringed = "ring" in stage.reading.features
+    ring = ring_of(stage, (x, y), radius, (colours[1], side)) if ringed else None
 
     def paint(moment: Moment, planes: Planes) -> None:
         turn = np.float32(moment.time_s * 0.004)
@@ -118,8 +122,12 @@ def _planet(stage: Stage) -> Painter:
         body *= day * np.float32(1.35)
         body += spread(air) * (rim * np.float32(1.1))
         planes += spread(air) * halo
+        if ring is not None:
+            ring(planes, front=False)
         area = planes[:, rows, columns]
         area += (body - area) * edge
+        if ring is not None:
+            ring(planes, front=True)
 
     return paint
 

@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import ImageDraw
 
-from kinetoscope.providers.embedded.layers import SHARPNESS, blank, cover_of
+from kinetoscope.providers.embedded.drawings import DRAWINGS, drawing
+from kinetoscope.providers.embedded.headland import headland
+from kinetoscope.providers.embedded.layers import SHARPNESS, blank, cover_of, stamp
 from kinetoscope.providers.embedded.noise import Plane, Planes
 from kinetoscope.providers.embedded.prompt import Subject
 from kinetoscope.providers.embedded.ridges import Ridge, ridge_painter
-from kinetoscope.providers.embedded.silhouettes import DRAWINGS, Ink, drawing
+from kinetoscope.providers.embedded.silhouettes import Ink
 from kinetoscope.providers.embedded.stage import Moment, Painter, Stage
 from kinetoscope.providers.embedded.tone import light, mix, spread, unfilm
 from kinetoscope.providers.embedded.vocabulary import COLOURS
@@ -18,11 +19,12 @@ from kinetoscope.providers.embedded.vocabulary import COLOURS
 _AFLOAT = {"sailboat"}
 _IN_THE_AIR = {"balloon"}
 _WATERS = {"sea", "lake"}
-ASHORE = {"person", "cat", "dog", "horse", "tree", "car"}
+ASHORE = {"person", "cat", "dog", "fox", "horse", "tree", "blossom", "palm", "car"}
 """Those who cannot stand on water: beside it, they are given a shore."""
 _SIZES = {
-    "sailboat": 0.30, "lighthouse": 0.46, "balloon": 0.26, "person": 0.22, "cat": 0.26,
-    "dog": 0.26, "horse": 0.3, "car": 0.34, "tree": 0.52,
+    "sailboat": 0.30, "lighthouse": 0.34, "balloon": 0.26, "person": 0.22, "cat": 0.26,
+    "dog": 0.26, "horse": 0.3, "car": 0.34, "tree": 0.52, "blossom": 0.54, "palm": 0.6,
+    "fox": 0.19,
 }  # fmt: skip
 _FLOCK = 7
 
@@ -52,10 +54,24 @@ def subjects_of(stage: Stage) -> list[Painter]:
         if subject.kind == "bird":
             painters.append(_flock(stage, subject))
         elif subject.kind in DRAWINGS:
+            if subject.kind == "lighthouse" and stage.reading.scene in _WATERS:
+                painters.append(_rock(stage, subject, place))
             painters.append(_standing(stage, subject, place))
             if subject.kind == "lighthouse" and _dim(stage):
                 painters.append(_lamp(stage, subject, place))
     return painters
+
+
+def _rock(stage: Stage, subject: Subject, place: int) -> Painter:
+    """What the lighthouse stands on, moving with it."""
+    sprite = _sprite(stage, subject, stage.chance("subject", subject.kind), (place, 0, 1))
+    rock = headland(stage, sprite.x, stage.framing.size)
+
+    def paint(moment: Moment, planes: Planes) -> None:
+        left = (rock.left - moment.pan * 0.35 + stage.aspect / 2) * stage.height
+        stamp(planes, (rock.cover, rock.light), left, rock.top * stage.height)
+
+    return paint
 
 
 def _shore(stage: Stage) -> Painter:
@@ -102,7 +118,7 @@ def _standing(stage: Stage, subject: Subject, place: int) -> Painter:
             top = (sprite.foot + sway) * stage.height - sprite.cover.shape[0]
             if afloat:
                 _reflect(planes, sprite, left, top + sprite.cover.shape[0], moment.time_s)
-            _stamp(planes, (sprite.cover, sprite.light), left, top)
+            stamp(planes, (sprite.cover, sprite.light), left, top)
 
     return paint
 
@@ -117,7 +133,7 @@ def _lamp(stage: Stage, subject: Subject, place: int) -> Painter:
     sprite = _sprite(stage, subject, rng, (place, 0, 1))
     tall = sprite.cover.shape[0] / stage.height
     across = stage.across() - np.float32(sprite.x)
-    down = stage.down() - np.float32(sprite.foot - tall * 0.795)
+    down = stage.down() - np.float32(sprite.foot - tall * 0.85)
     distance = np.hypot(across, down)
     glow = np.exp(-distance * 42) * np.float32(1.8) + np.exp(-distance * 13) * np.float32(0.14)
     wide = np.abs(across) * np.float32(0.085) + np.float32(0.006)
@@ -137,18 +153,25 @@ def _sprite(
     stage: Stage, subject: Subject, rng: np.random.Generator, order: tuple[int, int, int]
 ) -> _Sprite:
     place, number, count = order
-    distance = 1.0 if number == 0 else float(rng.uniform(0.4, 0.8))
+    framing = stage.framing
+    distance = framing.size * (1.0 if number == 0 else float(rng.uniform(0.4, 0.8)))
     size = _SIZES[subject.kind] * distance * min(1.0, 0.45 + stage.aspect * 0.4)
-    side = -float(np.sign(stage.sun_x) or 1) * (1 if place % 2 == 0 else -1)
-    x = side * float(rng.uniform(0.12, 0.24)) * stage.aspect
+    side = framing.side * (1 if place % 2 == 0 else -1)
+    aside = max(framing.aside, 0.14) if place else framing.aside
+    x = side * (aside + float(rng.uniform(-0.03, 0.03))) * stage.aspect
     if count > 1:
         x = (number / (count - 1) - 0.5) * 0.75 * stage.aspect + float(rng.uniform(-0.05, 0.05))
     if subject.kind in _IN_THE_AIR:
         foot = stage.horizon * float(rng.uniform(0.5, 0.85))
+    elif subject.kind == "lighthouse" and stage.reading.scene in _WATERS:
+        foot = headland(stage, x, framing.size).summit + 0.01
     elif stage.reading.scene in _WATERS and subject.kind not in ASHORE:
-        foot = stage.horizon + (0.16 * distance**2 if subject.kind in _AFLOAT else 0.06)
+        foot = stage.horizon + 0.16 * distance**2
+    elif stage.reading.scene in _WATERS:
+        foot = 0.965
     else:
-        foot = 0.965 if stage.reading.scene in _WATERS else min(0.94, stage.horizon + 0.34)
+        foot = min(0.94, stage.horizon + 0.27 + 0.07 * min(distance, 1.2) ** 2)
+    size = min(size, foot - 0.03)
     shine, cover = _lit(stage, subject, max(8, round(size * stage.height)))
     moving = subject.kind in _AFLOAT | _IN_THE_AIR | {"car"}
     return _Sprite(
@@ -188,29 +211,6 @@ def _lit(stage: Stage, subject: Subject, side: int) -> tuple[Planes, Plane]:
     return np.pad(light, ((0, 0), (1, 1), (1, 1))) * cover, cover
 
 
-def _stamp(planes: Planes, sprite: tuple[Plane, Planes], left: float, top: float) -> None:
-    """Lays a sprite over the planes at fractions of a pixel, cut off at the edges."""
-    cover, light = sprite
-    x, y = int(np.floor(left)), int(np.floor(top))
-    across, down = np.float32(left - x), np.float32(top - y)
-    height, width = cover.shape[0] - 1, cover.shape[1] - 1
-    y0, y1 = max(0, -y), min(height, planes.shape[1] - y)
-    x0, x1 = max(0, -x), min(width, planes.shape[2] - x)
-    if y0 >= y1 or x0 >= x1:
-        return
-    area = planes[:, y + y0 : y + y1, x + x0 : x + x1]
-    part = (slice(y0, y1), slice(x0, x1))
-    area *= 1 - _shifted(cover, across, down)[part]
-    area += _shifted(light, across, down)[:, part[0], part[1]]
-
-
-def _shifted(
-    plane: NDArray[np.float32], across: np.float32, down: np.float32
-) -> NDArray[np.float32]:
-    rows = plane[..., 1:, :] * (1 - down) + plane[..., :-1, :] * down
-    return np.asarray(rows[..., 1:] * (1 - across) + rows[..., :-1] * across, dtype=np.float32)
-
-
 def _reflect(planes: Planes, sprite: _Sprite, left: float, foot: float, time_s: float) -> None:
     """What floats shows below itself, rippled and fading."""
     height = sprite.cover.shape[0]
@@ -225,7 +225,7 @@ def _reflect(planes: Planes, sprite: _Sprite, left: float, foot: float, time_s: 
     ).astype(np.intp)
     cover = np.take_along_axis(sprite.cover[::-1], index, axis=1) * fade
     light = np.stack([np.take_along_axis(channel[::-1], index, axis=1) for channel in sprite.light])
-    _stamp(planes, (cover, light * fade), left, foot - height * 0.035)
+    stamp(planes, (cover, light * fade), left, foot - height * 0.035)
 
 
 def _flock(stage: Stage, subject: Subject) -> Painter:
@@ -246,7 +246,7 @@ def _flock(stage: Stage, subject: Subject) -> Painter:
             lift = y[bird] + 0.006 * np.sin(moment.time_s * 0.8 + phase[bird])
             cover = _bird(max(6, round(size[bird] * 2.6 * stage.height)), flap)
             left = place * stage.height - cover.shape[1] / 2
-            _stamp(planes, (cover, spread(ink) * cover), left, lift * stage.height)
+            stamp(planes, (cover, spread(ink) * cover), left, lift * stage.height)
 
     return paint
 

@@ -12,19 +12,26 @@ from kinetoscope.providers.embedded.noise import (
     smooth_step,
 )
 from kinetoscope.providers.embedded.stage import Moment, Scene, SlowPlate, Stage, lay
+from kinetoscope.providers.embedded.swimmers import swimmers_of
 from kinetoscope.providers.embedded.tone import Colour, light, mix, spread
+from kinetoscope.providers.embedded.vocabulary import COLOURS
 
 _FRAMES = 6
 _FISH = 26
+_KOI = {"koi", "goldfish", "carp", "clownfish"}
+_KOI_INKS = ("#f2701e", "#f4ece0", "#d8321e")
 
 
 def scene(stage: Stage) -> Scene:
     """Rays sway, the school turns, the reef stands still."""
     plate = SlowPlate(_Depths(stage).at, stage.rhythm(_FRAMES))
     school = _School(stage)
+    large = swimmers_of(stage)
 
     def paint(moment: Moment, planes: Planes) -> None:
         plate.show(moment.frame, planes)
+        for painter in large:
+            painter(moment, planes)
         school.paint(moment, planes)
 
     return Scene(paint=paint, lens=True)
@@ -124,35 +131,40 @@ class _School:
     def __init__(self, stage: Stage) -> None:
         rng = stage.chance("school")
         self._stage = stage
-        self._x = rng.normal(0, 0.2, _FISH)
-        self._y = rng.normal(0.45, 0.085, _FISH)
-        self._size = rng.uniform(0.012, 0.034, _FISH)
+        words, framing = stage.reading.words, stage.framing
+        koi = bool(words & _KOI)
+        self._fish = 0 if words & {"jellyfish"} else 14 if koi else _FISH
+        wide, grown = (0.42, 1.9) if koi else (0.2, 0.8 + 0.2 * framing.size)
+        self._x = rng.normal(0, wide, _FISH) + framing.side * framing.aside * 0.9 * stage.aspect
+        self._y = rng.normal(0.4 + 0.16 * framing.horizon, 0.15 if koi else 0.085, _FISH)
+        self._size = rng.uniform(0.012, 0.034, _FISH) * grown
         self._phase = rng.uniform(0, 6.28, _FISH)
         self._way = int(rng.choice([-1, 1]))
-        self._ink = light("#0a2c44")
+        named = stage.reading.tint
+        inks = _KOI_INKS if koi else (COLOURS[named],) if named else ("#0a2c44",)
+        self._inks = [light(ink) for ink in inks]
         count = int(150 * stage.aspect)
         self._specks = rng.uniform(0, 1, (count, 2))
         self._pace = rng.uniform(0.2, 1.0, count)
 
     def paint(self, moment: Moment, planes: Planes) -> None:
         stage = self._stage
-        sheet = blank(stage.width, stage.height)
-        draw = ImageDraw.Draw(sheet)
-        unit = stage.height * SHARPNESS
-        for fish in range(_FISH):
-            time = moment.time_s * (0.9 + 6 * self._size[fish]) + self._phase[fish]
-            x = self._x[fish] + self._way * moment.time_s * 0.035 - self._way * 0.1
-            x = (x + stage.aspect / 2) * unit + np.sin(time) * 0.01 * unit
-            y = (self._y[fish] + 0.012 * np.sin(time * 0.7)) * unit
-            _fish(
-                draw,
-                (float(x), float(y)),
-                float(self._size[fish] * unit * self._way),
-                float(time * 7),
-            )
-        cover = cover_of(sheet) * np.float32(0.85)
-        lay(planes, self._ink, cover)
+        for number, ink in enumerate(self._inks if self._fish else ()):
+            sheet = blank(stage.width, stage.height)
+            draw = ImageDraw.Draw(sheet)
+            for fish in range(number, self._fish, len(self._inks)):
+                self._swim(draw, fish, moment.time_s)
+            lay(planes, ink, cover_of(sheet) * np.float32(0.85))
         self._drift(moment, planes)
+
+    def _swim(self, draw: ImageDraw.ImageDraw, fish: int, time_s: float) -> None:
+        unit = self._stage.height * SHARPNESS
+        time = time_s * (0.9 + 6 * min(self._size[fish], 0.034)) + self._phase[fish]
+        x = self._x[fish] + self._way * time_s * 0.035 - self._way * 0.1
+        x = (x + self._stage.aspect / 2) * unit + np.sin(time) * 0.01 * unit
+        y = (self._y[fish] + 0.012 * np.sin(time * 0.7)) * unit
+        long = float(self._size[fish] * unit * self._way)
+        _fish(draw, (float(x), float(y)), long, float(time * 7))
 
     def _drift(self, moment: Moment, planes: Planes) -> None:
         stage = self._stage

@@ -14,8 +14,8 @@ from kinetoscope.providers.embedded.tone import light, mix, spread
 _FOG_FRAMES = 12
 _FLAKES = (
     (520, 0.0013, 0.06, 200, 0.5),
-    (190, 0.0023, 0.12, 225, 0.55),
-    (26, 0.0068, 0.24, 120, 0.8),
+    (190, 0.0022, 0.12, 190, 0.6),
+    (26, 0.0066, 0.24, 100, 0.9),
 )
 """For each depth: how many, radius and fall a second in heights, how white, how far out of focus."""
 _DROPS = ((420, 0.030, 0.9, 1.5), (150, 0.075, 1.6, 2.4))
