@@ -123,7 +123,9 @@ def _trees(stage: Stage, near: float) -> Cutout:
     cover = cover_of(sheet)
     green = mix(palette.ground, light("#1d3527") * np.float32(1 - 0.75 * palette.night), 0.55)
     if palette.soil is not None:
-        leaf = palette.soil * np.float32((0.3 + 0.5 * float(rng.random())) * (1 - 0.8 * palette.night))
+        leaf = palette.soil * np.float32(
+            (0.3 + 0.5 * float(rng.random())) * (1 - 0.8 * palette.night)
+        )
         gold = light("#d89a2a") * np.float32(0.4 * (1 - 0.8 * palette.night))
         green = mix(green, mix(leaf, gold, 0.6 * float(rng.random())), 0.75)
     if stage.reading.weather == "snow":

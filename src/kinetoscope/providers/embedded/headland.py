@@ -37,15 +37,17 @@ def headland(stage: Stage, x: float, size: float) -> Headland:
     line = fractal_line(rng, 1024, 1.25)[: min(wide, 1024)]
     rough = np.interp(np.linspace(0, 1, wide), np.linspace(0, 1, line.size), line)
     crest = _crest(along[0] * land, rise, size, cliff=cliff)
-    crest = crest + rough * ((0.1 if cliff else 0.3) * rise) * np.minimum(crest / rise * 2, 1) * _off(along[0], size)
+    crest = crest + rough * ((0.1 if cliff else 0.3) * rise) * np.minimum(
+        crest / rise * 2, 1
+    ) * _off(along[0], size)
     down = (np.arange(tall, dtype=np.float32) / stage.height)[:, None]
-    depth = down - np.float32(rise + 0.03) + crest[None, :].astype(np.float32)
+    depth: Plane = down - np.float32(rise + 0.03) + crest[None, :].astype(np.float32)
     uneven = fractal_line(rng, 1024, 0.8)[np.arange(wide) * 2 % 1024]
     shore = np.float32(rise + 0.03) + uneven[None, :] * np.float32(0.0032 * size)
     foot = (down - shore).astype(np.float32)
     cover = np.clip(depth * stage.height + 0.5, 0, 1) * (1 - smooth(-0.004, 0.011, foot))
     cover *= smooth(-0.001, 0.006, crest[None, :].astype(np.float32))
-    shown = _rock(stage, rng, (along, down, depth, foot))
+    shown = _rock(stage, rng, (along, down, depth.astype(np.float32), foot))
     there = smooth(-0.001, 0.02, crest[None, :].astype(np.float32))
     wet = np.exp(-np.maximum(foot, 0) / 0.016) * (foot > 0) * there * np.float32(0.5)
     cover = np.maximum(cover, wet * smooth(0.06, 0.03, foot))
@@ -76,9 +78,11 @@ def _crest(
 
 
 def _rock(
-    stage: Stage, rng: np.random.Generator, place: tuple[Plane, Plane, Plane, Plane]
+    stage: Stage,
+    rng: np.random.Generator,
+    place: tuple[Plane, Plane, Plane, Plane],
 ) -> Planes:
-    """Faces lit from the sun's side, a little green on top, dark and wet below, foam at the foot."""
+    """Faces lit from the sun's side, green on top, dark and wet below, then foam."""
     along, down, depth, foot = place
     palette = stage.palette
     tile = -np.abs(fractal_tile(rng, 256, 0.75, 2))

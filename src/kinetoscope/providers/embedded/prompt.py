@@ -40,7 +40,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tint:
-    """A colour that belongs to no subject: of the "sky", the "water", the "ground", or the "whole"."""
+    """A colour of no subject: of the "sky", the "water", the "ground" or the "whole"."""
 
     colour: str
     of: str
@@ -112,9 +112,7 @@ def _owners(words: list[str]) -> dict[int, str]:
     return found
 
 
-def _tints(
-    words: list[str], owners: dict[int, str], taken: set[str | None]
-) -> tuple[Tint, ...]:
+def _tints(words: list[str], owners: dict[int, str], taken: set[str | None]) -> tuple[Tint, ...]:
     """Every colour named that belongs to no subject, and what autumn brings."""
     found: dict[str, Tint] = {}
     for place, word in enumerate(words):
@@ -218,5 +216,7 @@ def _subjects(
     instead = found.keys() & _INSTEAD_OF_TREE
     tree = found.pop("tree", None) if instead else None
     if tree is not None:
-        found |= {kind: replace(found[kind], many=tree.many or found[kind].many) for kind in instead}
+        found |= {
+            kind: replace(found[kind], many=tree.many or found[kind].many) for kind in instead
+        }
     return tuple(found.values())

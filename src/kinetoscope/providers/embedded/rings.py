@@ -15,7 +15,8 @@ _TILT, _LEAN = 0.24, 0.22
 class Ring(Protocol):
     """Lays one half of the ring over the planes."""
 
-    def __call__(self, planes: Planes, *, front: bool) -> None: ...
+    def __call__(self, planes: Planes, *, front: bool) -> None:
+        """The half before the globe, or the one behind it."""
 
 
 def ring_of(
@@ -37,7 +38,7 @@ def ring_of(
     cover *= np.clip(0.62 + 0.2 * band, 0.2, 0.92)
     cover *= 1 - 0.85 * np.exp(-(((place - 0.68) / 0.025) ** 2))
     shadow = np.exp(-((beside * _TILT / 0.9) ** 2)) * smooth_step(0.3, 0.9, along * side)
-    dim = (1 - 0.8 * shadow * (beside < 0)).astype(np.float32)
+    dim = (1 - 0.8 * shadow * smooth_step(0.05, -0.3, beside)).astype(np.float32)
     tint = mix(colour, light("#f0dcb8"), 0.5) * np.float32(0.8)
     halves = {
         False: (cover * (beside < 0)).astype(np.float32),

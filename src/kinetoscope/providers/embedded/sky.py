@@ -81,7 +81,9 @@ def _clear_sky(stage: Stage, rows: int) -> Planes:
         stars = scatter_stars(stage, rows)
         band = "milky way" in stage.reading.features
         if stage.reading.words & _STARRY and palette.cover < _HIDDEN:
-            stars = stars * np.float32(1.5) + milky_way(stage, rows) * np.float32(2.1 if band else 1)
+            stars = stars * np.float32(1.5) + milky_way(stage, rows) * np.float32(
+                2.1 if band else 1
+            )
         light += stars * (smooth_step(0.02, 0.4, height) * np.float32(seen))
     if palette.sun_height > -0.1 and not _moonless(stage.reading):  # noqa: PLR2004 - the sun's glow outlives it
         _shine(stage, light)

@@ -41,7 +41,9 @@ def scene(stage: Stage) -> Scene:
 
 
 def _has_planet(reading: Reading) -> bool:
-    return bool(reading.words & {"saturn", "planet", "orbit", "space", "astronaut", "mars", "spaceship"})
+    return bool(
+        reading.words & {"saturn", "planet", "orbit", "space", "astronaut", "mars", "spaceship"}
+    )
 
 
 def _sky(stage: Stage) -> Callable[[int], Planes]:

@@ -10,8 +10,12 @@ from kinetoscope.providers.embedded.stage import Moment, Painter, Stage, lay
 from kinetoscope.providers.embedded.tone import light, mix, spread, unfilm
 
 _JELLIES = 6
-_WHALES = {"whale": 0.62, "shark": 0.42, "dolphin": 0.36}
-_GREYS: dict[str, Ink] = {"whale": (52, 78, 104), "shark": (88, 106, 122), "dolphin": (92, 118, 142)}
+_WHALES = {"whale": 0.78, "shark": 0.42, "dolphin": 0.36}
+_GREYS: dict[str, Ink] = {
+    "whale": (52, 78, 104),
+    "shark": (88, 106, 122),
+    "dolphin": (92, 118, 142),
+}
 
 
 def swimmers_of(stage: Stage) -> list[Painter]:

@@ -18,6 +18,7 @@ from kinetoscope.providers.embedded.vocabulary import COLOURS
 
 _FRAMES = 6
 _FISH = 26
+_DARK = {"deep", "abyss", "night", "dark"}
 _KOI = {"koi", "goldfish", "carp", "clownfish"}
 _KOI_INKS = ("#f2701e", "#f4ece0", "#d8321e")
 
@@ -48,6 +49,11 @@ class _Depths:
         down = stage.down()
         surface = light(("#7fe0e0", "#8ad8f0", "#9ae8d0")[int(rng.integers(3))])
         middle, floor = light("#1478a0"), light("#06213e")
+        if stage.reading.words & _DARK:
+            surface, middle, floor = (
+                shade * np.float32(share)
+                for shade, share in ((surface, 0.3), (middle, 0.42), (floor, 0.5))
+            )
         high = np.exp(-down * 3.4)
         low = smooth_step(0.2, 1.1, down)
         water = spread(middle) + spread(floor - middle) * low

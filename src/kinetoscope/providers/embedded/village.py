@@ -90,7 +90,9 @@ def _built(
     place = rng.uniform(0, 0.1) * unit
     while place < end:
         size = unit * rng.uniform(0.075, 0.11) * (0.45 + 1.15 * near)
-        if not lone and rng.random() < (0.5 if near < 1 else 1):  # firs half and half, none in front
+        if not lone and rng.random() < (
+            0.5 if near < 1 else 1
+        ):  # firs half and half, none in front
             _house(pens, rng, (place, slope(place)), size)
             place += size * rng.uniform(1.7, 2.6 + 1.6 * near)
         else:

@@ -18,7 +18,7 @@ SCENES = _table(
         "underwater": (
             "underwater, under water, under the water, beneath the water, under the sea, beneath "
             "the sea, under the ocean, beneath the ocean, below the surface, beneath the surface, "
-            "under the surface, beneath the wave, below the wave, ocean floor, sea floor, seafloor, "
+            "under the surface, beneath the wave, below the wave, ocean floor, seafloor, "
             "deep sea, deep ocean, coral, coral reef, reef, jellyfish, seabed, diving, diver, "
             "scuba, fish, school of fish, koi, koi pond, kelp, whale, shark, dolphin, sea turtle, "
             "octopus, aquarium, 水中, 海底, submarino, unterwasser"

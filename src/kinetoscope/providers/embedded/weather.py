@@ -17,7 +17,7 @@ _FLAKES = (
     (190, 0.0022, 0.12, 190, 0.6),
     (26, 0.0066, 0.24, 100, 0.9),
 )
-"""For each depth: how many, radius and fall a second in heights, how white, how far out of focus."""
+"""For each depth: how many, radius and fall a second in heights, how white, how blurred."""
 _DROPS = ((420, 0.030, 0.9, 1.5), (150, 0.075, 1.6, 2.4))
 """For each depth: how many streaks, their length, width in 1/720 heights, heights a second."""
 
