@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
 import pytest
-from tests.story.deployment import Deployment, deployment
+from tests.story.deployment import Deployment, deployment, wait_until
 
 from kinetoscope.accounts import accounts, keys
 from kinetoscope.cli.session import run_in
@@ -45,8 +45,9 @@ for line in sys.stdin:
 
 @pytest.fixture(scope="module")
 def deployed():
-    # No worker gets a chance to end tasks: their provider's deadline is far and the renderer busy.
+    # The worker is held still, so that no task ends and makes room for another.
     with deployment(KINETOSCOPE_API_PROCESSES="2") as running:
+        wait_until(lambda: running.part("worker") is not None, 30, "the worker runs")
         worker = running.part("worker")
         assert worker is not None
         worker.suspend()  # serve sees no end of it, so it starts no other

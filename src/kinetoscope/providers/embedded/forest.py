@@ -17,6 +17,7 @@ from kinetoscope.providers.embedded.noise import (
 from kinetoscope.providers.embedded.sky import sky_at, sun_distance
 from kinetoscope.providers.embedded.stage import Moment, Scene, SlowPlate, Stage, lay
 from kinetoscope.providers.embedded.tone import Colour, light, mix, spread
+from kinetoscope.providers.embedded.vocabulary import AUTUMN
 
 _ROWS = 6
 _FRAMES = 12
@@ -127,6 +128,7 @@ def _trees(stage: Stage, near: float) -> Cutout:
             (0.3 + 0.5 * float(rng.random())) * (1 - 0.8 * palette.night)
         )
         gold = light("#d89a2a") * np.float32(0.4 * (1 - 0.8 * palette.night))
+        gold = gold if stage.reading.words & set(AUTUMN) else leaf * np.float32(0.6)
         green = mix(green, mix(leaf, gold, 0.6 * float(rng.random())), 0.75)
     if stage.reading.weather == "snow":
         green = mix(green, palette.cloud_shade, 0.4)

@@ -33,28 +33,29 @@ def headland(stage: Stage, x: float, size: float) -> Headland:
     land = float(np.sign(x) or 1)  # a cliff comes in from the nearer side of the picture
     span = (1.2 if cliff else 0.72) * size
     wide, tall = round(span * 2 * stage.height), round((rise + 0.09) * stage.height)
-    along = (np.arange(wide, dtype=np.float32) / stage.height - np.float32(span))[None, :]
+    columns = np.arange(wide, dtype=np.float32)[None, :]
+    along = np.asarray(columns / stage.height - span, dtype=np.float32)
     line = fractal_line(rng, 1024, 1.25)[: min(wide, 1024)]
     rough = np.interp(np.linspace(0, 1, wide), np.linspace(0, 1, line.size), line)
     crest = _crest(along[0] * land, rise, size, cliff=cliff)
     crest = crest + rough * ((0.1 if cliff else 0.3) * rise) * np.minimum(
         crest / rise * 2, 1
     ) * _off(along[0], size)
-    down = (np.arange(tall, dtype=np.float32) / stage.height)[:, None]
-    depth: Plane = down - np.float32(rise + 0.03) + crest[None, :].astype(np.float32)
+    down = np.asarray(np.arange(tall)[:, None] / stage.height, dtype=np.float32)
+    depth = np.asarray(down - (rise + 0.03) + crest[None, :], dtype=np.float32)
     uneven = fractal_line(rng, 1024, 0.8)[np.arange(wide) * 2 % 1024]
     shore = np.float32(rise + 0.03) + uneven[None, :] * np.float32(0.0032 * size)
-    foot = (down - shore).astype(np.float32)
+    foot = np.asarray(down - shore, dtype=np.float32)
     cover = np.clip(depth * stage.height + 0.5, 0, 1) * (1 - smooth(-0.004, 0.011, foot))
     cover *= smooth(-0.001, 0.006, crest[None, :].astype(np.float32))
-    shown = _rock(stage, rng, (along, down, depth.astype(np.float32), foot))
+    shown = _rock(stage, rng, (along, down, depth, foot))
     there = smooth(-0.001, 0.02, crest[None, :].astype(np.float32))
     wet = np.exp(-np.maximum(foot, 0) / 0.016) * (foot > 0) * there * np.float32(0.5)
     cover = np.maximum(cover, wet * smooth(0.06, 0.03, foot))
-    cover = np.pad(cover.astype(np.float32), 1)
+    hides: Plane = np.pad(cover.astype(np.float32), 1)
     return Headland(
-        cover=cover,
-        light=np.pad(shown, ((0, 0), (1, 1), (1, 1))) * cover,
+        cover=hides,
+        light=np.asarray(np.pad(shown, ((0, 0), (1, 1), (1, 1))) * hides, dtype=np.float32),
         left=x - span,
         top=water - rise - 0.03,
         summit=water - rise,

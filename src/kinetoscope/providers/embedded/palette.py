@@ -152,7 +152,7 @@ def _tinted(palette: Palette, reading: Reading) -> Palette:
         deep = np.float32(_DEPTHS.get(name, 1.0))
         wanted = light(COLOURS[name])
         turned = {part: _toward(getattr(palette, part), wanted, share) * deep for part in parts}
-        palette = replace(palette, **turned)
+        palette = replace(palette, **turned)  # type: ignore[arg-type]
     water = reading.tint_of("water")
     if water is not None:
         wanted, deep = light(COLOURS[water]), np.float32(_DEPTHS.get(water, 1.0))

@@ -23,7 +23,7 @@ ABSTRACT = "abstract"
 
 _WORD = re.compile(r"[^\W\d_]+")
 _COLOUR_REACH_WORDS = 3
-_KEPT = {"mars", "always", "christmas"}
+_KEPT = {"cosmos", "mars", "always", "christmas"}
 _JOINS = {"and", "or", "with", "on", "in", "over", "of"}
 _FLYING = {"bird", "balloon"}
 _INSTEAD_OF_TREE = {"palm", "blossom"}
@@ -78,13 +78,15 @@ class Reading:
 def read(prompt: str) -> Reading:
     """Whole words only, in any case; the most often named scene wins, then the first named."""
     spoken = frozenset(_WORD.findall(prompt.lower()))
-    words = [_singular(word) for word in _WORD.findall(prompt.lower())]
-    text = f" {' '.join(words)} "
+    text = heard(prompt)
+    words = text.split()
     owners = _owners(words)
     subjects = _subjects(words, spoken, owners)
     weather = _first(text, WEATHERS) or "clear"
     scene = _most(text, SCENES) or _most(text, HINTS) or _scene_of(subjects, text)
     style = _first(text, STYLES) or "natural"
+    if scene == "meadow" and not subjects and any(word in AUTUMN for word in words):
+        subjects = (Subject(kind="tree", colour="rust", many=True),)
     return Reading(
         scene=scene,
         time=_time(text, scene, style, weather),
@@ -97,6 +99,11 @@ def read(prompt: str) -> Reading:
         features=frozenset(name for name, phrases in FEATURES if _hits(text, phrases)),
         words=spoken | frozenset(words),
     )
+
+
+def heard(prompt: str) -> str:
+    """The prompt's words alone, in the singular, a space around each."""
+    return f" {' '.join(_singular(word) for word in _WORD.findall(prompt.lower()))} "
 
 
 def _owners(words: list[str]) -> dict[int, str]:

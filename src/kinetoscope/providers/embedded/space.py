@@ -9,7 +9,7 @@ from kinetoscope.providers.embedded.prompt import Reading
 from kinetoscope.providers.embedded.rings import ring_of
 from kinetoscope.providers.embedded.stage import Moment, Painter, Scene, SlowPlate, Stage
 from kinetoscope.providers.embedded.stars import scatter_stars
-from kinetoscope.providers.embedded.tone import light, mix, spread
+from kinetoscope.providers.embedded.tone import Colour, light, mix, spread
 from kinetoscope.providers.embedded.vocabulary import COLOURS
 
 _FRAMES = 12
@@ -30,7 +30,9 @@ _PLANETS = (
 def scene(stage: Stage) -> Scene:
     """Everything drifts, slowly; the planet turns."""
     plate = SlowPlate(_sky(stage), stage.rhythm(_FRAMES))
-    globe = _planet(stage) if _has_planet(stage.reading) else None
+    globe = None
+    if _has_planet(stage.reading):
+        globe = _ringed(stage) if "ring" in stage.reading.features else _planet(stage)
 
     def paint(moment: Moment, planes: Planes) -> None:
         plate.show(moment.frame, planes)
@@ -87,15 +89,10 @@ def _sky(stage: Stage) -> Callable[[int], Planes]:
 
 def _planet(stage: Stage) -> Painter:
     rng = stage.chance("planet")
-    colours = [light(name) for name in _PLANETS[int(rng.integers(len(_PLANETS)))]]
-    if stage.reading.subjects == () and stage.reading.tint:
-        colours[0] = light(COLOURS[stage.reading.tint])
+    colours = _colours(stage)
     tile = fractal_tile(rng, 512, 0.72, 3)
-    framing = stage.framing
-    radius = float(rng.uniform(0.2, 0.26)) * min(1.0, stage.aspect) * framing.size
-    side = float(framing.side)
-    x = side * (framing.aside + 0.05) * stage.aspect
-    y = float(rng.uniform(0.42, 0.6))
+    x, y, radius = _place(stage)
+    side = stage.framing.side
     rows, columns, ball = _ball(stage, (x, y), radius)
     right, up, front = ball
     lamp = np.array([-side * 0.72, 0.42, 0.32])
@@ -109,8 +106,6 @@ def _planet(stage: Stage) -> Painter:
     banded = rng.random() < 0.5  # noqa: PLR2004 - half of the planets are giants of gas
     air = mix(colours[1], light("#8ab8ff"), 0.6)
     halo = _halo(stage, (x, y), radius, -side)
-    ringed = "ring" in stage.reading.features
-    ring = ring_of(stage, (x, y), radius, (colours[1], side)) if ringed else None
 
     def paint(moment: Moment, planes: Planes) -> None:
         turn = np.float32(moment.time_s * 0.004)
@@ -124,12 +119,38 @@ def _planet(stage: Stage) -> Painter:
         body *= day * np.float32(1.35)
         body += spread(air) * (rim * np.float32(1.1))
         planes += spread(air) * halo
-        if ring is not None:
-            ring(planes, front=False)
         area = planes[:, rows, columns]
         area += (body - area) * edge
-        if ring is not None:
-            ring(planes, front=True)
+
+    return paint
+
+
+def _place(stage: Stage) -> tuple[float, float, float]:
+    """Where the planet is, and its radius."""
+    rng, framing = stage.chance("planet's place"), stage.framing
+    radius = float(rng.uniform(0.2, 0.26)) * min(1.0, stage.aspect) * framing.size
+    x = framing.side * (framing.aside + 0.05) * stage.aspect
+    return x, float(rng.uniform(0.42, 0.58)), radius
+
+
+def _colours(stage: Stage) -> list[Colour]:
+    rng = stage.chance("planet's colours")
+    colours = [light(name) for name in _PLANETS[int(rng.integers(len(_PLANETS)))]]
+    if stage.reading.subjects == () and stage.reading.tint:
+        colours[0] = light(COLOURS[stage.reading.tint])
+    return colours
+
+
+def _ringed(stage: Stage) -> Painter:
+    """The globe between the two halves of its ring."""
+    globe = _planet(stage)
+    x, y, radius = _place(stage)
+    ring = ring_of(stage, (x, y), radius, (_colours(stage)[1], float(stage.framing.side)))
+
+    def paint(moment: Moment, planes: Planes) -> None:
+        ring(planes, front=False)
+        globe(moment, planes)
+        ring(planes, front=True)
 
     return paint
 

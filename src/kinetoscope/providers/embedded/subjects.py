@@ -27,6 +27,8 @@ _SIZES = {
     "fox": 0.19,
 }  # fmt: skip
 _FLOCK = 7
+_BEACH = {"beach", "beaches", "sand", "shore", "playa", "plage"}
+_LAMP = {"day": 0.8, "golden": 0.5, "sunrise": 0.45, "sunset": 0.26, "dusk": 0.16, "night": 0.09}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +48,8 @@ def subjects_of(stage: Stage) -> list[Painter]:
     painters: list[Painter] = []
     if stage.reading.scene in {"space", "underwater", "abstract"}:
         return painters
-    if stage.reading.scene in _WATERS and any(
-        subject.kind in ASHORE for subject in stage.reading.subjects
-    ):
+    ashore = any(subject.kind in ASHORE for subject in stage.reading.subjects)
+    if stage.reading.scene in _WATERS and (ashore or stage.reading.words & _BEACH):
         painters.append(_shore(stage))
     for place, subject in enumerate(stage.reading.subjects):
         if subject.kind == "bird":
@@ -75,7 +76,11 @@ def _rock(stage: Stage, subject: Subject, place: int) -> Painter:
 
 
 def _shore(stage: Stage) -> Painter:
-    ground = mix(stage.palette.ground, stage.palette.haze, 0.06)
+    palette = stage.palette
+    ground = mix(palette.ground, palette.haze, 0.06)
+    if stage.reading.words & _BEACH:
+        sand = light("#d8b88a") * np.float32(_LAMP[stage.reading.time])
+        ground = mix(mix(ground, sand, 0.75), palette.haze, 0.08)
     ridge = Ridge(
         base=0.94,
         rise=0.014,
@@ -194,21 +199,13 @@ def _lit(stage: Stage, subject: Subject, side: int) -> tuple[Planes, Plane]:
     cover = np.pad(np.ascontiguousarray(sheet[..., 3]), 1)
     colour = unfilm(np.ascontiguousarray(sheet[..., :3].transpose(2, 0, 1)))
     palette = stage.palette
-    strength = {
-        "day": 0.8,
-        "golden": 0.5,
-        "sunrise": 0.45,
-        "sunset": 0.26,
-        "dusk": 0.16,
-        "night": 0.09,
-    }
     lamp = mix(np.ones(3, dtype=np.float32), palette.glow, 0.45) * np.float32(
-        strength[stage.reading.time]
+        _LAMP[stage.reading.time]
     )
     if stage.reading.weather in {"storm", "rain"}:
         lamp = lamp * np.float32(0.55)
-    light = colour * spread(lamp) + spread(palette.haze) * np.float32(0.05)
-    return np.pad(light, ((0, 0), (1, 1), (1, 1))) * cover, cover
+    shine = colour * spread(lamp) + spread(palette.haze) * np.float32(0.05)
+    return np.pad(shine, ((0, 0), (1, 1), (1, 1))) * cover, cover
 
 
 def _reflect(planes: Planes, sprite: _Sprite, left: float, foot: float, time_s: float) -> None:
@@ -238,6 +235,9 @@ def _flock(stage: Stage, subject: Subject) -> Painter:
     phase, beat = rng.uniform(0, 6.28, count), rng.uniform(6.5, 9.5, count)
     course = float(rng.choice([-1, 1])) * 0.03
     ink = stage.palette.ground * np.float32(0.8)
+    if subject.colour:
+        lamp = np.float32(_LAMP[stage.reading.time])
+        ink = mix(ink, light(COLOURS[subject.colour]) * lamp, 0.8)
 
     def paint(moment: Moment, planes: Planes) -> None:
         for bird in range(count):

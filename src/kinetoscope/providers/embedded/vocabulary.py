@@ -109,7 +109,7 @@ STYLES = _table(
     {
         "noir": "noir, black and white, monochrome, grayscale, greyscale, silent film",
         "watercolor": "watercolor, watercolour, painting, painted, impressionist, pastel",
-        "pixel": "pixel, 8bit, retro game, 16bit",
+        "pixel": "pixel, retro game, pixel art, bit art, arcade game",
         "neon": "neon, cyberpunk, synthwave, vaporwave, blade runner",
         "vintage": "vintage, sepia, old film, retro, film grain, polaroid",
     }
@@ -118,8 +118,7 @@ STYLES = _table(
 CAMERA = _table(
     {
         "left": (
-            "pan left, pans left, panning left, move left, track left, truck left, slide left, "
-            "pan to the left"
+            "pan left, panning left, move left, track left, truck left, slide left, pan to the left"
         ),
         "right": (
             "pan right, panning right, move right, track right, truck right, pan, slide right, "

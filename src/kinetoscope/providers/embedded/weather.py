@@ -198,7 +198,7 @@ def _bolt(stage: Stage, rng: np.random.Generator) -> tuple[Planes, Plane]:
         start = trunk[int(rng.integers(8, len(trunk) * 3 // 4))]
         reach = unit * rng.uniform(0.08, 0.22)
         end = (
-            start[0] + reach * float(rng.choice([-1, 1])),
+            start[0] - reach * framing.side * float(rng.choice([-1, 1], p=[0.2, 0.8])),
             start[1] + reach * rng.uniform(0.5, 1.2),
         )
         draw.line(_crooked(rng, start, end), fill=(150, 165, 220), width=max(1, thick // 2))
