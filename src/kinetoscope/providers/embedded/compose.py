@@ -37,7 +37,7 @@ _SCENES: dict[str, Callable[[Stage], Scene]] = {
     "village": village.scene,
 }
 _HORIZONS = {
-    "sea": (0.44, 0.66),
+    "sea": (0.48, 0.66),
     "lake": (0.52, 0.68),
     "mountains": (0.64, 0.76),
     "city": (0.68, 0.78),
