@@ -5,6 +5,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from PIL.PngImagePlugin import PngInfo
 
 from kinetoscope.kernel.order import MediaKind, Role, Size
 from kinetoscope.providers.embedded.camera import Move, cut, move_of, needs_lens
@@ -15,7 +16,7 @@ from kinetoscope.providers.embedded.ends import ends_of
 from kinetoscope.providers.embedded.finish import finisher
 from kinetoscope.providers.embedded.grade import grade_of, grader
 from kinetoscope.providers.embedded.living import air_of, living_frames
-from kinetoscope.providers.embedded.mark import mark_for, mark_frame
+from kinetoscope.providers.embedded.mark import COMMENT, mark_for, mark_frame
 from kinetoscope.providers.embedded.pictures import clip_frames, picked, planes_of, shown_by
 from kinetoscope.providers.embedded.prompt import read
 from kinetoscope.providers.embedded.sounding import sound_of
@@ -112,7 +113,10 @@ def make_clip(work: Work, folder: Path, progress: Progress) -> Rendered:
     write_clip(path, work.size, _watched(work, progress, last), sound)
     last_path = folder / "last_frame.png" if work.last_frame else None
     if last_path is not None:
-        shown_by(last[0]).save(last_path)
+        text = PngInfo()
+        text.add_text("Comment", COMMENT)
+        # Level 2: a third of the time of the default for a quarter more bytes.
+        shown_by(last[0]).save(last_path, "PNG", pnginfo=text, compress_level=2)
     return Rendered(
         path=path,
         media_type=_MEDIA_TYPES[work.file_format],
