@@ -16,9 +16,9 @@ import psycopg
 from bench.servers import free_port, python, running, wait_for
 from bench.tables import Table
 from kinetoscope.cli.first_start import ensure_local
-from kinetoscope.cli.session import run_in
 from kinetoscope.postgres.embedded import open_server
 from kinetoscope.settings import load_settings
+from kinetoscope.wiring import run_in
 
 ROOT = Path(__file__).parent.parent
 

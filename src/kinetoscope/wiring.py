@@ -3,11 +3,11 @@
 import fcntl
 import secrets
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 from kinetoscope import engine
 from kinetoscope.catalog.spec import Catalog, builtin
@@ -16,13 +16,15 @@ from kinetoscope.kernel.outbound import Egress
 from kinetoscope.kernel.secrets import load_signing_key
 from kinetoscope.media.signing import Signer
 from kinetoscope.media.store import MediaStore
-from kinetoscope.postgres.embedded import EmbeddedServer, open_server
+from kinetoscope.postgres.embedded import open_server
 from kinetoscope.postgres.migrations import migrate, read_migrations
 from kinetoscope.postgres.pool import Database
 from kinetoscope.providers.embedded.provider import EmbeddedProvider
 from kinetoscope.settings import Settings
 from kinetoscope.tasks.route import Route, Routes
 from kinetoscope.tasks.tools import Tools
+
+Result = TypeVar("Result")
 
 EMBEDDED = Route(provider="embedded", queue="embedded")
 
@@ -47,16 +49,14 @@ class Runtime:
     clock: Clock
 
 
-def open_database_server(settings: Settings) -> EmbeddedServer | None:
-    """Start or join the embedded database; None where the operator brings another."""
+@contextmanager
+def opened_database(settings: Settings) -> Iterator[str]:
+    """Lend the database's address: the operator's, or the embedded one's while it is needed."""
     if settings.database_url:
-        return None
-    return open_server(settings.data_dir / "postgres")
-
-
-def conninfo_of(settings: Settings, server: EmbeddedServer | None) -> str:
-    """Return where the database is."""
-    return settings.database_url if server is None else server.conninfo
+        yield settings.database_url
+        return
+    with open_server(settings.data_dir / "postgres") as server:
+        yield server.conninfo
 
 
 def migrate_database(conninfo: str) -> int:
@@ -79,6 +79,22 @@ def build_runtime(
         signer=Signer(signing_key, settings.public_url),
         clock=clock,
     )
+
+
+async def run_in(
+    settings: Settings,
+    conninfo: str,
+    work: Callable[[Runtime], Awaitable[Result]],
+    *,
+    patience_s: float = API_PATIENCE_S,
+) -> Result:
+    """Open a runtime, do something with it, close it."""
+    runtime = build_runtime(settings, conninfo, patience_s=patience_s)
+    await runtime.database.open()
+    try:
+        return await work(runtime)
+    finally:
+        await runtime.database.close()
 
 
 @asynccontextmanager

@@ -48,6 +48,22 @@ def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> No
         time.sleep(0.02)
 
 
+def _answered(ask: Callable[[], httpx.Response]) -> dict[str, Any]:
+    """Ask until the answer is 200; nothing but 503 or no server at all is excused."""
+    deadline_s = time.monotonic() + 30
+    while True:
+        try:
+            response = ask()
+        except httpx.TransportError:
+            assert time.monotonic() < deadline_s
+        else:
+            if response.status_code == 200:
+                body: dict[str, Any] = response.json()
+                return body
+            assert response.status_code == 503, response.text
+        time.sleep(0.1)
+
+
 @dataclass
 class Deployment:
     """`kinetoscope serve` over one data folder; it may be killed and started again."""
@@ -153,36 +169,14 @@ class Deployment:
 
     def create(self, client: httpx.Client, model: str, **inputs: object) -> str:
         """Create a task, trying again while the server is on its way up."""
-        deadline_s = time.monotonic() + 30
-        while True:
-            try:
-                response = client.post(
-                    "/api/v1/jobs/createTask", json={"model": model, "inputs": inputs}
-                )
-            except httpx.TransportError:
-                assert time.monotonic() < deadline_s
-                time.sleep(0.1)
-                continue
-            if response.status_code == 200:
-                return str(response.json()["taskId"])
-            assert response.status_code == 503, response.text
-            time.sleep(0.1)
+        body = {"model": model, "inputs": inputs}
+        answer = _answered(lambda: client.post("/api/v1/jobs/createTask", json=body))
+        return str(answer["taskId"])
 
     def record(self, client: httpx.Client, task_id: str) -> dict[str, Any]:
         """Read a task, trying again while the server is on its way up."""
-        deadline_s = time.monotonic() + 30
-        while True:
-            try:
-                response = client.get("/api/v1/jobs/recordInfo", params={"taskId": task_id})
-            except httpx.TransportError:
-                assert time.monotonic() < deadline_s
-                time.sleep(0.1)
-                continue
-            if response.status_code == 200:
-                body: dict[str, Any] = response.json()
-                return body
-            assert response.status_code == 503, response.text
-            time.sleep(0.1)
+        query = {"taskId": task_id}
+        return _answered(lambda: client.get("/api/v1/jobs/recordInfo", params=query))
 
     def wait(
         self, client: httpx.Client, task_ids: list[str], timeout_s: float

@@ -12,13 +12,12 @@ import pytest
 from tests.story.deployment import Deployment, deployment, wait_until
 
 from kinetoscope.accounts import accounts, keys
-from kinetoscope.cli.session import run_in
 from kinetoscope.kernel.credits import format_credits, parse_credits
 from kinetoscope.kernel.secrets import KeyMode
 from kinetoscope.ledger import book
 from kinetoscope.postgres.embedded import open_server
 from kinetoscope.settings import load_settings
-from kinetoscope.wiring import Runtime
+from kinetoscope.wiring import Runtime, run_in
 
 Result = TypeVar("Result")
 Clients = list[subprocess.Popen[str]]

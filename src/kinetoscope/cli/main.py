@@ -9,13 +9,9 @@ from kinetoscope.cli import accounts, keys, models
 from kinetoscope.cli import credits as credit_commands
 from kinetoscope.cli.doctor import doctor
 from kinetoscope.cli.first_start import ensure_local
-from kinetoscope.cli.session import fail, run_in, settings_or_fail
+from kinetoscope.cli.session import fail, settings_or_fail
 from kinetoscope.kernel.errors import KinetoscopeError
-from kinetoscope.wiring import (
-    conninfo_of,
-    migrate_database,
-    open_database_server,
-)
+from kinetoscope.wiring import migrate_database, opened_database, run_in
 
 app = typer.Typer(
     name="kinetoscope",
@@ -39,15 +35,10 @@ def serve() -> None:
     try:
         claim_port(settings)
         settings.data_dir.mkdir(parents=True, exist_ok=True)
-        server = open_database_server(settings)
-        try:
-            conninfo = conninfo_of(settings, server)
+        with opened_database(settings) as conninfo:
             migrate_database(conninfo)
             key = asyncio.run(run_in(settings, conninfo, ensure_local))
             asyncio.run(supervise(settings, conninfo, key))
-        finally:
-            if server is not None:
-                server.close()
     except (KinetoscopeError, OSError) as error:
         raise fail(str(error)) from None
 
@@ -69,12 +60,8 @@ def migrate() -> None:
     """Bring the database's schema forward (starting does this too)."""
     settings = settings_or_fail()
     try:
-        server = open_database_server(settings)
-        try:
-            applied = migrate_database(conninfo_of(settings, server))
-        finally:
-            if server is not None:
-                server.close()
+        with opened_database(settings) as conninfo:
+            applied = migrate_database(conninfo)
     except KinetoscopeError as error:
         raise fail(str(error)) from None
     typer.echo(f"{applied} migrations applied")

@@ -11,12 +11,10 @@ from kinetoscope.kernel.errors import KinetoscopeError
 from kinetoscope.kernel.log import configure_logging
 from kinetoscope.settings import Settings, load_settings
 from kinetoscope.wiring import (
-    API_PATIENCE_S,
     Runtime,
-    build_runtime,
-    conninfo_of,
     migrate_database,
-    open_database_server,
+    opened_database,
+    run_in,
 )
 
 Result = TypeVar("Result")
@@ -43,25 +41,8 @@ def with_runtime(work: Callable[[Runtime], Awaitable[Result]]) -> Result:
     settings = settings_or_fail()
     configure_logging(as_json=settings.log_json, level="WARNING")
     try:
-        server = open_database_server(settings)
-        try:
-            conninfo = conninfo_of(settings, server)
+        with opened_database(settings) as conninfo:
             migrate_database(conninfo)
             return asyncio.run(run_in(settings, conninfo, work))
-        finally:
-            if server is not None:
-                server.close()
     except KinetoscopeError as error:
         raise fail(str(error)) from None
-
-
-async def run_in(
-    settings: Settings, conninfo: str, work: Callable[[Runtime], Awaitable[Result]]
-) -> Result:
-    """Open a runtime, do something with it, close it."""
-    runtime = build_runtime(settings, conninfo, patience_s=API_PATIENCE_S)
-    await runtime.database.open()
-    try:
-        return await work(runtime)
-    finally:
-        await runtime.database.close()

@@ -18,10 +18,9 @@ from kinetoscope.tasks.advance import advance
 from kinetoscope.wiring import (
     WORKER_PATIENCE_S,
     Runtime,
-    build_runtime,
-    conninfo_of,
     migrate_database,
-    open_database_server,
+    opened_database,
+    run_in,
     worker_tools,
 )
 
@@ -34,23 +33,10 @@ TASKS_BESIDE_RENDERING = 16
 
 def run(settings: Settings) -> None:
     """Open the database, work until told to stop, close it again."""
-    server = open_database_server(settings)
-    try:
-        conninfo = conninfo_of(settings, server)
+    with opened_database(settings) as conninfo:
         migrate_database(conninfo)
-        asyncio.run(_run(settings, conninfo))
-    finally:
-        if server is not None:
-            server.close()
-
-
-async def _run(settings: Settings, conninfo: str) -> None:
-    runtime = build_runtime(settings, conninfo, patience_s=WORKER_PATIENCE_S)
-    await runtime.database.open()
-    try:
-        await work(runtime, Timing())
-    finally:
-        await runtime.database.close()
+        working = partial(work, timing=Timing())
+        asyncio.run(run_in(settings, conninfo, working, patience_s=WORKER_PATIENCE_S))
 
 
 async def work(runtime: Runtime, timing: Timing) -> None:

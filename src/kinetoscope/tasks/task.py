@@ -22,20 +22,6 @@ class Status(StrEnum):
     FAIL = "fail"
 
 
-MAY_FOLLOW: dict[Status, frozenset[Status]] = {
-    Status.WAITING: frozenset({Status.GENERATING, Status.SUCCESS, Status.FAIL}),
-    Status.GENERATING: frozenset({Status.SUCCESS, Status.FAIL}),
-    Status.SUCCESS: frozenset(),
-    Status.FAIL: frozenset(),
-}
-"""A task that was begun again after a crash stays `generating`: clients never see it go back."""
-
-
-def is_open(status: Status) -> bool:
-    """Whether a task in this state still has something ahead of it."""
-    return bool(MAY_FOLLOW[status])
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One row: everything a step needs to take up where another left off."""

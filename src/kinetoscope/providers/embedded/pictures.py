@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from kinetoscope.kernel.order import MediaKind, Role, Size
-from kinetoscope.providers.embedded.work import Picture, Work
+from kinetoscope.providers.embedded.work import Work
 
 _BT709 = 1
 _IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
@@ -30,11 +30,6 @@ def picked(work: Work, role: Role, kind: MediaKind) -> list[Path]:
     return [
         picture.path for picture in work.pictures if picture.role is role and picture.kind is kind
     ]
-
-
-def visible(pictures: tuple[Picture, ...]) -> bool:
-    """Whether any of them can be seen at all."""
-    return any(picture.kind is not MediaKind.AUDIO for picture in pictures)
 
 
 def opened(path: Path) -> Image.Image:

@@ -60,12 +60,6 @@ def grey(planes: Planes) -> Plane:
     return np.asarray(planes[0] * red + planes[1] * green + planes[2] * blue, dtype=np.float32)
 
 
-def saturate(planes: Planes, amount: float) -> Planes:
-    """More (above 1) or less (below 1) colour at the same luminance."""
-    neutral = grey(planes)
-    return np.maximum(neutral + (planes - neutral) * np.float32(amount), 0)
-
-
 def spread(colour: Colour) -> Planes:
     """A colour shaped to multiply a plane: 3 by 1 by 1."""
     return colour[:, None, None]
