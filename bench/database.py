@@ -9,7 +9,7 @@ import uvloop
 from psycopg.types.json import Jsonb
 
 from bench.load import Figures, figures
-from kinetoscope.accounts import accounts, keys
+from kinetoscope.accounts import accounts, keys, opening
 from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.ids import AccountId, TaskId, new_media_name, new_task_id
 from kinetoscope.kernel.secrets import KeyMode, PresentedKey
@@ -30,7 +30,7 @@ class Payer:
 
     @property
     def presented(self) -> PresentedKey:
-        return keys.present(f"Bearer {self.key}")
+        return opening.present(f"Bearer {self.key}")
 
 
 async def make_payers(database: Database, count: int) -> list[Payer]:
@@ -114,7 +114,7 @@ async def _bare_transactions(
 
 def _parameters(payer: Payer) -> dict[str, object]:
     return {
-        **keys.opens_parameters(payer.presented, create.SCOPE),
+        **opening.opens_parameters(payer.presented, create.SCOPE),
         "account_id": payer.account_id,
         "task_id": new_task_id(),
         "price": 20000,

@@ -13,15 +13,23 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kinetoscope import __version__, engine
-from kinetoscope.api import health, jobs, media
+from kinetoscope.api import health, jobs, media, openapi
 from kinetoscope.api.auth import KeysSeen
 from kinetoscope.api.direct import DirectApp
+from kinetoscope.api.doors import Doors
 from kinetoscope.api.envelope import answer, answer_bug, answer_error
 from kinetoscope.kernel.errors import KinetoscopeError
 from kinetoscope.kernel.lifeline import end_with_parent
 from kinetoscope.kernel.log import configure_logging
 from kinetoscope.settings import load_settings
 from kinetoscope.wiring import API_PATIENCE_S, Runtime, build_runtime
+
+DOORS = (
+    jobs.mount,
+    media.mount,
+    health.mount,
+    openapi.mount,
+)
 
 KEYS_SEEN_DELAY_S = 30
 GARBAGE_THRESHOLD = 20_000
@@ -46,9 +54,10 @@ def create_app(runtime: Runtime) -> FastAPI:
         await runtime.database.close()
 
     app = DirectApp(title="Kinetoscope", version=__version__, lifespan=lifespan)
-    jobs.mount(app, runtime, seen)
-    app.include_router(media.router(runtime))
-    app.include_router(health.router(runtime))
+    doors = Doors(app, runtime, seen)
+    for door in DOORS:
+        door(doors)
+    app.state.declared = doors.declared
     app.add_exception_handler(KinetoscopeError, answer_error)
     app.add_exception_handler(HTTPException, answer_http_error)
     app.add_exception_handler(Exception, answer_bug)

@@ -59,6 +59,8 @@ class Settings:
     """How long a task may stay open before it fails (KINETOSCOPE_TASK_DEADLINE in minutes)."""
     allowed_networks: tuple[Network, ...]
     """Private networks that references may be fetched from, comma-separated; none by default."""
+    trusted_proxies: tuple[Network, ...]
+    """Networks whose X-Forwarded-For is believed, comma-separated; none by default."""
     log_json: bool
     """Log lines of JSON (1) instead of text (0)."""
     log_level: str
@@ -99,6 +101,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         media_lifetime=read("media_lifetime", _days, timedelta(days=14)),
         task_deadline=read("task_deadline", _minutes, timedelta(minutes=60)),
         allowed_networks=read("allowed_networks", _networks, ()),
+        trusted_proxies=read("trusted_proxies", _networks, ()),
         log_json=read("log_json", _flag, False),
         log_level=read("log_level", _log_level, "INFO"),
     )

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import START, Person, World
 from tests.scripted import PATH_CREATE, PATH_RECORD, VIDEO, create
 
-from kinetoscope.accounts import accounts, keys
+from kinetoscope.accounts import accounts, keys, opening
 from kinetoscope.kernel.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
 from kinetoscope.kernel.ids import KeyId
 from kinetoscope.kernel.secrets import KeyMode, checksum, issue_key, parse_key
@@ -157,12 +157,12 @@ async def test_the_statement_and_the_rule_open_for_the_same_keys(world: World):
             await connection.execute("update account set api_access = %s", (api_access,))
             for key in presented:
                 cursor = await connection.execute(
-                    f"select from api_key, account where {keys.OPENS}",
-                    {**keys.opens_parameters(key, "tasks:write"), "now": START},
+                    f"select from api_key, account where {opening.OPENS}",
+                    {**opening.opens_parameters(key, "tasks:write"), "now": START},
                 )
                 by_statement = await cursor.fetchone() is not None
                 try:
-                    keys.require(await keys.authenticate(database, key, START), "tasks:write")
+                    opening.require(await opening.authenticate(database, key, START), "tasks:write")
                     by_rule = True
                 except (Unauthenticated, Forbidden):
                     by_rule = False

@@ -7,14 +7,14 @@ from itertools import product
 import pytest
 from tests.conftest import World
 
-from kinetoscope.accounts import accounts, keys
+from kinetoscope.accounts import accounts, keys, opening
 from kinetoscope.kernel.errors import Forbidden, Unauthenticated
 from kinetoscope.kernel.ids import KeyId
 from kinetoscope.kernel.secrets import KeyMode, PresentedKey
 
 pytestmark = pytest.mark.anyio
 
-QUERY = f"select count(*)::int as keys from api_key cross join account where {keys.OPENS}"
+QUERY = f"select count(*)::int as keys from api_key cross join account where {opening.OPENS}"
 
 EXPIRIES = (None, timedelta(seconds=-1), timedelta(0), timedelta(seconds=1))
 
@@ -25,7 +25,7 @@ class Opened:
 
 
 async def opens_by_sql(world: World, presented: PresentedKey, scope: str) -> bool:
-    parameters = {**keys.opens_parameters(presented, scope), "now": world.clock()}
+    parameters = {**opening.opens_parameters(presented, scope), "now": world.clock()}
     opened = await world.runtime.database.fetch_one(Opened, QUERY, parameters)
     assert opened is not None
     return opened.keys == 1
@@ -33,8 +33,8 @@ async def opens_by_sql(world: World, presented: PresentedKey, scope: str) -> boo
 
 async def opens_by_python(world: World, presented: PresentedKey, scope: str) -> bool:
     try:
-        caller = await keys.authenticate(world.runtime.database, presented, world.clock())
-        keys.require(caller, scope)
+        caller = await opening.authenticate(world.runtime.database, presented, world.clock())
+        opening.require(caller, scope)
     except (Unauthenticated, Forbidden):
         return False
     return True
@@ -43,7 +43,7 @@ async def opens_by_python(world: World, presented: PresentedKey, scope: str) -> 
 async def test_both_checks_decide_alike_in_every_state(world: World):
     alice = await world.person("alice")
     await world.person("bob")
-    good = keys.present(f"Bearer {alice.key}")
+    good = opening.present(f"Bearer {alice.key}")
     presentations = (
         good,
         replace(good, secret_sha256=bytes(32)),

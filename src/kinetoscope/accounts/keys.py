@@ -1,48 +1,27 @@
-"""API keys: issued once, stored as a hash, admitted or refused with the contract's words."""
+"""API keys: issued once, stored as a hash, limited, replaced and stopped."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kinetoscope.kernel.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
+from kinetoscope.accounts.caps import UNCAPPED, Caps, columns
+from kinetoscope.kernel.errors import InvalidRequest, NotFound
 from kinetoscope.kernel.ids import AccountId, KeyId
-from kinetoscope.kernel.secrets import IssuedKey, KeyMode, PresentedKey, equal, issue_key, parse_key
+from kinetoscope.kernel.secrets import IssuedKey, KeyMode, issue_key
 from kinetoscope.postgres.pool import Database
 
-SCOPES_ALL = ("tasks:write", "tasks:read")
+SCOPES_DEFAULT = (
+    "tasks:write",
+    "tasks:read",
+    "samples:read",
+    "uploads:write",
+    "account:read",
+    "webhooks:write",
+)
+"""What a key may do unless its maker says otherwise: everything but making keys."""
+
+SCOPES_ALL = (*SCOPES_DEFAULT, "keys:write")
 
 ROTATION_OVERLAP_MAX = timedelta(days=7)
-
-NO_SUCH_SECRET = bytes(32)  # compared where no key has the id: both refusals take the same steps
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
-    """Who is asking, once their key has opened."""
-
-    account_id: AccountId
-    key_id: KeyId
-    mode: KeyMode
-    scopes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KeyRecord:
-    """What is stored of a key, and whether its account may use the API."""
-
-    key_id: KeyId
-    account_id: AccountId
-    mode: str
-    secret_sha256: bytes
-    scopes: list[str]
-    active: bool
-    expires_at: datetime | None
-    api_access: bool
-
-
-RECORD_COLUMNS = """
-  api_key.id as key_id, api_key.account_id, api_key.mode, api_key.secret_sha256, api_key.scopes,
-  api_key.active, api_key.expires_at, account.api_access
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,96 +40,30 @@ class KeyListing:
     last_used_at: datetime | None
 
 
-def present(authorization: str | None) -> PresentedKey:
-    """Read an Authorization header; raises Unauthenticated in the contract's words.
-
-    https://kinovi.ai/docs/common/error-handling
-    """
-    if not authorization:
-        raise Unauthenticated("Missing Authorization header")
-    scheme, _, text = authorization.partition(" ")
-    presented = parse_key(text.strip()) if scheme.lower() == "bearer" else None
-    if presented is None:
-        raise Unauthenticated("Invalid API Key")
-    return presented
-
-
-OPENS = """
-  api_key.id = %(key_id)s
-  and api_key.secret_sha256 = %(key_secret_sha256)s
-  and api_key.mode = %(key_mode)s
-  and api_key.active
-  and (api_key.expires_at is null or api_key.expires_at > %(now)s)
-  and %(key_scope)s = any (api_key.scopes)
-  and account.id = api_key.account_id
-  and account.api_access
-"""
-"""`admit` and `require` as a condition; a test holds the two against each other."""
-
-
-def opens_parameters(presented: PresentedKey, scope: str) -> dict[str, object]:
-    """Return what `OPENS` needs, but for `now`."""
-    return {
-        "key_id": presented.id,
-        "key_secret_sha256": presented.secret_sha256,
-        "key_mode": presented.mode,
-        "key_scope": scope,
-    }
-
-
-def admit(presented: PresentedKey, record: KeyRecord | None, now: datetime) -> Caller:
-    """Decide whether a key opens; raises Unauthenticated or Forbidden in the contract's words."""
-    stored = NO_SUCH_SECRET if record is None else bytes(record.secret_sha256)
-    if not equal(stored, presented.secret_sha256) or record is None:
-        raise Unauthenticated("Invalid API Key")
-    if record.mode != presented.mode:
-        raise Unauthenticated("Invalid API Key")
-    if not record.active:
-        raise Unauthenticated("API Key is inactive")
-    if record.expires_at is not None and record.expires_at <= now:
-        raise Unauthenticated("API Key has expired")
-    if not record.api_access:
-        raise Forbidden("API access not enabled for this account")
-    return Caller(
-        account_id=record.account_id,
-        key_id=record.key_id,
-        mode=KeyMode(record.mode),
-        scopes=tuple(record.scopes),
-    )
-
-
-def require(caller: Caller, scope: str) -> None:
-    """Refuse a caller whose key lacks a scope."""
-    if scope not in caller.scopes:
-        raise Forbidden(f"This API Key lacks the scope {scope}")
-
-
-async def authenticate(database: Database, presented: PresentedKey, now: datetime) -> Caller:
-    """Look a presented key up and admit it."""
-    record = await database.fetch_one(
-        KeyRecord,
-        f"""
-        select {RECORD_COLUMNS}
-        from api_key join account on account.id = api_key.account_id
-        where api_key.id = %(key_id)s
-        """,
-        {"key_id": presented.id},
-    )
-    return admit(presented, record, now)
-
-
-async def create(
+async def create(  # noqa: PLR0913 - what a key's maker may decide
     database: Database,
     account_id: AccountId,
     name: str,
     *,
     mode: KeyMode,
     expires_at: datetime | None,
+    scopes: tuple[str, ...] = SCOPES_DEFAULT,
+    caps: Caps = UNCAPPED,
     now: datetime,
 ) -> IssuedKey:
     """Issue a key; its text is in the result and nowhere else."""
     issued = issue_key(mode)
-    await keep(database, account_id, name, issued, mode=mode, expires_at=expires_at, now=now)
+    await keep(
+        database,
+        account_id,
+        name,
+        issued,
+        mode=mode,
+        expires_at=expires_at,
+        scopes=scopes,
+        caps=caps,
+        now=now,
+    )
     return issued
 
 
@@ -162,6 +75,8 @@ async def keep(  # noqa: PLR0913 - one value per column
     *,
     mode: KeyMode,
     expires_at: datetime | None,
+    scopes: tuple[str, ...] = SCOPES_DEFAULT,
+    caps: Caps = UNCAPPED,
     now: datetime,
 ) -> None:
     """Record an issued key, so that it opens from now on."""
@@ -174,19 +89,22 @@ async def keep(  # noqa: PLR0913 - one value per column
             "mode": mode,
             "secret_sha256": issued.secret_sha256,
             "last_four": issued.last_four,
-            "scopes": list(SCOPES_ALL),
+            "scopes": list(scopes),
             "expires_at": expires_at,
             "now": now,
+            **columns(caps),
         },
     )
 
 
 INSERT = """
 insert into api_key
-  (id, account_id, name, mode, secret_sha256, last_four, scopes, expires_at, created_at)
+  (id, account_id, name, mode, secret_sha256, last_four, scopes, expires_at, created_at, models,
+   price_max, tasks_running_max, spend_max, spend_window_s, ip_ranges)
 values
   (%(id)s, %(account_id)s, %(name)s, %(mode)s, %(secret_sha256)s, %(last_four)s, %(scopes)s,
-   %(expires_at)s, %(now)s)
+   %(expires_at)s, %(now)s, %(models)s, %(price_max)s, %(tasks_running_max)s, %(spend_max)s,
+   %(spend_window_s)s, %(ip_ranges)s::cidr[])
 on conflict (id) do nothing
 """
 
@@ -194,7 +112,7 @@ on conflict (id) do nothing
 async def rotate(
     database: Database, key_id: KeyId, *, overlap: timedelta, now: datetime
 ) -> IssuedKey:
-    """Issue a successor with the same account, name, mode, scopes and expiry.
+    """Issue a successor with the same account, name, mode, scopes, caps and expiry.
 
     The old key keeps working for `overlap`, never longer than it would have. Raises NotFound,
     or InvalidRequest for an overlap out of range or a key that is inactive or already replaced.
@@ -228,14 +146,16 @@ async def rotate(
 ROTATE = """
 with replaced as (
   -- Locked, so that of two rotations at once the second finds nothing left to replace.
-  select id, account_id, name, scopes, mode, expires_at
+  select *
   from api_key where id = %(old_id)s and replaced_by is null and active
   for update
 ), successor as (
   insert into api_key
-    (id, account_id, name, mode, secret_sha256, last_four, scopes, expires_at, created_at)
+    (id, account_id, name, mode, secret_sha256, last_four, scopes, expires_at, created_at, models,
+     price_max, tasks_running_max, spend_max, spend_window_s, ip_ranges, replaces)
   select %(id)s, account_id, name, mode, %(secret_sha256)s, %(last_four)s, scopes,
-         expires_at, %(now)s
+         expires_at, %(now)s, models, price_max, tasks_running_max, spend_max, spend_window_s,
+         ip_ranges, id
   from replaced
   returning id
 )

@@ -4,8 +4,8 @@ from datetime import datetime
 
 from starlette.requests import Request
 
-from kinetoscope.accounts import keys
-from kinetoscope.accounts.keys import Caller
+from kinetoscope.accounts import keys, opening
+from kinetoscope.kernel.addresses import Address, Network, is_within, read_address
 from kinetoscope.kernel.ids import KeyId
 from kinetoscope.kernel.secrets import PresentedKey
 from kinetoscope.postgres.pool import Database
@@ -31,13 +31,35 @@ class KeysSeen:
             await keys.note_use(database, sorted(seen), now)
 
 
-def presented(request: Request) -> PresentedKey:
-    """Read the key a request brings; raises Unauthenticated."""
-    return keys.present(request.headers.get("authorization"))
+def presented(request: Request, trusted_proxies: tuple[Network, ...]) -> PresentedKey:
+    """Read the key a request brings, and where it comes from; raises Unauthenticated."""
+    headers = request.headers
+    return opening.present(headers.get("authorization"), client_ip(request, trusted_proxies))
 
 
-async def authenticate(database: Database, key: PresentedKey, scope: str, now: datetime) -> Caller:
-    """Return who is asking; raises Unauthenticated or Forbidden."""
-    caller = await keys.authenticate(database, key, now)
-    keys.require(caller, scope)
-    return caller
+def client_ip(request: Request, trusted_proxies: tuple[Network, ...]) -> str | None:
+    """Return the address a request comes from; None where the server cannot tell.
+
+    Behind trusted proxies it is the last one in X-Forwarded-For that is none of them: whatever
+    stands before that, the client may have written itself.
+    """
+    client = request.scope.get("client")
+    nearest = _read(client[0]) if client else None
+    if nearest is None:
+        return None
+    if trusted_proxies and is_within(nearest, trusted_proxies):
+        hops = request.headers.get("x-forwarded-for", "").split(",")
+        for hop in reversed(hops):
+            address = _read(hop.strip())
+            if address is None:
+                break
+            nearest = address
+            if not is_within(address, trusted_proxies):
+                break
+    return str(nearest)
+
+
+def _read(text: str) -> Address | None:
+    """Read an address; what is IPv4 in the dress of IPv6 counts as IPv4."""
+    address = read_address(text)
+    return getattr(address, "ipv4_mapped", None) or address

@@ -23,14 +23,19 @@ Function = Callable[[Request], Awaitable[Response]]
 
 
 class DirectApp(FastAPI):
-    """A FastAPI app with direct routes."""
+    """A FastAPI app with direct routes. It describes itself in `api/openapi.py`."""
 
     def __init__(
         self, *, title: str, version: str, lifespan: Callable[[FastAPI], Lifespan]
     ) -> None:
         # The framework's own documentation pages load scripts from elsewhere; we serve none.
         super().__init__(
-            title=title, version=version, lifespan=lifespan, docs_url=None, redoc_url=None
+            title=title,
+            version=version,
+            lifespan=lifespan,
+            docs_url=None,
+            redoc_url=None,
+            openapi_url=None,
         )
         self.direct: dict[tuple[str, str], Function] = {}
 
@@ -49,7 +54,7 @@ class DirectApp(FastAPI):
     def add_direct_route(self, method: str, path: str, function: Function) -> None:
         """Route a method and an exact path to a function that takes the request alone."""
         self.direct[method, path] = function
-        self.router.add_api_route(path, function, methods=[method], tags=["jobs"])
+        self.add_route(path, function, methods=[method])
 
 
 async def _respond(function: Function, request: Request) -> Response:

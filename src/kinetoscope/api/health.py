@@ -1,32 +1,41 @@
 """What watches the server: is it alive, can it serve, how much is there to do."""
 
-from fastapi import APIRouter
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from starlette.requests import Request
 from starlette.responses import Response
 
+from kinetoscope.api.doors import Doors, Operation
 from kinetoscope.api.envelope import answer
 from kinetoscope.tasks import measure
-from kinetoscope.wiring import Runtime
+
+LIVEZ = Operation(summary="Tell whether this process can answer", tag="health")
+READYZ = Operation(
+    summary="Tell whether the database answers", tag="health", answers={503: "It does not"}
+)
+METRICS = Operation(
+    summary="Give the figures in Prometheus' form",
+    tag="health",
+    answer={"type": "string"},
+    answer_type="text/plain",
+    answers={503: "The database does not answer"},
+)
 
 
-def router(runtime: Runtime) -> APIRouter:
-    """Return /livez, /readyz and /metrics."""
-    routes = APIRouter(tags=["health"])
+def mount(doors: Doors) -> None:
+    """Add /livez, /readyz and /metrics."""
+    runtime = doors.runtime
 
-    @routes.get("/livez")
-    async def livez() -> Response:
+    async def livez(_request: Request) -> Response:
         """Answer as long as this process can."""
         return answer({"status": "ok"})
 
-    @routes.get("/readyz")
-    async def readyz() -> Response:
+    async def readyz(_request: Request) -> Response:
         """Answer 200 while the database answers, and 503 otherwise."""
         await measure.backlog(runtime.database)
         return answer({"status": "ok"})
 
-    @routes.get("/metrics")
-    async def metrics() -> Response:
+    async def metrics(_request: Request) -> Response:
         """Give the figures in Prometheus' form; they are the database's, so any process knows."""
         registry = CollectorRegistry()
         tasks = Gauge(
@@ -48,4 +57,6 @@ def router(runtime: Runtime) -> APIRouter:
         ).set(backlog.oldest_waiting_s)
         return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    return routes
+    doors.open("GET", "/livez", livez, LIVEZ)
+    doors.open("GET", "/readyz", readyz, READYZ)
+    doors.open("GET", "/metrics", metrics, METRICS)

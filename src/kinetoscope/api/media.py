@@ -2,28 +2,46 @@
 
 import re
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from kinetoscope.api.doors import Doors, Operation
 from kinetoscope.kernel.errors import RangeUnsatisfiable
 from kinetoscope.media.store import media_type_of
-from kinetoscope.wiring import Runtime
 
 RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 HTTP_PARTIAL = 206
 
 
-def router(runtime: Runtime) -> APIRouter:
-    """Return the routes under /media."""
-    routes = APIRouter(prefix="/media", tags=["media"])
+DOWNLOAD = Operation(
+    summary="Download a file",
+    tag="media",
+    description="The address comes from a task's record; it carries its own permission.",
+    parameters=(
+        {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}},
+        {"name": "expires", "in": "query", "required": True, "schema": {"type": "string"}},
+        {"name": "signature", "in": "query", "required": True, "schema": {"type": "string"}},
+    ),
+    answer={"type": "string", "format": "binary"},
+    answer_type="*/*",
+    answers={
+        206: "The part of the file that Range named",
+        304: "The file is the one that If-None-Match names",
+        403: "The address is not valid, or has expired",
+        404: "The file is gone",
+        416: "The file has no such bytes",
+    },
+)
 
-    # HEAD is left out of the schema, which would otherwise name one operation twice.
-    @routes.head("/{name}", include_in_schema=False)
-    @routes.get("/{name}")
-    async def download(request: Request, name: str) -> Response:
+
+def mount(doors: Doors) -> None:
+    """Add the routes under /media."""
+    runtime = doors.runtime
+
+    async def download(request: Request) -> Response:
         """Send a file, or the part of it that was asked for."""
+        name = request.path_params["name"]
         query = request.query_params
         now = runtime.clock()
         expires_at = runtime.signer.check(
@@ -58,7 +76,8 @@ def router(runtime: Runtime) -> APIRouter:
             runtime.store.read(name, start, end), status, headers, media_type=media_type
         )
 
-    return routes
+    # The router answers HEAD wherever there is a GET.
+    doors.open("GET", "/media/{name}", download, DOWNLOAD)
 
 
 def is_known(header: str, tag: str) -> bool:

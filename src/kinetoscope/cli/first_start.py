@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from kinetoscope.accounts import accounts, keys
+from kinetoscope.accounts import accounts, keys, opening
 from kinetoscope.kernel.errors import Forbidden, Unauthenticated
 from kinetoscope.kernel.secrets import KeyMode, issue_key
 from kinetoscope.ledger import book
@@ -51,7 +51,9 @@ def _kept_text(path: Path) -> str:
 async def _usable_key(runtime: Runtime, path: Path) -> str | None:
     text = _kept_text(path)
     try:
-        await keys.authenticate(runtime.database, keys.present(f"Bearer {text}"), runtime.clock())
+        await opening.authenticate(
+            runtime.database, opening.present(f"Bearer {text}"), runtime.clock()
+        )
     except (Unauthenticated, Forbidden):
         return None
     return text

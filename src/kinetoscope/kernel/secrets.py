@@ -20,8 +20,17 @@ class KeyMode(StrEnum):
     """What a key may set in motion."""
 
     LIVE = "live"
+    """Spends credits on the models' own routes."""
     TEST = "test"
+    """Costs nothing, always takes the embedded renderer, and may script how a task ends."""
+    DEMO = "demo"
+    """Public; reads the sample tasks."""
 
+
+DEMO_KEY_ID = KeyId("demoreadonly")
+
+DEMO_KEY_SHAPE = re.compile(r"kino_demo_readonly_([0-9a-f]{24})")
+"""Public and fixed in the settings, after https://kinovi.ai/docs (`zimg_demo_readonly_…`)."""
 
 KEY_SHAPE = re.compile(r"kino_(live|test)_([0-9A-Za-z]{12})_([0-9A-Za-z]{43})([0-9A-Za-z]{6})")
 
@@ -33,6 +42,8 @@ class PresentedKey:
     id: KeyId
     mode: KeyMode
     secret_sha256: bytes
+    client_ip: str | None = None
+    """Where it was presented from, if that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +82,9 @@ def issue_key(mode: KeyMode) -> IssuedKey:
 
 def parse_key(text: str) -> PresentedKey | None:
     """Read a key's text; None where it cannot be a key of ours (shape or checksum is wrong)."""
+    demo = DEMO_KEY_SHAPE.fullmatch(text)
+    if demo is not None:
+        return PresentedKey(DEMO_KEY_ID, KeyMode.DEMO, hashlib.sha256(demo[1].encode()).digest())
     match = KEY_SHAPE.fullmatch(text)
     if match is None or checksum(text[:-6]) != match[4]:
         return None

@@ -12,7 +12,7 @@ from datetime import datetime
 from psycopg.errors import UniqueViolation
 from psycopg.types.json import Jsonb
 
-from kinetoscope.accounts import keys
+from kinetoscope.accounts import opening
 from kinetoscope.catalog import check, price
 from kinetoscope.catalog.spec import Catalog
 from kinetoscope.kernel.credits import Credits
@@ -82,7 +82,7 @@ class Attempt:
 
 async def _write(database: Database, attempt: Attempt, what: dict[str, object]) -> None:
     parameters = {
-        **keys.opens_parameters(attempt.key, SCOPE),
+        **opening.opens_parameters(attempt.key, SCOPE),
         **what,
         "task_id": attempt.task_id,
         "price": attempt.held,
@@ -102,8 +102,8 @@ async def _write(database: Database, attempt: Attempt, what: dict[str, object]) 
 
 async def _explain(database: Database, attempt: Attempt, *, final: bool) -> None:
     """Raise the reason why a task could not be created."""
-    caller = await keys.authenticate(database, attempt.key, attempt.now)
-    keys.require(caller, SCOPE)
+    caller = await opening.authenticate(database, attempt.key, attempt.now)
+    opening.require(caller, SCOPE)
     balance = await store.balance(database, caller.account_id)
     if balance.tasks_running >= balance.tasks_running_max or final:
         raise CapReached(limit=balance.tasks_running_max, current=balance.tasks_running)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from kinetoscope.accounts import keys
+from kinetoscope.accounts import opening
 from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.errors import Forbidden, InvalidRequest, NotFound
 from kinetoscope.kernel.ids import TaskId, is_task_id
@@ -60,7 +60,7 @@ select task.id as task_id, task.account_id = account.id as is_own, task.model, t
 from api_key
 cross join account
 left join task on task.id = %(task_id)s
-where {keys.OPENS}
+where {opening.OPENS}
 """
 """Key and task in one question: this runs on every poll, so it is one trip to the database."""
 
@@ -75,14 +75,14 @@ async def record(
     https://kinovi.ai/docs/common/reference/get-task-status
     """
     if not task_id or not is_task_id(task_id):
-        keys.require(await keys.authenticate(database, key, now), SCOPE)
+        opening.require(await opening.authenticate(database, key, now), SCOPE)
         raise InvalidRequest("Invalid taskId" if task_id else "Missing taskId parameter")
-    parameters = {**keys.opens_parameters(key, SCOPE), "task_id": task_id, "now": now}
+    parameters = {**opening.opens_parameters(key, SCOPE), "task_id": task_id, "now": now}
     values = await database.fetch_values(FIND, parameters)
     if values is None:
         # The key does not open; find out in which words to say so. Had it been let in again in
         # this very moment, the next poll would succeed.
-        keys.require(await keys.authenticate(database, key, now), SCOPE)
+        opening.require(await opening.authenticate(database, key, now), SCOPE)
         raise NotFound("Task not found")
     found = Found._make(values)
     if found.task_id is None:

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from psycopg.types.json import Jsonb
 
-from kinetoscope.accounts import keys
+from kinetoscope.accounts import opening
 from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.errors import LeaseLost
 from kinetoscope.kernel.ids import AccountId, TaskId
@@ -39,13 +39,13 @@ with charged as (
   -- Key, cap and credits in one condition: parallel requests queue up on the account's row, and
   -- each sees what the one before it left.
   update account
-  set available = available - %(price)s,
-      held = held + %(price)s,
-      tasks_running = tasks_running + 1
+  set available = account.available - %(price)s,
+      held = account.held + %(price)s,
+      tasks_running = account.tasks_running + 1
   from api_key
-  where {keys.OPENS}
-    and available >= %(price)s
-    and tasks_running < tasks_running_max
+  where {opening.OPENS}
+    and account.available >= %(price)s
+    and account.tasks_running < account.tasks_running_max
   returning account.id
 ), hold as (
   insert into ledger_entry

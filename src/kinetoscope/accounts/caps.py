@@ -1,0 +1,41 @@
+"""What one key may do at most, within what its account may."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
+
+from kinetoscope.kernel.credits import Credits
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """The limits of a key; None is no limit.
+
+    `spend_max` counts what the key's tasks hold and were charged, in any stretch of
+    `spend_window`, or ever where that is None. `price_max` bounds a single task,
+    `tasks_running_max` the key's share of what its account runs at once. `ip_ranges` is where
+    requests may come from, `models` what they may order.
+    """
+
+    models: tuple[str, ...] | None = None
+    price_max: Credits | None = None
+    tasks_running_max: int | None = None
+    spend_max: Credits | None = None
+    spend_window: timedelta | None = None
+    ip_ranges: tuple[IPv4Network | IPv6Network, ...] | None = None
+
+
+UNCAPPED = Caps()
+
+
+def columns(caps: Caps) -> dict[str, object]:
+    """Return the caps as the columns of a key's row."""
+    window = caps.spend_window
+    return {
+        "models": None if caps.models is None else list(caps.models),
+        "price_max": caps.price_max,
+        "tasks_running_max": caps.tasks_running_max,
+        "spend_max": caps.spend_max,
+        "spend_window_s": None if window is None else int(window.total_seconds()),
+        "ip_ranges": None if caps.ip_ranges is None else [str(net) for net in caps.ip_ranges],
+    }

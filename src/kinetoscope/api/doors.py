@@ -1,0 +1,96 @@
+"""Every route of the native contract is declared here: what it needs, and how it is described.
+
+A route names a scope or is open to everybody; there is no third way to add one, and a test looks
+for routes that went round this. What it needs is checked before its function runs.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kinetoscope.accounts import opening
+from kinetoscope.accounts.opening import Caller
+from kinetoscope.api.auth import KeysSeen, presented
+from kinetoscope.api.direct import DirectApp
+from kinetoscope.wiring import Runtime
+
+Schema = Mapping[str, Any]
+OpenFunction = Callable[[Request], Awaitable[Response]]
+GuardedFunction = Callable[[Request, Caller], Awaitable[Response]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """How a route is described in openapi.json.
+
+    `parameters` are OpenAPI parameter objects; `body` and `answer` JSON Schemas of what is sent
+    and of the 200 (`answer_type` if that is not JSON); `answers` further statuses and when they
+    are given. 401, 403, 429 and 503 need no mention on routes with a scope.
+    """
+
+    summary: str
+    tag: str
+    description: str = ""
+    parameters: tuple[Schema, ...] = ()
+    body: Schema | None = None
+    body_required: bool = True
+    answer: Schema = field(default_factory=lambda: {"type": "object"})
+    answer_type: str = "application/json"
+    answers: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """A route that was added; `scope` is None where it is open to everybody."""
+
+    method: str
+    path: str
+    scope: str | None
+    operation: Operation
+
+
+class Doors:
+    """Adds routes to the app and remembers their declarations."""
+
+    def __init__(self, app: DirectApp, runtime: Runtime, seen: KeysSeen) -> None:
+        self.app = app
+        self.runtime = runtime
+        self.seen = seen
+        self.declared: list[Declared] = []
+
+    def open(self, method: str, path: str, function: OpenFunction, operation: Operation) -> None:
+        """Add a route for everybody."""
+        self._declare(method, path, None, operation)
+        self.app.add_route(path, function, methods=[method])
+
+    def guarded(
+        self, method: str, path: str, scope: str, function: GuardedFunction, operation: Operation
+    ) -> None:
+        """Add a route for keys with a scope."""
+
+        async def admitted(request: Request) -> Response:
+            return await function(request, await self.admit(request, scope))
+
+        self._declare(method, path, scope, operation)
+        self.app.add_route(path, admitted, methods=[method])
+
+    def direct(
+        self, method: str, path: str, scope: str, function: OpenFunction, operation: Operation
+    ) -> None:
+        """Add a route on the short way, whose one statement checks key and scope itself."""
+        self._declare(method, path, scope, operation)
+        self.app.add_direct_route(method, path, function)
+
+    async def admit(self, request: Request, scope: str) -> Caller:
+        """Return who is asking; raises Unauthenticated or Forbidden."""
+        key = presented(request, self.runtime.settings.trusted_proxies)
+        caller = await opening.authenticate(self.runtime.database, key, self.runtime.clock())
+        opening.require(caller, scope)
+        self.seen.add(caller.key_id)
+        return caller
+
+    def _declare(self, method: str, path: str, scope: str | None, operation: Operation) -> None:
+        self.declared.append(Declared(method=method, path=path, scope=scope, operation=operation))

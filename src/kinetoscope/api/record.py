@@ -1,0 +1,51 @@
+"""A task in the contract's shape: recordInfo's answer, and what webhooks carry."""
+
+from typing import Any
+
+from kinetoscope.api.envelope import credits_json
+from kinetoscope.kernel.clock import unix_ms
+from kinetoscope.media.signing import Signer
+from kinetoscope.tasks.read import Record
+from kinetoscope.tasks.task import StoredOutput
+
+
+def record_json(record: Record, signer: Signer) -> dict[str, Any]:
+    """Return a task in the contract's shape, and `progress`, `preview`, `expiresAt` besides."""
+    expires_at = record.media_expires_at
+    output = None
+    if expires_at is not None:
+        output = [
+            output_json(
+                stored,
+                signer.url(stored.name, expires_at),
+                stored.last_frame_name and signer.url(stored.last_frame_name, expires_at),
+            )
+            for stored in record.output
+        ]
+    failure = record.failure
+    completed_at = record.completed_at
+    return {
+        "taskId": record.id,
+        "model": record.model,
+        "status": record.status,
+        "creditsUsed": credits_json(record.price),
+        "output": output,
+        "error": None if failure is None else {"code": failure.code, "message": failure.message},
+        "createTime": unix_ms(record.created_at),
+        "completeTime": None if completed_at is None else unix_ms(completed_at),
+        "progress": record.progress_percent,
+        "preview": record.preview,
+        "expiresAt": None if expires_at is None else unix_ms(expires_at),
+    }
+
+
+def output_json(stored: StoredOutput, url: str, last_frame_url: str | None) -> dict[str, Any]:
+    """Return one finished file in the contract's shape."""
+    item: dict[str, Any] = {"url": url, "mediaType": stored.media_type, "seed": stored.seed}
+    if stored.width:
+        item |= {"width": stored.width, "height": stored.height}
+    if stored.duration_ms:
+        item["duration"] = stored.duration_ms / 1000
+    if last_frame_url is not None:
+        item["lastFrameImage"] = last_frame_url
+    return item
