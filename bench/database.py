@@ -16,6 +16,7 @@ from kinetoscope.kernel.secrets import KeyMode, PresentedKey
 from kinetoscope.ledger import book
 from kinetoscope.postgres.pool import Connection, Database
 from kinetoscope.tasks import create, store
+from kinetoscope.tasks.request import SCOPE, Request
 from kinetoscope.wiring import Runtime
 
 GRANTED = Credits(10**12)
@@ -114,7 +115,7 @@ async def _bare_transactions(
 
 def _parameters(payer: Payer) -> dict[str, object]:
     return {
-        **opening.opens_parameters(payer.presented, create.SCOPE),
+        **opening.opens_parameters(payer.presented, SCOPE),
         "account_id": payer.account_id,
         "task_id": new_task_id(),
         "price": 20000,
@@ -126,17 +127,22 @@ def _parameters(payer: Payer) -> dict[str, object]:
         "media_name": new_media_name(),
         "provider": "embedded",
         "queue": "embedded",
+        "caps_checked": False,
+        "is_test": False,
+        "rehearsal": None,
+        "cache_key": None,
     }
 
 
 async def make_task(runtime: Runtime, payer: Payer) -> TaskId:
     """Create one task through the product's own door-less path."""
-    request = create.Request(
+    request = Request(
         model="seedance-20",
         inputs={"prompt": "A beautiful sunset over the ocean", "duration": 5},
         auto_fix=False,
         callback_url=None,
     )
-    return await create.create(
+    created = await create.create(
         runtime.database, runtime.catalog, runtime.routes, payer.presented, request, runtime.clock()
     )
+    return created.task_id

@@ -39,3 +39,31 @@ def columns(caps: Caps) -> dict[str, object]:
         "spend_window_s": None if window is None else int(window.total_seconds()),
         "ip_ranges": None if caps.ip_ranges is None else [str(net) for net in caps.ip_ranges],
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapsRow:
+    """The caps as they are stored."""
+
+    models: list[str] | None
+    price_max: Credits | None
+    tasks_running_max: int | None
+    spend_max: Credits | None
+    spend_window_s: int | None
+    ip_ranges: list[IPv4Network | IPv6Network] | None
+
+
+COLUMNS = "models, price_max, tasks_running_max, spend_max, spend_window_s, ip_ranges"
+
+
+def caps_of(row: CapsRow) -> Caps:
+    """Read the stored form."""
+    window_s = row.spend_window_s
+    return Caps(
+        models=None if row.models is None else tuple(row.models),
+        price_max=row.price_max,
+        tasks_running_max=row.tasks_running_max,
+        spend_max=row.spend_max,
+        spend_window=None if window_s is None else timedelta(seconds=window_s),
+        ip_ranges=None if row.ip_ranges is None else tuple(row.ip_ranges),
+    )

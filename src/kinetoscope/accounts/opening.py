@@ -23,6 +23,7 @@ class Caller:
     key_id: KeyId
     mode: KeyMode
     scopes: tuple[str, ...]
+    capped: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,12 +38,14 @@ class KeyRecord:
     active: bool
     expires_at: datetime | None
     ip_ranges: list[IPv4Network | IPv6Network] | None
+    capped: bool
     api_access: bool
 
 
 RECORD_COLUMNS = """
   api_key.id as key_id, api_key.account_id, api_key.mode, api_key.secret_sha256, api_key.scopes,
-  api_key.active, api_key.expires_at, api_key.ip_ranges, account.api_access
+  api_key.active, api_key.expires_at, api_key.ip_ranges, api_key.capped,
+  account.api_access
 """
 
 
@@ -106,6 +109,7 @@ def admit(presented: PresentedKey, record: KeyRecord | None, now: datetime) -> C
         key_id=record.key_id,
         mode=KeyMode(record.mode),
         scopes=tuple(record.scopes),
+        capped=record.capped,
     )
 
 

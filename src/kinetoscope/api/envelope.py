@@ -18,9 +18,12 @@ from kinetoscope.kernel.errors import (
     CreditsShort,
     DatabaseUnavailable,
     Forbidden,
+    IdempotencyBusy,
+    IdempotencyMismatch,
     InputIssue,
     InvalidInputs,
     InvalidRequest,
+    KeySpent,
     KinetoscopeError,
     LeaseLost,
     NotFound,
@@ -38,10 +41,13 @@ STATUS: Mapping[type[KinetoscopeError], int] = {
     InvalidInputs: 400,
     Unauthenticated: 401,
     CreditsShort: 402,
+    KeySpent: 402,
     Forbidden: 403,
     NotFound: 404,
+    IdempotencyBusy: 409,
     BodyTooLarge: 413,
     RangeUnsatisfiable: 416,
+    IdempotencyMismatch: 422,
     CapReached: 429,
     LeaseLost: 500,
     SettingInvalid: 500,
@@ -75,7 +81,10 @@ def error_body(error: KinetoscopeError) -> dict[str, Any]:
             body["errors"] = [_issue(issue) for issue in issues]
         case InvalidRequest(issues=issues) if issues:
             body["errors"] = [_issue(issue) for issue in issues]
-        case CreditsShort(required=required, available=available):
+        case (
+            CreditsShort(required=required, available=available)
+            | KeySpent(required=required, available=available)
+        ):
             body["required"] = credits_json(required)
             body["available"] = credits_json(available)
         case CapReached(limit=limit, current=current):

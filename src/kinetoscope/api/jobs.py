@@ -1,9 +1,12 @@
 """createTask and recordInfo, as https://kinovi.ai/docs/common/reference/api-overview has them."""
 
+import hashlib
 import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from starlette.requests import Request
+import orjson
+from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from kinetoscope.accounts import opening
@@ -19,10 +22,16 @@ from kinetoscope.kernel.errors import (
     UnknownModel,
 )
 from kinetoscope.tasks import create, read
+from kinetoscope.tasks.idempotency import Once
+from kinetoscope.tasks.request import SCOPE, Created, Request
 
 ONLY_TASK_ID = re.compile(rb"taskId=([0-9A-Za-z_]+)")
 
 CALLBACK_URL_LENGTH_MAX = 2048
+
+IDEMPOTENCY_KEY = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
+
+REPLAYED = {"Idempotent-Replayed": "true"}
 
 CREATE_TASK = Operation(
     summary="Create a task",
@@ -58,25 +67,25 @@ def mount(doors: Doors) -> None:
     runtime, seen = doors.runtime, doors.seen
     database, settings = runtime.database, runtime.settings
 
-    async def create_task(request: Request) -> Response:
+    async def create_task(request: HttpRequest) -> Response:
         """Create a task; its credits are held at once."""
         key = presented(request, settings.trusted_proxies)
         now = runtime.clock()
         try:
             body = await read_body(request, settings.body_bytes_max)
             now = runtime.clock()
-            asked = parse_request(body)
-            task_id = await create.create(
+            asked = parse_request(body, request.headers)
+            created = await create.create(
                 database, runtime.catalog, runtime.routes, key, asked, now
             )
         except (InvalidRequest, BodyTooLarge, UnknownModel, InvalidInputs):
             # A stranger learns that the key is bad before anything else.
-            opening.require(await opening.authenticate(database, key, now), create.SCOPE)
+            opening.require(await opening.authenticate(database, key, now), SCOPE)
             raise
         seen.add(key.id)
-        return answer({"taskId": task_id})
+        return answer(created_json(created), headers=REPLAYED if created.replayed else None)
 
-    async def record_info(request: Request) -> Response:
+    async def record_info(request: HttpRequest) -> Response:
         """Tell how a task stands."""
         key = presented(request, settings.trusted_proxies)
         task_id = asked_task_id(request)
@@ -84,11 +93,11 @@ def mount(doors: Doors) -> None:
         seen.add(key.id)
         return answer(record_json(found, runtime.signer))
 
-    doors.direct("POST", "/api/v1/jobs/createTask", create.SCOPE, create_task, CREATE_TASK)
+    doors.direct("POST", "/api/v1/jobs/createTask", SCOPE, create_task, CREATE_TASK)
     doors.direct("GET", "/api/v1/jobs/recordInfo", read.SCOPE, record_info, RECORD_INFO)
 
 
-def asked_task_id(request: Request) -> str | None:
+def asked_task_id(request: HttpRequest) -> str | None:
     """Return the query's taskId; the form that nearly all polls have is read without parsing."""
     match = ONLY_TASK_ID.fullmatch(request.scope["query_string"])
     if match is not None:
@@ -96,8 +105,14 @@ def asked_task_id(request: Request) -> str | None:
     return request.query_params.get("taskId")
 
 
-def parse_request(body: bytes) -> create.Request:
-    """Read createTask's body; raises InvalidRequest listing everything that is wrong with it.
+def created_json(created: Created) -> dict[str, object]:
+    """Return createTask's answer; `cached` only where an earlier task's media is shown."""
+    body: dict[str, object] = {"taskId": created.task_id}
+    return body | {"cached": True} if created.reused else body
+
+
+def parse_request(body: bytes, headers: Mapping[str, str]) -> Request:
+    """Read createTask's request; raises InvalidRequest listing everything that is wrong with it.
 
     `input` is taken for `inputs`, as a sibling service spells it. Keys nobody knows are ignored.
     """
@@ -105,23 +120,44 @@ def parse_request(body: bytes) -> create.Request:
     model = stated.get("model")
     inputs = stated.get("inputs", stated.get("input"))
     auto_fix = stated.get("autoFix", False)
+    use_cache = stated.get("useCache", False)
     callback_url = stated.get("callBackUrl")
+    name = headers.get("idempotency-key")
     checks = (
         (isinstance(model, str) and model != "", "model", "Expected the id of a model"),
         (isinstance(inputs, dict), "inputs", "Expected an object"),
         (isinstance(auto_fix, bool), "autoFix", "Expected a boolean"),
+        (isinstance(use_cache, bool), "useCache", "Expected a boolean"),
         (
             callback_url is None or is_callback_url(callback_url),
             "callBackUrl",
             "Expected an http or https URL",
         ),
+        (
+            name is None or IDEMPOTENCY_KEY.fullmatch(name) is not None,
+            "Idempotency-Key",
+            "Expected 1 to 255 visible ASCII characters",
+        ),
     )
     issues = [issue("invalid_type", text, name) for good, name, text in checks if not good]
     if issues:
         raise invalid(*issues)
-    return create.Request(
-        model=str(model), inputs=inputs, auto_fix=auto_fix, callback_url=callback_url
+    outcome = headers.get("x-test-outcome")
+    return Request(
+        model=str(model),
+        inputs=inputs,
+        auto_fix=auto_fix,
+        callback_url=callback_url,
+        reuse=use_cache,
+        once=None if name is None else Once(key=name, body_sha256=_fingerprint(stated, outcome)),
+        outcome=outcome,
     )
+
+
+def _fingerprint(stated: dict[str, object], outcome: str | None) -> bytes:
+    """Hash what a request says, however its JSON is written."""
+    text = orjson.dumps([stated, outcome], option=orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(text).digest()
 
 
 def is_callback_url(url: object) -> bool:

@@ -103,7 +103,7 @@ class Follows(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One model. `sizes` go by resolution, then aspect ratio; empty for audio.
+    """One model. `version` changes with the file that declares it. `sizes` go by resolution, then aspect ratio; empty for audio.
 
     `count` is the number of files a task makes. `shape` is the aspect ratio where nothing else
     tells. `refuses` are inputs of other models that this one turns away instead of ignoring.
@@ -111,6 +111,7 @@ class Model:
     """
 
     id: str
+    version: str
     title: str
     kind: MediaKind
     family: str

@@ -1,9 +1,10 @@
 """The catalog: every model declared in a folder of TOML files, loaded once and checked strictly."""
 
+import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -71,7 +72,10 @@ def _models_from(file: str, text: str) -> list[Model]:
     kind = family.text("kind")
     if kind not in FILE_FORMATS:
         raise family.invalid("kind", f"{kind!r} is not a kind of media")
-    models = [_model_from(table, family, shared, sizes) for table in tables]
+    version = hashlib.sha256(text.encode()).hexdigest()[:16]
+    models = [
+        replace(_model_from(table, family, shared, sizes), version=version) for table in tables
+    ]
     family.done()
     return models
 
@@ -104,6 +108,7 @@ def _model_from(table: Table, family: Table, shared: dict[str, Field], sizes: Si
     chosen_sizes = _chosen_sizes(table, fields, resolutions, sizes)
     model = Model(
         id=table.text("id"),
+        version="",
         title=table.text("title"),
         kind=kind,
         family=family.text("family"),

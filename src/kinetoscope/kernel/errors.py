@@ -11,6 +11,9 @@
     │   ├── Forbidden           a good key, but not for this
     │   ├── NotFound
     │   ├── CreditsShort        carries what is required and what is available
+    │   ├── KeySpent            the key's own spending cap is too low; carries the same
+    │   ├── IdempotencyBusy     another request with this Idempotency-Key is not over yet
+    │   ├── IdempotencyMismatch another body came with this Idempotency-Key before
     │   └── CapReached          carries the limit and how many tasks are running
     ├── LeaseLost               another worker took the task over; stop quietly
     ├── DatabaseUnavailable     the database cannot be reached; the caller may try again
@@ -96,6 +99,29 @@ class CreditsShort(Refusal):
         super().__init__("Insufficient credits")
         self.required = required
         self.available = available
+
+
+class KeySpent(Refusal):
+    """The account could pay for the task, but the key may not spend that much."""
+
+    def __init__(self, *, required: Credits, available: Credits) -> None:
+        super().__init__("The spending cap of this API Key is reached")
+        self.required = required
+        self.available = available
+
+
+class IdempotencyBusy(Refusal):
+    """Another request with this Idempotency-Key is not over yet."""
+
+    def __init__(self) -> None:
+        super().__init__("A request with this Idempotency-Key is still running")
+
+
+class IdempotencyMismatch(Refusal):
+    """Another body came with this Idempotency-Key before."""
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used with a different request")
 
 
 class CapReached(Refusal):

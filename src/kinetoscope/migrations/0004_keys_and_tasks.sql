@@ -32,14 +32,16 @@ alter table task
   add cached_from         text,          -- the task whose media this one shows
   add data_deleted_at     timestamptz;   -- its owner had inputs and media removed
 
+create index task_key_open on task (key_id) where status in ('waiting', 'generating');
 create index task_key on task (key_id, created_at);
 create index task_cache on task (account_id, cache_key, created_at)
-  where cache_key is not null and status = 'success';
+  where cache_key is not null and cached_from is null and status = 'success';
 
--- One row per Idempotency-Key of an account: written in the transaction that creates the task.
+-- One row per Idempotency-Key of an account, its live and test keys apart: written in the
+-- transaction that creates the task.
 create table idempotency_key (
   account_id  text not null references account (id),
-  key         text not null,
+  key         text not null,            -- the mode, a colon, and what the client wrote
   body_sha256 bytea not null,
   task_id     text not null,
   created_at  timestamptz not null,

@@ -44,6 +44,7 @@ with charged as (
       tasks_running = account.tasks_running + 1
   from api_key
   where {opening.OPENS}
+    and (not api_key.capped or %(caps_checked)s)
     and account.available >= %(price)s
     and account.tasks_running < account.tasks_running_max
   returning account.id
@@ -55,9 +56,10 @@ with charged as (
 ), created as (
   insert into task
     (id, account_id, key_id, model, inputs, seed, callback_url, provider, price, media_name,
-     created_at)
+     is_test, rehearsal, cache_key, created_at)
   select %(task_id)s, id, %(key_id)s, %(model)s, %(inputs)s, %(seed)s, %(callback_url)s,
-         %(provider)s, %(price)s, %(media_name)s, %(now)s
+         %(provider)s, %(price)s, %(media_name)s, %(is_test)s, %(rehearsal)s, %(cache_key)s,
+         %(now)s
   from charged
   returning id
 )
@@ -68,6 +70,48 @@ select id, enqueue_advance(id, %(queue)s::text) from created
 async def create(database: Database, parameters: Parameters) -> bool:
     """Hold the price, record the task and enqueue it; False if key, cap or credits forbade it."""
     return await database.execute(CREATE, parameters) == 1
+
+
+async def create_within(connection: Connection, parameters: Parameters) -> bool:
+    """Do the same as part of a transaction."""
+    return (await connection.execute(CREATE, parameters)).rowcount == 1
+
+
+REUSE = """
+with source as (
+  -- Shared with whoever else shows this media, so that nobody deletes it in this moment.
+  select * from task
+  where account_id = %(account_id)s and cache_key = %(cache_key)s and cached_from is null
+    and status = 'success' and media_expires_at > %(now)s and data_deleted_at is null
+  order by created_at desc
+  limit 1
+  for share
+), entries as (
+  insert into ledger_entry
+    (account_id, task_id, kind, granted, available, held, spent, created_at)
+  select account_id, %(task_id)s, kind, 0, 0, 0, 0, %(now)s
+  from source cross join (values ('hold'), ('capture')) as kinds (kind)
+)
+insert into task
+  (id, account_id, key_id, model, inputs, seed, callback_url, provider, price, media_name,
+   is_test, cache_key, cached_from, status, progress, preview, ai_generated, output, created_at,
+   started_at, completed_at, media_expires_at)
+select %(task_id)s, account_id, %(key_id)s, model, inputs, seed, %(callback_url)s, provider, 0,
+       media_name, is_test, cache_key, id, 'success', 100, preview, ai_generated, output, %(now)s,
+       %(now)s, %(now)s, media_expires_at
+from source
+"""
+
+
+async def reuse_within(connection: Connection, parameters: Parameters) -> bool:
+    """Record a task that shows the media of an equal one; False if there is none."""
+    return (await connection.execute(REUSE, parameters)).rowcount == 1
+
+
+async def exists_within(connection: Connection, task_id: TaskId) -> bool:
+    """Whether a task of this id was made, as part of a transaction."""
+    cursor = await connection.execute("select from task where id = %s", (task_id,))
+    return await cursor.fetchone() is not None
 
 
 async def exists(database: Database, task_id: TaskId) -> bool:

@@ -1,0 +1,73 @@
+"""Idempotency-Key: the same request twice makes one task, whatever happened to the first answer.
+
+The row that remembers a key is written in the transaction that creates the task, so a request
+that was refused is not remembered: trying it again tries it again.
+https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from kinetoscope.kernel.errors import IdempotencyMismatch
+from kinetoscope.kernel.ids import AccountId, TaskId
+from kinetoscope.postgres.pool import Connection
+
+LIFETIME = timedelta(hours=24)
+
+BUSY_TIMEOUT_S = 5.0
+"""How long a request waits for an equal one that is running before it is told so."""
+
+BUSY_DELAY_S = 0.05
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Once:
+    """A client's own name for a request, and what the request said."""
+
+    key: str
+    body_sha256: bytes
+
+
+async def lock(connection: Connection, account_id: AccountId, key: str) -> bool:
+    """Keep equal requests apart until the transaction ends; False if another one is running."""
+    cursor = await connection.execute(
+        "select pg_try_advisory_xact_lock(hashtextextended(%s, 0))", (f"{account_id} {key}",)
+    )
+    row = await cursor.fetchone()
+    assert row is not None  # noqa: S101 - no table, so always one row
+    return bool(row[0])
+
+
+async def remembered(
+    connection: Connection, account_id: AccountId, once: Once, now: datetime
+) -> TaskId | None:
+    """Return the task that this request made before; raises IdempotencyMismatch."""
+    cursor = await connection.execute(
+        """
+        select task_id, body_sha256 from idempotency_key
+        where account_id = %s and key = %s and created_at > %s
+        """,
+        (account_id, once.key, now - LIFETIME),
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    if bytes(row[1]) != once.body_sha256:
+        raise IdempotencyMismatch
+    return TaskId(row[0])
+
+
+async def remember(
+    connection: Connection, account_id: AccountId, once: Once, task_id: TaskId, now: datetime
+) -> None:
+    """Note which task a request made; what was noted longer ago than a day gives way."""
+    await connection.execute(
+        """
+        insert into idempotency_key (account_id, key, body_sha256, task_id, created_at)
+        values (%s, %s, %s, %s, %s)
+        on conflict (account_id, key) do update
+        set body_sha256 = excluded.body_sha256, task_id = excluded.task_id,
+            created_at = excluded.created_at
+        """,
+        (account_id, once.key, once.body_sha256, task_id, now),
+    )

@@ -1,0 +1,134 @@
+"""What a client asks for, as it came, and what creating a task makes of it."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.types.json import Jsonb
+
+from kinetoscope.accounts import opening
+from kinetoscope.catalog import check, price
+from kinetoscope.catalog.model import Model
+from kinetoscope.catalog.spec import Catalog
+from kinetoscope.kernel.credits import Credits
+from kinetoscope.kernel.ids import TaskId, new_media_name, new_task_id
+from kinetoscope.kernel.order import Order
+from kinetoscope.kernel.secrets import KeyMode, PresentedKey
+from kinetoscope.tasks.idempotency import Once
+from kinetoscope.tasks.reuse import cache_key
+from kinetoscope.tasks.route import Route, Routes
+
+SCOPE = "tasks:write"
+
+SEED_MAX = 2**31 - 1
+"""The largest seed that every model accepts."""
+
+FREE = Credits(0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What a client asks for, as it came.
+
+    `once` is the client's own name for this request, if it gave one. With `reuse` an equal
+    earlier task's media will do. `outcome` is how a test key wants its task to end.
+    """
+
+    model: str
+    inputs: object
+    auto_fix: bool
+    callback_url: str | None
+    reuse: bool = False
+    once: Once | None = None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a request comes to: what will be made, by whom, and what is held for it."""
+
+    model: Model
+    order: Order
+    route: Route
+    held: Credits
+    is_test: bool
+    rehearsal: str | None
+    cache_key: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One try to create a task, under the id it will have."""
+
+    task_id: TaskId
+    key: PresentedKey
+    plan: Plan
+    callback_url: str | None
+    reuse: bool
+    once: Once | None
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """The task there is now.
+
+    `replayed` if an equal request made it before; `reused` if it shows an earlier task's media.
+    """
+
+    task_id: TaskId
+    replayed: bool = False
+    reused: bool = False
+
+
+def plan(catalog: Catalog, routes: Routes, mode: KeyMode, request: Request) -> Plan:
+    """Check a request and price it; raises UnknownModel, InvalidInputs or InvalidRequest."""
+    model = catalog.find(request.model)
+    order = check.check(model, request.inputs, auto_fix=request.auto_fix)
+    is_test = mode is KeyMode.TEST
+    route = routes.test if is_test else routes.by_model[model.id]
+    return Plan(
+        model=model,
+        order=order,
+        route=route,
+        held=FREE if is_test else price.hold(model, order),
+        is_test=is_test,
+        rehearsal=None,
+        cache_key=cache_key(model, order, route.provider, is_test=is_test),
+    )
+
+
+def attempt(key: PresentedKey, planned: Plan, request: Request, now: datetime) -> Attempt:
+    """Give a planned task its id."""
+    return Attempt(
+        task_id=new_task_id(),
+        key=key,
+        plan=planned,
+        callback_url=request.callback_url,
+        reuse=request.reuse,
+        once=request.once,
+        now=now,
+    )
+
+
+def parameters(attempt: Attempt) -> dict[str, object]:
+    """Return what the creating statement needs."""
+    planned = attempt.plan
+    order = planned.order
+    return {
+        **opening.opens_parameters(attempt.key, SCOPE),
+        "caps_checked": False,
+        "task_id": attempt.task_id,
+        "price": planned.held,
+        "callback_url": attempt.callback_url,
+        "model": order.model,
+        "inputs": Jsonb(order.inputs),
+        "seed": secrets.randbelow(SEED_MAX) if order.seed is None else order.seed,
+        "media_name": new_media_name(),
+        "provider": planned.route.provider,
+        "queue": planned.route.queue,
+        "is_test": planned.is_test,
+        "rehearsal": planned.rehearsal,
+        "cache_key": planned.cache_key,
+        "now": attempt.now,
+    }
