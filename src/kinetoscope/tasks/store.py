@@ -77,12 +77,16 @@ async def create_within(connection: Connection, parameters: Parameters) -> bool:
     return (await connection.execute(CREATE, parameters)).rowcount == 1
 
 
-REUSE = """
+REUSABLE = """
+  account_id = %(account_id)s and cache_key = %(cache_key)s and cached_from is null
+  and status = 'success' and media_expires_at > %(now)s and data_deleted_at is null
+"""
+
+REUSE = f"""
 with source as (
   -- Shared with whoever else shows this media, so that nobody deletes it in this moment.
   select * from task
-  where account_id = %(account_id)s and cache_key = %(cache_key)s and cached_from is null
-    and status = 'success' and media_expires_at > %(now)s and data_deleted_at is null
+  where {REUSABLE}
   order by created_at desc
   limit 1
   for share
@@ -106,6 +110,17 @@ from source
 async def reuse_within(connection: Connection, parameters: Parameters) -> bool:
     """Record a task that shows the media of an equal one; False if there is none."""
     return (await connection.execute(REUSE, parameters)).rowcount == 1
+
+
+async def reusable_within(
+    connection: Connection, account_id: AccountId, cache_key: bytes | None, now: datetime
+) -> bool:
+    """Whether there is media to show for an equal task. Writes nothing."""
+    cursor = await connection.execute(
+        f"select from task where {REUSABLE} limit 1",
+        {"account_id": account_id, "cache_key": cache_key, "now": now},
+    )
+    return await cursor.fetchone() is not None
 
 
 async def exists_within(connection: Connection, task_id: TaskId) -> bool:
