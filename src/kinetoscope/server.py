@@ -21,6 +21,7 @@ from kinetoscope.api.envelope import answer, answer_bug, answer_error
 from kinetoscope.kernel.errors import KinetoscopeError
 from kinetoscope.kernel.lifeline import end_with_parent
 from kinetoscope.kernel.log import configure_logging
+from kinetoscope.mcp import door as agents
 from kinetoscope.settings import load_settings
 from kinetoscope.wiring import API_PATIENCE_S, Runtime, build_runtime
 
@@ -30,6 +31,7 @@ DOORS = (
     media.mount,
     health.mount,
     openapi.mount,
+    agents.mount,
 )
 
 KEYS_SEEN_DELAY_S = 30

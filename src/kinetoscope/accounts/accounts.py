@@ -68,6 +68,15 @@ async def by_name(database: Database, name: str) -> Account:
     return account
 
 
+async def by_id(database: Database, account_id: AccountId) -> Account:
+    """Return an account; raises NotFound."""
+    query = f"select {COLUMNS} from account where id = %(id)s"
+    account = await database.fetch_one(Account, query, {"id": account_id})
+    if account is None:
+        raise NotFound(f"There is no account with the id {account_id!r}")
+    return account
+
+
 async def everyone(database: Database) -> list[Account]:
     """Return all accounts, oldest first."""
     query = f"select {COLUMNS} from account order by created_at, id"

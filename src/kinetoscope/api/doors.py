@@ -10,6 +10,8 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from kinetoscope.accounts import opening
 from kinetoscope.accounts.opening import Caller
@@ -29,6 +31,7 @@ class Operation:
     `parameters` are OpenAPI parameter objects; `body` and `answer` JSON Schemas of what is sent
     and of the 200 (`answer_type` if that is not JSON); `answers` further statuses and when they
     are given. 401, 403, 429 and 503 need no mention on routes with a scope.
+    What is not `described` is left out.
     """
 
     summary: str
@@ -40,6 +43,7 @@ class Operation:
     answer: Schema = field(default_factory=lambda: {"type": "object"})
     answer_type: str = "application/json"
     answers: Mapping[int, str] = field(default_factory=dict)
+    described: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +87,13 @@ class Doors:
         """Add a route on the short way, whose one statement checks key and scope itself."""
         self._declare(method, path, scope, operation)
         self.app.add_direct_route(method, path, function)
+
+    def app_at(
+        self, method: str, path: str, scope: str, app: ASGIApp, operation: Operation
+    ) -> None:
+        """Add an ASGI app at one path; it calls `admit` itself."""
+        self._declare(method, path, scope, operation)
+        self.app.router.routes.append(Route(path, app, methods=[method]))
 
     async def admit(self, request: Request, scope: str) -> Caller:
         """Return who is asking; raises Unauthenticated or Forbidden."""

@@ -38,6 +38,8 @@ def document(declared: list[Declared], public_url: str) -> dict[str, Any]:
     """Return the OpenAPI document of all declared routes."""
     paths: dict[str, dict[str, Any]] = {}
     for route in declared:
+        if not route.operation.described:
+            continue
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
     return {
         "openapi": "3.1.0",

@@ -1,4 +1,6 @@
-"""The only module that fetches URLs others wrote, so that none of them reaches our own network.
+"""The only module that reaches URLs others wrote, so that none of them reaches our own network.
+
+What posts to such URLs (`posting`) does it with the parts of this one.
 
     KinetoscopeError
     └── OutboundError
@@ -102,10 +104,10 @@ async def fetch(
     Raises OutboundRefused for a URL, address, redirect or encoding against the rules, and
     OutboundFailed for the network, any status but 200, the time, or a body over `bytes_max`.
     """
-    with _told_safely():
+    with told_safely():
         async with (
             asyncio.timeout(limits.total_timeout_s),
-            _session(egress, resolve) as session,
+            checked_session(egress, resolve) as session,
             _final_answer(session, egress, url) as response,
         ):
             _check_answer(response, limits.bytes_max)
@@ -134,7 +136,8 @@ def decode_data_uri(uri: str, path: Path, bytes_max: int) -> Fetched:
 
 
 @contextmanager
-def _told_safely() -> Iterator[None]:
+def told_safely() -> Iterator[None]:
+    """Turn what goes wrong underneath into our own errors, which name no path or query."""
     # `from None`: aiohttp's own errors quote the URL, and tracebacks are logged.
     try:
         yield
@@ -155,7 +158,8 @@ def _told_safely() -> Iterator[None]:
 
 
 @asynccontextmanager
-async def _session(egress: Egress, resolve: Resolve) -> AsyncIterator[aiohttp.ClientSession]:
+async def checked_session(egress: Egress, resolve: Resolve) -> AsyncIterator[aiohttp.ClientSession]:
+    """Lend a session whose every connection is checked where its socket is made."""
     # One session per exchange: no cookie, connection or looked-up address outlives it.
     connector = checked_connector(partial(_check_address, egress), resolve)
     async with aiohttp.ClientSession(
@@ -174,7 +178,7 @@ async def _final_answer(
     session: aiohttp.ClientSession, egress: Egress, url: str
 ) -> AsyncIterator[aiohttp.ClientResponse]:
     for _ in range(egress.redirects_max + 1):
-        target = _checked_url(egress, url)
+        target = checked_url(egress, url)
         async with session.get(target, allow_redirects=False) as response:
             if response.status not in _REDIRECTS:
                 yield response
@@ -190,7 +194,8 @@ def _next_url(target: URL, location: str) -> str:
         raise OutboundRefused("The other side redirects to what is no URL") from None
 
 
-def _checked_url(egress: Egress, text: str) -> URL:
+def checked_url(egress: Egress, text: str) -> URL:
+    """Read a URL and check what can be seen without a lookup; raises OutboundRefused."""
     try:
         url = read_url(text, https_only=egress.https_only)
     except ValueError as error:

@@ -1,0 +1,1 @@
+"""DOOR: agents, by the Model Context Protocol at /api/mcp."""

@@ -1,0 +1,30 @@
+"""The protocol's server: our tools behind the SDK's transport, one request at a time."""
+
+from mcp.server import MCPServer
+from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from kinetoscope import __version__
+from kinetoscope.mcp.tools import add_tools
+from kinetoscope.wiring import Runtime
+
+INSTRUCTIONS = (
+    "Makes videos, images and audio. Choose a model with list_models and get_model, ask estimate "
+    "for the price, start with generate, then ask get_task until status is success or fail. "
+    "The output's addresses can be downloaded without a key until they expire."
+)
+
+
+def app(runtime: Runtime) -> ASGIApp:
+    """Return an ASGI app that answers each request by itself."""
+    server = MCPServer("kinetoscope", version=__version__, instructions=INSTRUCTIONS)
+    add_tools(server, runtime)
+    low_level = server._lowlevel_server  # noqa: SLF001 - the SDK's own apps are made from it
+
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        # No host or origin list: every request needs a key, which no page of another site has.
+        manager = StreamableHTTPSessionManager(low_level, stateless=True)
+        async with manager.run():
+            await manager.handle_request(scope, receive, send)
+
+    return handle
