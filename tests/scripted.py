@@ -151,7 +151,7 @@ def film(path: Path, width: int = 64, height: int = 48, *, frames: int = 12) -> 
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.time_base = Fraction(1, 24)
         for number in range(frames):
-            shade = np.full((height, width, 3), 10 * number, dtype=np.uint8)
+            shade = np.full((height, width, 3), 10 * number % 256, dtype=np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(shade, format="rgb24")))
         container.mux(stream.encode(None))
     return path

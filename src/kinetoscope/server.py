@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kinetoscope import __version__, engine
-from kinetoscope.api import estimate, health, jobs, media, openapi
+from kinetoscope.api import estimate, health, jobs, media, openapi, webhooks
 from kinetoscope.api.auth import KeysSeen
 from kinetoscope.api.direct import DirectApp
 from kinetoscope.api.doors import Doors
@@ -29,6 +29,7 @@ DOORS = (
     jobs.mount,
     estimate.mount,
     media.mount,
+    webhooks.mount,
     health.mount,
     openapi.mount,
     agents.mount,

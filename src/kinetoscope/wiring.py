@@ -13,6 +13,7 @@ from kinetoscope import engine
 from kinetoscope.catalog.spec import Catalog, builtin
 from kinetoscope.kernel.clock import Clock, system_clock
 from kinetoscope.kernel.outbound import Egress
+from kinetoscope.kernel.sealing import Sealer, sealer_from
 from kinetoscope.kernel.secrets import load_signing_key
 from kinetoscope.media.signing import Signer
 from kinetoscope.media.store import MediaStore
@@ -46,6 +47,7 @@ class Runtime:
     routes: Routes
     store: MediaStore
     signer: Signer
+    sealer: Sealer
     clock: Clock
 
 
@@ -77,6 +79,7 @@ def build_runtime(
         routes=Routes(by_model={model.id: EMBEDDED for model in catalog.models}, test=EMBEDDED),
         store=MediaStore(settings.media_url),
         signer=Signer(signing_key, settings.public_url),
+        sealer=sealer_from(signing_key),
         clock=clock,
     )
 

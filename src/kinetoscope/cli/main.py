@@ -9,6 +9,7 @@ from kinetoscope.cli import accounts, keys, models
 from kinetoscope.cli import credits as credit_commands
 from kinetoscope.cli.doctor import doctor
 from kinetoscope.cli.first_start import ensure_local
+from kinetoscope.cli.listen import listen
 from kinetoscope.cli.session import fail, settings_or_fail
 from kinetoscope.kernel.errors import KinetoscopeError
 from kinetoscope.wiring import migrate_database, opened_database, run_in
@@ -24,6 +25,7 @@ app.add_typer(credit_commands.app, name="credits")
 app.add_typer(accounts.app, name="accounts")
 app.command()(doctor)
 app.command(name="models")(models.models)
+app.command()(listen)
 
 
 @app.command()

@@ -8,6 +8,7 @@ from functools import partial
 import structlog
 
 from kinetoscope import engine
+from kinetoscope.cli.sending import sender_parts
 from kinetoscope.engine import Timing, every
 from kinetoscope.kernel.errors import KinetoscopeError
 from kinetoscope.kernel.ids import TaskId
@@ -15,6 +16,8 @@ from kinetoscope.kernel.lifeline import end_with_parent
 from kinetoscope.kernel.log import configure_logging
 from kinetoscope.settings import Settings, load_settings
 from kinetoscope.tasks.advance import advance
+from kinetoscope.webhooks import log as webhook_log
+from kinetoscope.webhooks.sender import Sender
 from kinetoscope.wiring import (
     WORKER_PATIENCE_S,
     Runtime,
@@ -65,6 +68,8 @@ async def work(runtime: Runtime, timing: Timing) -> None:
             every(timing.sweep_s, partial(engine.requeue_stalled, database, timing)),
             every(RECONCILE_DELAY_S, partial(engine.enqueue_orphans, database, queues)),
             every(FORGET_DELAY_S, partial(engine.forget_finished, database)),
+            Sender(sender_parts(runtime, tools.egress)).run(),
+            every(FORGET_DELAY_S, lambda: webhook_log.forget_old(database, runtime.clock())),
         ]
         running = [asyncio.create_task(job) for job in jobs]
         log.info("worker.started", render_processes=runtime.settings.render_processes)

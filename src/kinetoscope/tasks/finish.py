@@ -15,6 +15,7 @@ from kinetoscope.providers.contract import Done, OutputFile
 from kinetoscope.tasks import store
 from kinetoscope.tasks.task import GENERATION_FAILED, Failure, StoredOutput, Task
 from kinetoscope.tasks.tools import Tools
+from kinetoscope.webhooks import outbox
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +52,7 @@ async def succeed(tools: Tools, task: Task, order: Order, done: Done) -> None:
             connection, task.account_id, task.id, held=task.price, charged=charged, now=now
         )
         await store.set_price(connection, task, paid)
+        await outbox.put(connection, task.id, now)
 
     await tools.database.transact(steps)
     log.info("task.succeeded", task=task.id, model=task.model, charged=charged, epoch=task.epoch)
@@ -63,6 +65,7 @@ async def fail(tools: Tools, task: Task, failure: Failure) -> None:
     async def steps(connection: Connection) -> None:
         await store.end_fail(connection, task, failure, now)
         await book.release(connection, task.account_id, task.id, held=task.price, now=now)
+        await outbox.put(connection, task.id, now)
 
     await tools.database.transact(steps)
     log.info("task.failed", task=task.id, model=task.model, code=failure.code)

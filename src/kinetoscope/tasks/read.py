@@ -53,10 +53,15 @@ class Found(NamedTuple):
 
 SCOPE = "tasks:read"
 
+COLUMNS = """
+  task.model, task.status, task.price, task.progress, task.preview, task.output,
+  task.error_code, task.error_message, task.created_at, task.completed_at,
+  task.media_expires_at
+"""
+"""What `Found` holds after whose task it is."""
+
 FIND = f"""
-select task.id as task_id, task.account_id = account.id as is_own, task.model, task.status,
-       task.price, task.progress, task.preview, task.output, task.error_code,
-       task.error_message, task.created_at, task.completed_at, task.media_expires_at
+select task.id as task_id, task.account_id = account.id as is_own, {COLUMNS}
 from api_key
 cross join account
 left join task on task.id = %(task_id)s
@@ -89,10 +94,11 @@ async def record(
         raise NotFound("Task not found")
     if not found.is_own:
         raise Forbidden("Access denied")
-    return _record(found, found.task_id)
+    return as_record(found, found.task_id)
 
 
-def _record(found: Found, task_id: TaskId) -> Record:
+def as_record(found: Found, task_id: TaskId) -> Record:
+    """Return a task as its owner sees it."""
     failure = None
     if found.error_code is not None:
         failure = Failure(code=found.error_code, message=found.error_message or "")

@@ -11,7 +11,7 @@ import structlog
 
 from kinetoscope.kernel.clock import Clock
 from kinetoscope.kernel.errors import SettingInvalid
-from kinetoscope.kernel.ids import TaskId
+from kinetoscope.kernel.ids import AccountId, TaskId
 from kinetoscope.kernel.outbound import Egress, FetchLimits, OutboundFailed, OutboundRefused
 from kinetoscope.kernel.posting import post
 from kinetoscope.kernel.sealing import Sealer
@@ -46,6 +46,16 @@ class Parts:
     body_of: BodyOf
     limits: FetchLimits = LIMITS
     chance: Callable[[], float] = random.random
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What is signed: a body under its id, about a task, for an account."""
+
+    id: str
+    account_id: AccountId
+    task_id: TaskId
+    body: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +107,11 @@ async def _send(parts: Parts, claimed: Claimed, now: datetime) -> Outcome:
         body = await parts.body_of(claimed.task_id)
     if body is None:
         return Outcome(error="The task was deleted before this was sent", is_final=True)
+    message = Message(
+        id=claimed.id, account_id=claimed.account_id, task_id=claimed.task_id, body=body
+    )
     try:
-        headers = await headers_for(parts, claimed, body, now)
+        headers = await signed_headers(parts.database, parts.sealer, message, now)
     except SettingInvalid as error:
         return Outcome(error=str(error))
     try:
@@ -117,13 +130,18 @@ async def _send(parts: Parts, claimed: Claimed, now: datetime) -> Outcome:
     )
 
 
-async def headers_for(parts: Parts, claimed: Claimed, body: bytes, now: datetime) -> dict[str, str]:
-    """Return the headers of an attempt, signed as its account wants it."""
-    account_id = claimed.account_id
-    texts = await secret.texts(parts.database, parts.sealer, account_id, now)
-    headers = sign.headers(claimed.id, body, texts, now)
-    if (await secret.preferences(parts.database, account_id)).kie_headers:
-        headers |= sign.kie_headers(claimed.task_id, texts[0], now)
+async def signed_headers(
+    database: Database, sealer: Sealer, message: Message, now: datetime
+) -> dict[str, str]:
+    """Return the headers of an attempt, signed as its account wants it.
+
+    Raises SettingInvalid where the account's secret cannot be read.
+    """
+    account_id = message.account_id
+    texts = await secret.texts(database, sealer, account_id, now)
+    headers = sign.headers(message.id, message.body, texts, now)
+    if (await secret.preferences(database, account_id)).kie_headers:
+        headers |= sign.kie_headers(message.task_id, texts[0], now)
     return headers
 
 
@@ -152,7 +170,8 @@ async def _note(
         now=now,
     )
     logger.info(
-        f"webhook.{'retrying' if state == 'pending' else state}",
+        "webhook.attempted",
+        state=state,
         delivery=claimed.id,
         task=claimed.task_id,
         receiver=claimed.lane,

@@ -5,10 +5,14 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kinetoscope.kernel.errors import InvalidRequest
+import structlog
+
+from kinetoscope.kernel.errors import InvalidRequest, SettingInvalid
 from kinetoscope.kernel.ids import AccountId, random_base36
 from kinetoscope.kernel.sealing import Sealer
 from kinetoscope.postgres.pool import Connection, Database
+
+log = structlog.get_logger(__name__)
 
 SECRET_BYTES = 32
 
@@ -148,14 +152,23 @@ async def texts(
 ) -> list[str]:
     """Return the texts to sign with, making the first secret where there is none.
 
-    Raises SettingInvalid where they were sealed with another signing key.
+    Raises SettingInvalid where all of them were sealed with another signing key.
     """
     kept = await valid(database, account_id, now)
     if not kept:
         first = _sealed(sealer, account_id, _new_text())
         await database.transact(lambda connection: _make_first(connection, account_id, first, now))
         kept = await valid(database, account_id, now)
-    return [sealer.unseal(secret.sealed, f"{account_id} {secret.id}") for secret in kept]
+    readable = []
+    for secret in kept:
+        try:
+            readable.append(sealer.unseal(secret.sealed, f"{account_id} {secret.id}"))
+        except SettingInvalid:
+            # Of use to nobody any more; one made since then is.
+            log.warning("webhook.secret_unreadable", account=account_id, secret=secret.id)
+    if not readable:
+        raise SettingInvalid("The account's webhook secret was sealed with another signing-key")
+    return readable
 
 
 async def preferences(database: Database, account_id: AccountId) -> Preferences:

@@ -1,0 +1,134 @@
+"""What the store holds, as the database knows it: registered before the bytes, described after.
+
+So the store never holds a file that nobody knows of, whoever was killed in between. Whether a file
+may be read follows from its row: `expires_at` refuses at the second, long before bytes are gone.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from kinetoscope.kernel.errors import NotFound
+from kinetoscope.kernel.ids import AccountId, TaskId
+from kinetoscope.postgres.pool import Connection, Database
+
+
+class FileKind(StrEnum):
+    """What a stored file is to its owner."""
+
+    OUTPUT = "output"
+    LAST_FRAME = "last_frame"
+    UPLOAD = "upload"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaFile:
+    """A file that the store holds, is about to hold, or held until `deleted_at`.
+
+    `media_type`, `bytes_size` and `sha256` are None until it was put; `expires_at` where it is
+    kept for good.
+    """
+
+    name: str
+    account_id: AccountId
+    task_id: TaskId | None
+    kind: str
+    media_type: str | None
+    bytes_size: int | None
+    sha256: bytes | None
+    created_at: datetime
+    expires_at: datetime | None
+    deleted_at: datetime | None
+
+    def is_there(self, now: datetime) -> bool:
+        """Whether the file may be read."""
+        return self.deleted_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+COLUMNS = """
+  name, account_id, task_id, kind, media_type, bytes_size, sha256, created_at, expires_at,
+  deleted_at
+"""
+
+
+async def register(  # noqa: PLR0913 - they are the row
+    database: Database,
+    *,
+    name: str,
+    account_id: AccountId,
+    task_id: TaskId | None,
+    kind: str,
+    expires_at: datetime | None,
+    now: datetime,
+) -> None:
+    """Make a file known before its bytes are put; doing it again changes no expiry.
+
+    A worker may be so late that its task has failed meanwhile, or that the file was already
+    removed: then what it puts is due for removal at once.
+    """
+    await database.execute(
+        """
+        insert into media_file (name, account_id, task_id, kind, created_at, expires_at)
+        select %(name)s, %(account_id)s, %(task_id)s, %(kind)s, %(now)s,
+               case when exists (select from task where id = %(task_id)s and status = 'fail')
+               then %(now)s else %(expires_at)s::timestamptz end
+        on conflict (name) do update set deleted_at = null, confirmed_at = null
+        """,
+        {
+            "name": name,
+            "account_id": account_id,
+            "task_id": task_id,
+            "kind": kind,
+            "expires_at": expires_at,
+            "now": now,
+        },
+    )
+
+
+async def describe(
+    database: Database, *, name: str, media_type: str, bytes_size: int, sha256: bytes
+) -> None:
+    """Note what was put. It is there now, whoever removed an earlier copy of it."""
+    await database.execute(
+        """
+        update media_file
+        set media_type = %(media_type)s, bytes_size = %(bytes_size)s, sha256 = %(sha256)s,
+            deleted_at = null, confirmed_at = null
+        where name = %(name)s
+        """,
+        {"name": name, "media_type": media_type, "bytes_size": bytes_size, "sha256": sha256},
+    )
+
+
+async def find(database: Database, name: str) -> MediaFile | None:
+    """Look a file up by its name."""
+    query = f"select {COLUMNS} from media_file where name = %(name)s"
+    return await database.fetch_one(MediaFile, query, {"name": name})
+
+
+async def require_readable(database: Database, name: str, now: datetime) -> None:
+    """Raise NotFound for a file that is known to be gone, or is as good as gone."""
+    known = await find(database, name)
+    if known is not None and not known.is_there(now):
+        raise NotFound("Media not found")
+
+
+async def by_sha256(database: Database, sha256: bytes) -> list[MediaFile]:
+    """Look files up by what is in them, oldest first: which of them came from here."""
+    query = f"select {COLUMNS} from media_file where sha256 = %(sha256)s order by created_at, name"
+    return await database.fetch_all(MediaFile, query, {"sha256": sha256})
+
+
+async def of_task(database: Database, task_id: TaskId) -> list[MediaFile]:
+    """Return the files that a task made."""
+    query = f"select {COLUMNS} from media_file where task_id = %(task_id)s order by name"
+    return await database.fetch_all(MediaFile, query, {"task_id": task_id})
+
+
+async def expire_within(
+    connection: Connection, task_id: TaskId, expires_at: datetime | None
+) -> None:
+    """Set when a task's files expire; None keeps them for good. Part of a transaction."""
+    await connection.execute(
+        "update media_file set expires_at = %s where task_id = %s", (expires_at, task_id)
+    )

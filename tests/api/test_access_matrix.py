@@ -1,0 +1,189 @@
+"""Every route of the contract against every kind of caller, and no route without a declaration."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import httpx
+import pytest
+from starlette.routing import Route
+from tests.conftest import Person, World
+from tests.scripted import PICTURE, ScriptedProvider, create, done_pictures, tools_for
+
+from kinetoscope.accounts import accounts, keys
+from kinetoscope.accounts.opening import READ_ONLY
+from kinetoscope.api.doors import Declared
+from kinetoscope.kernel.secrets import DEMO_KEY_ID, IssuedKey, KeyMode, parse_key
+from kinetoscope.tasks.advance import advance
+
+pytestmark = pytest.mark.anyio
+
+DEMO_KEY = "kino_demo_readonly_" + "0" * 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Things:
+    """What alice has, and others must not reach."""
+
+    ended: str
+    running: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A good request by the owner of what it names, if it names anything of somebody's."""
+
+    path: str = ""
+    query: dict[str, str] = field(default_factory=dict)
+    body: object = None
+    names_something: bool = False
+
+
+Make = Callable[[Things], Example]
+
+EXAMPLES: dict[tuple[str, str], Make] = {
+    ("POST", "/api/v1/jobs/createTask"): lambda _: Example(body=PICTURE),
+    ("POST", "/api/v1/jobs/estimateTask"): lambda _: Example(body=PICTURE),
+    ("GET", "/api/v1/jobs/recordInfo"): lambda things: Example(
+        query={"taskId": things.ended}, names_something=True
+    ),
+    ("POST", "/api/mcp"): lambda _: Example(
+        body={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    ),
+}
+
+OPEN = {
+    ("GET", "/media/{name}"),
+    ("GET", "/livez"),
+    ("GET", "/readyz"),
+    ("GET", "/metrics"),
+    ("GET", "/openapi.json"),
+}
+"""What anybody may ask; a route joins this list on purpose or not at all."""
+
+
+def declared(world: World) -> list[Declared]:
+    found: list[Declared] = world.app.state.declared
+    return found
+
+
+async def test_every_route_declares_what_it_needs(world: World):
+    declarations = {(route.method, route.path): route for route in declared(world)}
+    assert len(declarations) == len(declared(world))
+    served = {
+        (method, route.path)
+        for route in world.app.routes
+        if isinstance(route, Route)
+        for method in (route.methods or {"*"})
+        if method != "HEAD"
+    }
+    assert len(served) >= 8
+    assert served == set(declarations)
+    for route in declarations.values():
+        assert route.scope is None or route.scope in keys.SCOPES_ALL, route
+
+
+async def test_every_route_is_in_the_matrix_or_open_on_purpose(world: World):
+    guarded = {(route.method, route.path) for route in declared(world) if route.scope is not None}
+    assert guarded == set(EXAMPLES)
+    assert {(route.method, route.path) for route in declared(world)} - guarded == OPEN
+
+
+async def things_of(world: World, alice: Person) -> Things:
+    ended = await create(world, alice, PICTURE)
+    await advance(tools_for(world, ScriptedProvider(statuses=[done_pictures])), ended)
+    return Things(ended=ended, running=await create(world, alice, PICTURE), key_id=alice.key_id)
+
+
+async def ask(
+    world: World, route: tuple[str, str], example: Example, key: str | None
+) -> httpx.Response:
+    headers = {"Accept": "application/json, text/event-stream"}
+    if key is not None:
+        headers["Authorization"] = f"Bearer {key}"
+    return await world.client.request(
+        route[0],
+        example.path or route[1],
+        params=example.query,
+        json=example.body,
+        headers=headers,
+    )
+
+
+async def key_with(world: World, person: Person, *scopes: str) -> IssuedKey:
+    return await keys.create(
+        world.runtime.database,
+        person.account_id,
+        "matrix",
+        mode=KeyMode.LIVE,
+        expires_at=None,
+        scopes=scopes,
+        now=world.clock(),
+    )
+
+
+async def demo(world: World) -> str:
+    """Let the demo key in, on an account of its own."""
+    account, _ = await accounts.ensure(world.runtime.database, "demo", world.clock())
+    presented = parse_key(DEMO_KEY)
+    assert presented is not None
+    issued = IssuedKey(DEMO_KEY_ID, DEMO_KEY, presented.secret_sha256, DEMO_KEY[-4:])
+    await keys.keep(
+        world.runtime.database,
+        account.id,
+        "demo",
+        issued,
+        mode=KeyMode.DEMO,
+        expires_at=None,
+        scopes=("samples:read",),
+        now=world.clock(),
+    )
+    return DEMO_KEY
+
+
+@pytest.mark.parametrize("route", EXAMPLES, ids=lambda route: f"{route[0]} {route[1]}")
+async def test_each_kind_of_caller_gets_what_is_theirs(world: World, route: tuple[str, str]):
+    alice = await world.person("alice")
+    things = await things_of(world, alice)
+    example = EXAMPLES[route](things)
+    (scope,) = [found.scope for found in declared(world) if (found.method, found.path) == route]
+    assert scope is not None
+    database = world.runtime.database
+
+    async def refused(key: str | None, status: int, message: str) -> None:
+        response = await ask(world, route, example, key)
+        assert (response.status_code, response.json()) == (status, {"message": message})
+
+    await refused(None, 401, "Missing Authorization header")
+    await refused("kino_live_nonsense", 401, "Invalid API Key")
+
+    reads_tasks = route[1] == "/api/v1/jobs/recordInfo"
+    await refused(await demo(world), 403, "Access denied" if reads_tasks else READ_ONLY)
+
+    inactive = await key_with(world, alice, *keys.SCOPES_ALL)
+    await keys.set_active(database, inactive.id, active=False)
+    await refused(inactive.text, 401, "API Key is inactive")
+
+    expired = await key_with(world, alice, *keys.SCOPES_ALL)
+    await keys.set_expiry(database, expired.id, world.clock() - timedelta(seconds=1))
+    await refused(expired.text, 401, "API Key has expired")
+
+    lacking = await key_with(world, alice, *(set(keys.SCOPES_ALL) - {scope, "samples:read"}))
+    await refused(lacking.text, 403, f"This API Key lacks the scope {scope}")
+
+    mallory = await world.person("mallory")
+    stranger = await key_with(world, mallory, *keys.SCOPES_ALL)
+    if example.names_something:
+        await refused(stranger.text, 403, "Access denied")
+    else:
+        response = await ask(world, route, example, stranger.text)
+        assert response.is_success
+        for name in (things.ended, things.running, things.key_id, alice.account_id):
+            assert name not in response.text
+
+    exact = await key_with(world, alice, scope)
+    assert (await ask(world, route, example, exact.text)).is_success
+
+    await accounts.limit(database, "alice", tasks_running_max=None, api_access=False)
+    await refused(exact.text, 403, "API access not enabled for this account")
