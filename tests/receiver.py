@@ -10,8 +10,22 @@ from typing import Any
 
 import orjson
 from aiohttp import web
+from tests.conftest import Person, World
+from tests.scripted import (
+    PICTURE,
+    VIDEO,
+    ScriptedProvider,
+    create,
+    done_pictures,
+    done_video,
+    tools_for,
+)
 
+from kinetoscope.kernel.ids import TaskId
 from kinetoscope.kernel.outbound import Egress
+from kinetoscope.tasks.advance import advance
+
+DELIVERIES = "/api/v1/webhooks/deliveries"
 
 LOOPBACK = Egress(allowed_networks=(ip_network("127.0.0.1/32"),), connect_timeout_s=2)
 
@@ -76,3 +90,35 @@ async def receiving() -> AsyncIterator[Receiver]:
         yield receiver
     finally:
         await runner.cleanup()
+
+
+async def silent(_request: web.Request) -> web.StreamResponse:
+    """Take the request and never answer."""
+    await asyncio.sleep(3600)
+    return web.Response()
+
+
+async def ended(
+    world: World, person: Person, url: str, order: dict[str, Any] | None = None
+) -> TaskId:
+    """Create a task with a callBackUrl and let it succeed."""
+    task_id = await create(world, person, {**(order or PICTURE), "callBackUrl": url})
+    done = done_video if order is VIDEO else done_pictures
+    await advance(tools_for(world, ScriptedProvider(statuses=[done])), task_id)
+    return task_id
+
+
+async def listed(world: World, person: Person, **query: str) -> list[dict[str, Any]]:
+    """List deliveries over HTTP."""
+    response = await world.client.get(DELIVERIES, params=query, headers=person.headers)
+    assert response.status_code == 200, response.text
+    found: list[dict[str, Any]] = response.json()["deliveries"]
+    return found
+
+
+async def shown(world: World, person: Person, delivery_id: str) -> dict[str, Any]:
+    """Read a delivery over HTTP."""
+    response = await world.client.get(f"{DELIVERIES}/{delivery_id}", headers=person.headers)
+    assert response.status_code == 200, response.text
+    found: dict[str, Any] = response.json()
+    return found

@@ -28,6 +28,7 @@ from kinetoscope.providers.contract import (
     SubmitOutcome,
 )
 from kinetoscope.tasks.tools import Tools
+from kinetoscope.wiring import lifetimes_of
 
 PATH_CREATE = "/api/v1/jobs/createTask"
 PATH_RECORD = "/api/v1/jobs/recordInfo"
@@ -134,7 +135,7 @@ def tools_for(
         clock=world.clock,
         folder=runtime.settings.work_dir / "scripted",
         task_deadline=task_deadline,
-        media_lifetime=runtime.settings.media_lifetime,
+        lifetimes=lifetimes_of(runtime.settings),
     )
 
 

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kinetoscope import __version__, engine
-from kinetoscope.api import estimate, health, jobs, media, openapi, webhooks
+from kinetoscope.api import deletion, estimate, health, jobs, media, openapi, webhooks
 from kinetoscope.api.auth import KeysSeen
 from kinetoscope.api.direct import DirectApp
 from kinetoscope.api.doors import Doors
@@ -28,6 +28,7 @@ from kinetoscope.wiring import API_PATIENCE_S, Runtime, build_runtime
 DOORS = (
     jobs.mount,
     estimate.mount,
+    deletion.mount,
     media.mount,
     webhooks.mount,
     health.mount,

@@ -55,10 +55,18 @@ class Settings:
     """Largest request body."""
     media_lifetime: timedelta
     """How long media is kept (KINETOSCOPE_MEDIA_LIFETIME in days)."""
+    task_lifetime: timedelta
+    """How long an ended task is known (KINETOSCOPE_TASK_LIFETIME in days)."""
+    upload_lifetime: timedelta
+    """How long an upload can be read (KINETOSCOPE_UPLOAD_LIFETIME in hours)."""
     task_deadline: timedelta
     """How long a task may stay open before it fails (KINETOSCOPE_TASK_DEADLINE in minutes)."""
     allowed_networks: tuple[Network, ...]
     """Private networks that references may be fetched from, comma-separated; none by default."""
+    requests_per_second: int
+    """Requests that an account may make in the long run; 0 is no limit for anybody."""
+    requests_burst: int
+    """Requests that an account may make at once."""
     trusted_proxies: tuple[Network, ...]
     """Networks whose X-Forwarded-For is believed, comma-separated; none by default."""
     log_json: bool
@@ -99,8 +107,12 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         first_grant=read("first_grant", _grant, Credits(1_000_000)),
         body_bytes_max=read("body_bytes_max", _positive, 8 * 1024 * 1024),
         media_lifetime=read("media_lifetime", _days, timedelta(days=14)),
+        task_lifetime=read("task_lifetime", _days, timedelta(days=60)),
+        upload_lifetime=read("upload_lifetime", _hours, timedelta(hours=24)),
         task_deadline=read("task_deadline", _minutes, timedelta(minutes=60)),
         allowed_networks=read("allowed_networks", _networks, ()),
+        requests_per_second=read("requests_per_second", _pace, 50),
+        requests_burst=read("requests_burst", _burst, 100),
         trusted_proxies=read("trusted_proxies", _networks, ()),
         log_json=read("log_json", _flag, False),
         log_level=read("log_level", _log_level, "INFO"),
@@ -202,8 +214,20 @@ def _positive(text: str) -> int:
     return _number(text, 1, 2**40)
 
 
+def _pace(text: str) -> int:
+    return _number(text, 0, 1_000_000)
+
+
+def _burst(text: str) -> int:
+    return _number(text, 1, 1_000_000)
+
+
 def _days(text: str) -> timedelta:
     return timedelta(days=_number(text, 1, 36500))
+
+
+def _hours(text: str) -> timedelta:
+    return timedelta(hours=_number(text, 1, 876000))
 
 
 def _minutes(text: str) -> timedelta:

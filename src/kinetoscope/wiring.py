@@ -22,6 +22,8 @@ from kinetoscope.postgres.migrations import migrate, read_migrations
 from kinetoscope.postgres.pool import Database
 from kinetoscope.providers.embedded.provider import EmbeddedProvider
 from kinetoscope.settings import Settings
+from kinetoscope.tasks.expire import Reaper
+from kinetoscope.tasks.lifetimes import Lifetimes
 from kinetoscope.tasks.route import Route, Routes
 from kinetoscope.tasks.tools import Tools
 
@@ -120,13 +122,29 @@ async def worker_tools(runtime: Runtime) -> AsyncIterator[Tools]:
             clock=runtime.clock,
             folder=folder / "tasks",
             task_deadline=runtime.settings.task_deadline,
-            media_lifetime=runtime.settings.media_lifetime,
+            lifetimes=lifetimes_of(runtime.settings),
         )
     finally:
         await embedded.stop()
         shutil.rmtree(folder, ignore_errors=True)
         folder.with_suffix(".lock").unlink(missing_ok=True)
         lock.close()
+
+
+def lifetimes_of(settings: Settings) -> Lifetimes:
+    """Return how long this deployment keeps things at most."""
+    return Lifetimes(media=settings.media_lifetime, task=settings.task_lifetime)
+
+
+def reaper_of(runtime: Runtime) -> Reaper:
+    """Return what removing expired things needs."""
+    return Reaper(
+        database=runtime.database,
+        store=runtime.store,
+        clock=runtime.clock,
+        lifetimes=lifetimes_of(runtime.settings),
+        upload_grace=runtime.settings.task_deadline,
+    )
 
 
 def claim_scratch(work_dir: Path) -> tuple[Path, TextIO]:

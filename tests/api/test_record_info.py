@@ -49,6 +49,7 @@ KEYS = [
     "progress",
     "preview",
     "expiresAt",
+    "metadataExpiresAt",
 ]
 """Those of the contract in its order, then ours."""
 
@@ -74,6 +75,7 @@ async def test_a_new_task_waits(world: World):
         "progress": None,
         "preview": False,
         "expiresAt": None,
+        "metadataExpiresAt": None,
     }
     assert found["createTime"] == 1795435200000
 
@@ -158,6 +160,7 @@ async def test_a_finished_video_is_described_as_it_is(world: World):
         "progress": 100,
         "preview": False,
         "expiresAt": unix_ms(expires_at),
+        "metadataExpiresAt": unix_ms(expires_at + timedelta(days=46)),
     }
     url, last_frame = item.pop("url"), item.pop("lastFrameImage")
     assert item == {
@@ -239,6 +242,7 @@ async def test_a_failed_task_is_a_200_with_its_price_while_the_credits_are_back(
         "progress": 30,
         "preview": False,
         "expiresAt": None,
+        "metadataExpiresAt": unix_ms(START + timedelta(days=60, seconds=9)),
     }
     assert await world.balance(alice) == (1000_00, 0, 0, 0)
     assert await world.count("ledger_entry where kind = 'release' and available = 217") == 1

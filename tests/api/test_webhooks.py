@@ -1,33 +1,41 @@
 """What arrives at a callBackUrl when a task ends, over HTTP, at a real receiver."""
 
+import asyncio
+import base64
+import hmac
+import re
 from collections.abc import AsyncIterator
-from typing import Any
+from dataclasses import replace
+from datetime import timedelta
 
+import psycopg
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 from tests.conftest import Person, World
-from tests.receiver import LOOPBACK, Receiver, receiving
+from tests.receiver import LOOPBACK, Received, Receiver, ended, listed, receiving, shown
 from tests.scripted import (
     PICTURE,
     VIDEO,
     ScriptedProvider,
     create,
     done_pictures,
-    done_video,
     record,
     tools_for,
 )
 
 from kinetoscope.cli.sending import sender_parts
-from kinetoscope.kernel.clock import system_clock
-from kinetoscope.kernel.ids import TaskId
+from kinetoscope.kernel.clock import system_clock, unix_ms
+from kinetoscope.kernel.outbound import Egress
+from kinetoscope.kernel.sealing import sealer_from
 from kinetoscope.providers.contract import Failed
 from kinetoscope.tasks.advance import advance
+from kinetoscope.webhooks import secret as secrets_of_webhooks
 from kinetoscope.webhooks.sender import Sender
 
 pytestmark = pytest.mark.anyio
 
 SECRET = "/api/v1/webhooks/secret"
+SETTINGS = "/api/v1/webhooks/settings"
 
 
 @pytest.fixture
@@ -46,29 +54,247 @@ def sender(world: World) -> Sender:
     return Sender(sender_parts(world.runtime, LOOPBACK))
 
 
-async def ended(world: World, person: Person, url: str, order: Any = PICTURE) -> TaskId:
-    """Create a task with a callBackUrl and let it succeed."""
-    task_id = await create(world, person, {**order, "callBackUrl": url})
-    done = done_video if order is VIDEO else done_pictures
-    await advance(tools_for(world, ScriptedProvider(statuses=[done])), task_id)
-    return task_id
-
-
 async def test_a_success_is_told_in_the_envelope(
     world: World, alice: Person, receiver: Receiver, sender: Sender
 ):
     task_id = await ended(world, alice, receiver.url("/hook?a=1"), VIDEO)
     assert await sender.drain() == 1
     (got,) = receiver.received
-    shown = await record(world, alice, task_id)
+    told = await record(world, alice, task_id)
     assert got.path == "/hook?a=1"
     assert got.headers["Content-Type"] == "application/json"
     assert got.id == "msg_" + task_id.removeprefix("task_")
     assert got.data == {
-        **shown,
+        **told,
         "state": "success",
         "orderId": "order_" + task_id.removeprefix("task_"),
-        "updateTime": shown["completeTime"],
+        "updateTime": told["completeTime"],
     }
     assert got.data["status"] == "success"
-    assert got.data["output"][0]["url"] == shown["output"][0]["url"]
+    assert got.data["output"][0]["url"] == told["output"][0]["url"]
+
+
+async def test_a_failure_is_told_with_its_reason(
+    world: World, alice: Person, receiver: Receiver, sender: Sender
+):
+    task_id = await create(world, alice, {**PICTURE, "callBackUrl": receiver.url()})
+    failed = Failed(code="SensitiveContent", message="Not this.")
+    await advance(tools_for(world, ScriptedProvider(statuses=[failed])), task_id)
+    await sender.drain()
+    (got,) = receiver.received
+    told = await record(world, alice, task_id)
+    assert (got.data["status"], got.data["state"]) == ("fail", "fail")
+    assert (
+        got.data["error"] == told["error"] == {"code": "SensitiveContent", "message": "Not this."}
+    )
+    assert got.data["creditsUsed"] == told["creditsUsed"]
+    assert got.data["updateTime"] == told["completeTime"]
+    deliveries = await listed(world, alice)
+    assert [delivery["eventType"] for delivery in deliveries] == ["task.failed"]
+
+
+async def test_nothing_is_told_where_nobody_asked(world: World, alice: Person, sender: Sender):
+    task_id = await create(world, alice, PICTURE)
+    await advance(tools_for(world, ScriptedProvider(statuses=[done_pictures])), task_id)
+    assert await sender.drain() == 0
+    assert await world.count("webhook_delivery") == 0
+
+
+async def test_nothing_is_told_of_a_task_that_goes_on(
+    world: World, alice: Person, receiver: Receiver, sender: Sender
+):
+    await create(world, alice, {**PICTURE, "callBackUrl": receiver.url()})
+    assert await sender.drain() == 0
+    assert receiver.received == []
+
+
+async def test_the_end_and_its_delivery_are_written_together(
+    world: World, alice: Person, receiver: Receiver
+):
+    """A delivery that cannot be written takes the end and the money back with it."""
+    task_id = await create(world, alice, {**PICTURE, "callBackUrl": receiver.url()})
+    async with world.runtime.database.connection() as connection:
+        await connection.execute("alter table webhook_delivery add check (id is null)")
+    with pytest.raises(psycopg.errors.CheckViolation):
+        await advance(tools_for(world, ScriptedProvider(statuses=[done_pictures])), task_id)
+    assert (await record(world, alice, task_id))["status"] != "success"
+    available, held, spent, running = await world.balance(alice)
+    assert (held, spent, running) == (217, 0, 1)
+    assert available == 100_000 - 217
+
+
+async def test_every_delivery_is_signed(
+    world: World, alice: Person, receiver: Receiver, sender: Sender
+):
+    world.clock.moment = system_clock()  # the verifier looks at the machine's clock
+    secret = await new_secret(world, alice)
+    await ended(world, alice, receiver.url())
+    await sender.drain()
+    (got,) = receiver.received
+    assert Webhook(secret).verify(got.body, dict(got.headers))["code"] == 200
+    with pytest.raises(WebhookVerificationError):
+        Webhook(secret).verify(got.body + b" ", dict(got.headers))
+    with pytest.raises(WebhookVerificationError):
+        Webhook(secret).verify(got.body, {**got.headers, "webhook-id": "msg_other"})
+    assert got.headers["webhook-timestamp"] == str(int(world.clock().timestamp()))
+
+
+async def test_a_delivery_is_signed_before_anybody_asked_for_a_secret(
+    world: World, alice: Person, receiver: Receiver, sender: Sender
+):
+    await ended(world, alice, receiver.url())
+    await sender.drain()
+    assert receiver.received[0].headers["webhook-signature"].startswith("v1,")
+    assert await world.count("webhook_secret") == 1
+
+
+async def test_both_secrets_verify_while_they_overlap(
+    world: World, alice: Person, receiver: Receiver, sender: Sender
+):
+    world.clock.moment = system_clock() - timedelta(hours=2)
+    old = await new_secret(world, alice)
+    new = await new_secret(world, alice, overlapHours=2)
+    assert old != new
+    world.clock.move(timedelta(hours=2) - timedelta(seconds=1))
+    await ended(world, alice, receiver.url())
+    await sender.drain()
+    world.clock.move(timedelta(seconds=1))
+    await ended(world, alice, receiver.url())
+    await sender.drain()
+    during, after = receiver.received
+    assert [verifies(secret, during) for secret in (old, new)] == [True, True]
+    assert [verifies(secret, after) for secret in (old, new)] == [False, True]
+
+
+async def test_without_overlap_every_older_secret_ends_at_once(
+    world: World, alice: Person, receiver: Receiver, sender: Sender
+):
+    world.clock.moment = system_clock()
+    first = await new_secret(world, alice)
+    second = await new_secret(world, alice)
+    third = await new_secret(world, alice, overlapHours=0)
+    await ended(world, alice, receiver.url())
+    await sender.drain()
+    (got,) = receiver.received
+    assert [verifies(secret, got) for secret in (first, second, third)] == [False, False, True]
+
+
+async def test_too_many_valid_secrets_are_refused_and_nothing_changes(world: World, alice: Person):
+    for _ in range(4):
+        await new_secret(world, alice)
+    before = (await world.client.get(SETTINGS, headers=alice.headers)).json()
+    response = await world.client.post(SECRET, headers=alice.headers)
+    assert response.status_code == 400
+    assert "overlapHours 0" in response.json()["message"]
+    assert (await world.client.get(SETTINGS, headers=alice.headers)).json() == before
+    assert len(before["secrets"]) == 4
+
+
+async def test_secrets_made_at_once_leave_one_current(world: World, alice: Person):
+    secrets = await asyncio.gather(*(new_secret(world, alice) for _ in range(4)))
+    assert len(set(secrets)) == 4
+    settings = (await world.client.get(SETTINGS, headers=alice.headers)).json()
+    assert [secret["expireTime"] is None for secret in settings["secrets"]] == [
+        True,
+        False,
+        False,
+        False,
+    ]
+
+
+async def test_a_secret_is_shown_once_and_stored_sealed(world: World, alice: Person):
+    secret = await new_secret(world, alice)
+    assert re.fullmatch(r"whsec_[A-Za-z0-9+/]{43}=", secret)
+    settings = (await world.client.get(SETTINGS, headers=alice.headers)).json()
+    assert settings == {
+        "kieHeaders": False,
+        "secrets": [
+            {
+                "lastFour": secret.rstrip("=")[-4:],
+                "createTime": unix_ms(world.clock()),
+                "expireTime": None,
+            }
+        ],
+    }
+    row = await world.runtime.database.fetch_values("select * from webhook_secret", {})
+    assert row is not None
+    raw = base64.b64decode(secret.removeprefix("whsec_"))
+    for value in row:
+        stored = value if isinstance(value, bytes) else str(value).encode()
+        assert raw not in stored
+        assert secret[6:-1].encode() not in stored
+
+
+async def test_a_replaced_signing_key_is_noticed_and_a_new_secret_mends_it(
+    world: World, alice: Person, receiver: Receiver, sender: Sender
+):
+    world.clock.moment = system_clock()
+    await new_secret(world, alice)
+    parts = replace(sender.parts, sealer=sealer_from(b"another" * 8))
+    await ended(world, alice, receiver.url())
+    await Sender(parts).drain()
+    assert receiver.received == []
+    (delivery,) = await listed(world, alice)
+    assert delivery["state"] == "pending"
+    new = await secrets_of_webhooks.issue(
+        world.runtime.database, parts.sealer, alice.account_id, timedelta(hours=24), world.clock()
+    )
+    world.clock.move(timedelta(seconds=2))
+    await Sender(parts).drain()
+    assert verifies(new.text, receiver.received[0])
+
+
+async def test_the_headers_of_kie_come_where_they_are_wanted(
+    world: World, alice: Person, receiver: Receiver, sender: Sender
+):
+    secret = await new_secret(world, alice)
+    await ended(world, alice, receiver.url())
+    await sender.drain()
+    assert "X-Webhook-Signature" not in receiver.received[0].headers
+    response = await world.client.post(SETTINGS, json={"kieHeaders": True}, headers=alice.headers)
+    assert (response.status_code, response.json()["kieHeaders"]) == (200, True)
+    task_id = await ended(world, alice, receiver.url())
+    await sender.drain()
+    headers = receiver.received[1].headers
+    timestamp = str(int(world.clock().timestamp()))
+    signed = f"{task_id}.{timestamp}".encode()
+    expected = base64.b64encode(hmac.digest(secret.encode(), signed, "sha256")).decode()
+    assert (headers["X-Webhook-Timestamp"], headers["X-Webhook-Signature"]) == (timestamp, expected)
+    assert headers["webhook-signature"].startswith("v1,")
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("http://127.0.0.1:{port}/hook", "an address that is not allowed"),
+        ("http://[::1]:{port}/hook", "an address that is not allowed"),
+        ("http://169.254.169.254/latest/meta-data", "an address that is not allowed"),
+        ("http://user:pass@127.0.0.1:{port}/hook", ""),
+    ],
+)
+async def test_an_address_of_our_own_is_refused_and_the_log_says_so(
+    world: World, alice: Person, receiver: Receiver, url: str, reason: str
+):
+    await ended(world, alice, url.format(port=receiver.port))
+    sender = Sender(sender_parts(world.runtime, Egress()))
+    assert await sender.drain() == 1
+    assert receiver.received == []
+    (delivery,) = await listed(world, alice)
+    assert (delivery["state"], delivery["attemptCount"]) == ("failed", 1)
+    (attempt,) = (await shown(world, alice, delivery["id"]))["attempts"]
+    assert attempt["status"] is None
+    assert reason in attempt["error"]
+
+
+async def new_secret(world: World, person: Person, **stated: int) -> str:
+    response = await world.client.post(SECRET, json=stated, headers=person.headers)
+    assert response.status_code == 200, response.text
+    return str(response.json()["secret"])
+
+
+def verifies(secret: str, got: Received) -> bool:
+    try:
+        Webhook(secret).verify(got.body, dict(got.headers))
+    except WebhookVerificationError:
+        return False
+    return True

@@ -23,6 +23,8 @@ def test_nothing_needs_to_be_set():
     assert settings.media_lifetime == timedelta(days=14)
     assert settings.task_deadline == timedelta(minutes=60)
     assert settings.allowed_networks == ()
+    assert settings.trusted_proxies == ()
+    assert (settings.requests_per_second, settings.requests_burst) == (50, 100)
     assert (settings.log_json, settings.log_level) == (False, "INFO")
     assert settings.media_url == f"file://{settings.data_dir}/media"
     assert settings.is_local
@@ -54,6 +56,11 @@ GOOD = [
         "10.0.0.0/8, fd00::/8",
         (ip_network("10.0.0.0/8"), ip_network("fd00::/8")),
     ),
+    ("requests_per_second", "0", 0),
+    ("requests_per_second", "1000000", 1_000_000),
+    ("requests_burst", "1", 1),
+    ("trusted_proxies", "127.0.0.1", (ip_network("127.0.0.1/32"),)),
+    ("trusted_proxies", "10.0.0.0/8,::1", (ip_network("10.0.0.0/8"), ip_network("::1/128"))),
     ("log_json", "1", True),
     ("log_json", "false", False),
     ("log_level", "debug", "DEBUG"),
@@ -93,6 +100,9 @@ BAD = {
     "media_lifetime": ["0", "14d", "36501", "-1"],
     "task_deadline": ["0", "1h", "525601"],
     "allowed_networks": ["10.0.0.0/33", "10.0.0.1/8", "intranet", "10.0.0.0/8,,", "10.0.0.0/8 x"],
+    "requests_per_second": ["-1", "1000001", "5/s"],
+    "requests_burst": ["0", "many", "1000001"],
+    "trusted_proxies": ["10.0.0.1/8", "proxy", "10.0.0.0/8,"],
     "log_json": ["yes", "2"],
     "log_level": ["loud", "10"],
 }

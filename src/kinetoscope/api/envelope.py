@@ -15,6 +15,7 @@ from kinetoscope.kernel.credits import Credits, format_credits
 from kinetoscope.kernel.errors import (
     BodyTooLarge,
     CapReached,
+    Conflict,
     CreditsShort,
     DatabaseUnavailable,
     Forbidden,
@@ -44,6 +45,7 @@ STATUS: Mapping[type[KinetoscopeError], int] = {
     KeySpent: 402,
     Forbidden: 403,
     NotFound: 404,
+    Conflict: 409,
     IdempotencyBusy: 409,
     BodyTooLarge: 413,
     RangeUnsatisfiable: 416,

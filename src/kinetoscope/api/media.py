@@ -7,6 +7,7 @@ from starlette.responses import Response, StreamingResponse
 
 from kinetoscope.api.doors import Doors, Operation
 from kinetoscope.kernel.errors import RangeUnsatisfiable
+from kinetoscope.media import files
 from kinetoscope.media.store import media_type_of
 
 RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
@@ -31,6 +32,7 @@ DOWNLOAD = Operation(
         403: "The address is not valid, or has expired",
         404: "The file is gone",
         416: "The file has no such bytes",
+        503: "The service is unavailable for a moment",
     },
 )
 
@@ -48,6 +50,7 @@ def mount(doors: Doors) -> None:
             name, query.get("expires", ""), query.get("signature", ""), now
         )
         media_type = media_type_of(name)
+        await files.require_readable(runtime.database, name, now)
         stored = await runtime.store.stat(name)
         seconds_left = int((expires_at - now).total_seconds())
         headers = {

@@ -1,19 +1,18 @@
-"""The description of the API, made from what the doors declare."""
+"""The description of the API, made from what the doors declare and what the catalog holds."""
 
+from functools import cache
 from typing import Any
 
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
 from kinetoscope import __version__
+from kinetoscope.api.cached import cached
 from kinetoscope.api.doors import Declared, Doors, Operation
-from kinetoscope.api.envelope import answer
-
-ERROR = {
-    "type": "object",
-    "required": ["message"],
-    "properties": {"message": {"type": "string"}},
-}
+from kinetoscope.api.samples import PARAMETER, curl
+from kinetoscope.api.schemas import OF_STATUS, components, ref
+from kinetoscope.catalog.spec import Catalog
 
 GUARDED_ANSWERS = {
     401: "There is no key, or one that does not open",
@@ -22,40 +21,88 @@ GUARDED_ANSWERS = {
     503: "The service is unavailable for a moment",
 }
 
-OPENAPI = Operation(summary="Describe the API", tag="discovery")
+ABOUT = """\
+Videos, images and audio from one API. Create a task, then ask recordInfo every few seconds or
+give a callBackUrl. A task's price is held when it is created, charged when it succeeds, and given
+back when it fails.
+
+Send `Authorization: Bearer <key>`. Refusals carry `message`, and where it helps `errors`,
+`required` and `available`, or `limit` and `current`. Fields may be added to answers at any time:
+ignore those you do not know.
+"""
+
+OPENAPI = Operation(
+    summary="Describe the API",
+    tag="discovery",
+    description="This document: OpenAPI 3.1.",
+    answers={304: "It has not changed since the ETag in If-None-Match"},
+)
+
+ENDED = {
+    "summary": "A task has ended",
+    "description": "Sent to the task's callBackUrl, signed as https://www.standardwebhooks.com "
+    "says. Any 2xx takes it; other answers are tried again for hours, under the same webhook-id.",
+    "tags": ["webhooks"],
+    "requestBody": {"required": True, "content": {"application/json": {"schema": ref("Event")}}},
+    "responses": {"2XX": {"description": "Taken"}, "410": {"description": "Never try again"}},
+}
 
 
 def mount(doors: Doors) -> None:
     """Add /openapi.json."""
+    runtime = doors.runtime
 
-    async def openapi(_request: Request) -> Response:
-        return answer(document(doors.declared, doors.runtime.settings.public_url))
+    @cache
+    def written() -> bytes:
+        # Made at the first request: then every door has declared its routes.
+        return orjson.dumps(document(doors.declared, runtime.catalog, runtime.settings.public_url))
+
+    async def openapi(request: Request) -> Response:
+        """Describe the API."""
+        return cached(request, written(), "application/json")
 
     doors.open("GET", "/openapi.json", openapi, OPENAPI)
 
 
-def document(declared: list[Declared], public_url: str) -> dict[str, Any]:
+def document(declared: list[Declared], catalog: Catalog, public_url: str) -> dict[str, Any]:
     """Return the OpenAPI document of all declared routes."""
+    shared = components(catalog)
     paths: dict[str, dict[str, Any]] = {}
+    tags: dict[str, None] = {}
     for route in declared:
-        if not route.operation.described:
-            continue
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+        if route.operation.described:
+            tags[route.operation.tag] = None
+            sample = {"lang": "Shell", "label": "curl", "source": curl(route, public_url, shared)}
+            described = {**_operation(route), "x-codeSamples": [sample]}
+            paths.setdefault(route.path, {})[route.method.lower()] = described
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Kinetoscope", "version": __version__},
+        "info": {
+            "title": "Kinetoscope",
+            "version": __version__,
+            "description": ABOUT,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
         "servers": [{"url": public_url}],
+        "tags": [{"name": tag} for tag in tags],
         "paths": paths,
+        "webhooks": {"taskEnded": {"post": ENDED}},
         "components": {
-            "schemas": {"Error": ERROR},
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            "schemas": shared,
+            "securitySchemes": {
+                "key": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An API key, `kino_live_…` or `kino_test_…`",
+                }
+            },
         },
     }
 
 
 def _operation(route: Declared) -> dict[str, Any]:
     operation = route.operation
-    words = route.path.strip("/").replace("{", "").replace("}", "").replace(".", "/").split("/")
+    words = PARAMETER.sub(r"\1", route.path.strip("/")).replace(".", "/").split("/")
     described: dict[str, Any] = {
         "operationId": "_".join([route.method.lower(), *words]),
         "summary": operation.summary,
@@ -71,8 +118,8 @@ def _operation(route: Declared) -> dict[str, Any]:
             "required": operation.body_required,
             "content": {"application/json": {"schema": operation.body}},
         }
+    described["security"] = [] if route.scope is None else [{"key": []}]
     if route.scope is not None:
-        described["security"] = [{"key": []}]
         described["x-scope"] = route.scope
     return described
 
@@ -82,9 +129,9 @@ def _answers(route: Declared) -> dict[str, Any]:
     content = {operation.answer_type: {"schema": operation.answer}}
     answers: dict[str, Any] = {"200": {"description": "Done", "content": content}}
     refusals = GUARDED_ANSWERS if route.scope is not None else {}
-    for status, description in {**refusals, **operation.answers}.items():
+    for status, description in sorted({**refusals, **operation.answers}.items()):
         answers[str(status)] = {"description": description}
         if status >= 400:  # noqa: PLR2004 - where errors begin
-            schema = {"$ref": "#/components/schemas/Error"}
+            schema = ref(OF_STATUS.get(status, "Error"))
             answers[str(status)]["content"] = {"application/json": {"schema": schema}}
     return answers

@@ -6,20 +6,26 @@ from kinetoscope.api.envelope import credits_json
 from kinetoscope.kernel.clock import unix_ms
 from kinetoscope.media.signing import Signer
 from kinetoscope.tasks.read import Record
-from kinetoscope.tasks.task import StoredOutput
+from kinetoscope.tasks.task import Status, StoredOutput
 
 
 def record_json(record: Record, signer: Signer) -> dict[str, Any]:
-    """Return a task in the contract's shape, and `progress`, `preview`, `expiresAt` besides."""
-    expires_at = record.media_expires_at
+    """Return a task in the contract's shape, and `progress`, `preview`, expiries besides.
+
+    Media that has expired keeps its addresses, which say so (403), and is marked `expired`: clients
+    read `url` as a text, and nobody's should break on an old task.
+    """
+    expires_at, metadata_expires_at = record.media_expires_at, record.metadata_expires_at
     output = None
-    if expires_at is not None:
+    if record.status is Status.SUCCESS:
+        until = record.addresses_expire_at
         output = [
             output_json(
                 stored,
-                signer.url(stored.name, expires_at),
-                stored.last_frame_name and signer.url(stored.last_frame_name, expires_at),
+                signer.url(stored.name, until),
+                stored.last_frame_name and signer.url(stored.last_frame_name, until),
             )
+            | ({"expired": True} if record.is_expired else {})
             for stored in record.output
         ]
     failure = record.failure
@@ -36,6 +42,7 @@ def record_json(record: Record, signer: Signer) -> dict[str, Any]:
         "progress": record.progress_percent,
         "preview": record.preview,
         "expiresAt": None if expires_at is None else unix_ms(expires_at),
+        "metadataExpiresAt": None if metadata_expires_at is None else unix_ms(metadata_expires_at),
     }
 
 

@@ -59,7 +59,7 @@ def mount_listen(doors: Doors, scope: str) -> None:
         """Return what ended after a time or place."""
         now = clock()
         place = read_place(request, now)
-        records = await ended.after(database, caller.account_id, place, EVENTS_PER_PAGE)
+        records = await ended.after(database, caller.account_id, place, EVENTS_PER_PAGE, now)
         if records:
             place = Place(ended_at=records[-1].completed_at or now, task_id=records[-1].id)
         return answer(

@@ -27,7 +27,7 @@ LOOKED_BACK_MS = 10_000
 FORWARD_TIMEOUT_S = 30.0
 
 
-class Refused(Exception):  # noqa: N818 - as the server's own errors are named
+class Refused(Exception):
     """The server refuses the key or the question; asking again changes nothing."""
 
 
@@ -136,7 +136,7 @@ async def _forward(local: aiohttp.ClientSession, forward: str, event: dict[str, 
         ) as response:
             outcome = response.status
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-        outcome = f"not delivered: {error or type(error).__name__}"
+        outcome = f"not delivered: {type(error).__name__}"
     typer.echo(f"{_now()}  {event['eventType']}  {event['taskId']}  {event['id']}  {outcome}")
 
 

@@ -5,7 +5,7 @@ import asyncio
 import typer
 
 from kinetoscope import __version__
-from kinetoscope.cli import accounts, keys, models
+from kinetoscope.cli import accounts, keys, models, retention
 from kinetoscope.cli import credits as credit_commands
 from kinetoscope.cli.doctor import doctor
 from kinetoscope.cli.first_start import ensure_local
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.add_typer(keys.app, name="keys")
 app.add_typer(credit_commands.app, name="credits")
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(retention.app, name="retention")
 app.command()(doctor)
 app.command(name="models")(models.models)
 app.command()(listen)

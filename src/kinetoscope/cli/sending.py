@@ -13,7 +13,7 @@ def sender_parts(runtime: Runtime, egress: Egress) -> Parts:
     database, signer = runtime.database, runtime.signer
 
     async def body_of(task_id: TaskId) -> bytes | None:
-        record = await ended.by_id(database, task_id)
+        record = await ended.by_id(database, task_id, runtime.clock())
         return None if record is None else callback_body(record, signer)
 
     return Parts(

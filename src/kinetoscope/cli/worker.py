@@ -16,6 +16,8 @@ from kinetoscope.kernel.lifeline import end_with_parent
 from kinetoscope.kernel.log import configure_logging
 from kinetoscope.settings import Settings, load_settings
 from kinetoscope.tasks.advance import advance
+from kinetoscope.tasks.expire import sweep_drafts
+from kinetoscope.tasks.reap import reap
 from kinetoscope.webhooks import log as webhook_log
 from kinetoscope.webhooks.sender import Sender
 from kinetoscope.wiring import (
@@ -23,6 +25,7 @@ from kinetoscope.wiring import (
     Runtime,
     migrate_database,
     opened_database,
+    reaper_of,
     run_in,
     worker_tools,
 )
@@ -30,6 +33,7 @@ from kinetoscope.wiring import (
 log = structlog.get_logger(__name__)
 
 RECONCILE_DELAY_S = 60
+REAP_DELAY_S = 60
 FORGET_DELAY_S = 3600
 TASKS_BESIDE_RENDERING = 16
 
@@ -55,6 +59,7 @@ async def work(runtime: Runtime, timing: Timing) -> None:
             await advance(tools, task_id)
 
         queues = runtime.routes.queue_of_provider()
+        reaper = reaper_of(runtime)
         jobs = [
             engine.run_worker(
                 database.conninfo,
@@ -68,6 +73,8 @@ async def work(runtime: Runtime, timing: Timing) -> None:
             every(timing.sweep_s, partial(engine.requeue_stalled, database, timing)),
             every(RECONCILE_DELAY_S, partial(engine.enqueue_orphans, database, queues)),
             every(FORGET_DELAY_S, partial(engine.forget_finished, database)),
+            every(REAP_DELAY_S, partial(reap, reaper)),
+            every(FORGET_DELAY_S, partial(sweep_drafts, reaper)),
             Sender(sender_parts(runtime, tools.egress)).run(),
             every(FORGET_DELAY_S, lambda: webhook_log.forget_old(database, runtime.clock())),
         ]

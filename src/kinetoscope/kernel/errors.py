@@ -10,6 +10,7 @@
     │   ├── Unauthenticated     no key, or one that does not open
     │   ├── Forbidden           a good key, but not for this
     │   ├── NotFound
+    │   ├── Conflict            not as things stand now; later it may be possible
     │   ├── CreditsShort        carries what is required and what is available
     │   ├── KeySpent            the key's own spending cap is too low; carries the same
     │   ├── IdempotencyBusy     another request with this Idempotency-Key is not over yet
@@ -90,6 +91,10 @@ class Forbidden(Refusal):
 
 class NotFound(Refusal):
     """There is no such thing, or it is gone."""
+
+
+class Conflict(Refusal):
+    """What is asked for is not possible as things stand; later it may be."""
 
 
 class CreditsShort(Refusal):

@@ -3,7 +3,7 @@
 import base64
 import hmac
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, time, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 from kinetoscope.kernel.errors import Forbidden
@@ -11,6 +11,15 @@ from kinetoscope.kernel.errors import Forbidden
 MEDIA_NAME = re.compile(r"[0-9a-z]{20,40}(-[0-9a-z]{1,12}){0,2}\.[0-9a-z]{2,5}")
 
 SIGNATURE_BYTES = 24
+
+
+KEPT_ADDRESS_LIFETIME = timedelta(days=14)
+
+
+def kept_until(now: datetime) -> datetime:
+    """Return how long an address holds of a file that is kept for good: the same all day long."""
+    tomorrow = datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time(), UTC)
+    return tomorrow + KEPT_ADDRESS_LIFETIME
 
 
 class Signer:

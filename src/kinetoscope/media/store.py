@@ -4,7 +4,9 @@ import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import obstore
@@ -104,12 +106,20 @@ class MediaStore:
                 file.write(chunk)
 
     async def delete(self, names: list[str]) -> None:
-        """Remove files; names that are not there are no error."""
+        """Remove files; names that are not there are no error. Raises StoreFailed."""
         for name in names:
             try:
                 await obstore.delete_async(self.store, _key(name))
             except FileNotFoundError:
                 continue
+            except (OSError, BaseError) as error:
+                raise StoreFailed(f"{type(error).__name__}: {error}") from error
+
+    async def sweep_drafts(self, before: datetime) -> int:
+        """Remove what puts that were killed left in a folder before a time; return how many."""
+        if self.folder is None:
+            return 0
+        return await asyncio.to_thread(_sweep_drafts, self.folder, before.timestamp())
 
 
 def _put_durably(target: Path, path: Path) -> None:
@@ -126,6 +136,17 @@ def _put_durably(target: Path, path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _sweep_drafts(folder: Path, before_s: float) -> int:
+    swept = 0
+    for draft in folder.glob("*/.*.part"):
+        # Somebody may be finishing or sweeping it in this moment.
+        with suppress(FileNotFoundError):
+            if draft.stat().st_mtime < before_s:
+                draft.unlink()
+                swept += 1
+    return swept
 
 
 def _open(url: str) -> ObjectStore:

@@ -9,13 +9,18 @@ from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.errors import Forbidden, InvalidRequest, NotFound
 from kinetoscope.kernel.ids import TaskId, is_task_id
 from kinetoscope.kernel.secrets import PresentedKey
+from kinetoscope.media.signing import kept_until
 from kinetoscope.postgres.pool import Database
 from kinetoscope.tasks.task import Failure, Status, StoredOutput, stored_output
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """A task as its owner sees it. `output` is empty unless it succeeded."""
+    """A task as its owner sees it. `output` is empty unless it succeeded.
+
+    `media_expires_at` is None where there is no media, or where it is kept for good. Its addresses
+    hold until `addresses_expire_at`, which has passed where the media `is_expired`.
+    """
 
     id: TaskId
     model: str
@@ -28,6 +33,9 @@ class Record:
     created_at: datetime
     completed_at: datetime | None
     media_expires_at: datetime | None
+    metadata_expires_at: datetime | None
+    addresses_expire_at: datetime
+    is_expired: bool
 
 
 class Found(NamedTuple):
@@ -49,6 +57,13 @@ class Found(NamedTuple):
     created_at: datetime
     completed_at: datetime | None
     media_expires_at: datetime | None
+    metadata_expires_at: datetime | None
+    data_deleted_at: datetime | None
+
+    def is_gone(self, now: datetime) -> bool:
+        """Whether nobody may see the task any more, though its row may still be there."""
+        expires_at = self.metadata_expires_at
+        return self.data_deleted_at is not None or (expires_at is not None and expires_at <= now)
 
 
 SCOPE = "tasks:read"
@@ -56,9 +71,15 @@ SCOPE = "tasks:read"
 COLUMNS = """
   task.model, task.status, task.price, task.progress, task.preview, task.output,
   task.error_code, task.error_message, task.created_at, task.completed_at,
-  task.media_expires_at
+  task.media_expires_at, task.metadata_expires_at, task.data_deleted_at
 """
 """What `Found` holds after whose task it is."""
+
+SHOWN = """
+  task.data_deleted_at is null
+  and (task.metadata_expires_at is null or task.metadata_expires_at > %(now)s)
+"""
+"""`not Found.is_gone` as a condition, for lists."""
 
 FIND = f"""
 select task.id as task_id, task.account_id = account.id as is_own, {COLUMNS}
@@ -90,15 +111,16 @@ async def record(
         opening.require(await opening.authenticate(database, key, now), SCOPE)
         raise NotFound("Task not found")
     found = Found._make(values)
-    if found.task_id is None:
+    if found.task_id is None or found.is_gone(now):
         raise NotFound("Task not found")
     if not found.is_own:
         raise Forbidden("Access denied")
-    return as_record(found, found.task_id)
+    return as_record(found, found.task_id, now)
 
 
-def as_record(found: Found, task_id: TaskId) -> Record:
+def as_record(found: Found, task_id: TaskId, now: datetime) -> Record:
     """Return a task as its owner sees it."""
+    expires_at = found.media_expires_at
     failure = None
     if found.error_code is not None:
         failure = Failure(code=found.error_code, message=found.error_message or "")
@@ -113,5 +135,8 @@ def as_record(found: Found, task_id: TaskId) -> Record:
         failure=failure,
         created_at=found.created_at,
         completed_at=found.completed_at,
-        media_expires_at=found.media_expires_at,
+        media_expires_at=expires_at,
+        metadata_expires_at=found.metadata_expires_at,
+        addresses_expire_at=kept_until(now) if expires_at is None else expires_at,
+        is_expired=expires_at is not None and expires_at <= now,
     )

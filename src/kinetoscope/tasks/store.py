@@ -14,6 +14,7 @@ from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.errors import LeaseLost
 from kinetoscope.kernel.ids import AccountId, TaskId
 from kinetoscope.kernel.order import JSON
+from kinetoscope.media import files
 from kinetoscope.postgres.pool import Connection, Database, Parameters
 from kinetoscope.tasks.task import Failure, Task
 
@@ -99,10 +100,10 @@ with source as (
 insert into task
   (id, account_id, key_id, model, inputs, seed, callback_url, provider, price, media_name,
    is_test, cache_key, cached_from, status, progress, preview, ai_generated, output, created_at,
-   started_at, completed_at, media_expires_at)
+   started_at, completed_at, media_expires_at, metadata_expires_at)
 select %(task_id)s, account_id, %(key_id)s, model, inputs, seed, %(callback_url)s, provider, 0,
        media_name, is_test, cache_key, id, 'success', 100, preview, ai_generated, output, %(now)s,
-       %(now)s, %(now)s, media_expires_at
+       %(now)s, %(now)s, media_expires_at, %(now)s + (metadata_expires_at - completed_at)
 from source
 """
 
@@ -201,30 +202,37 @@ async def note_progress(
     )
 
 
-async def end_success(
+async def end_success(  # noqa: PLR0913 - what a success is
     connection: Connection,
     task: Task,
     *,
     output: list[JSON],
     preview: bool,
     media_expires_at: datetime,
+    metadata_expires_at: datetime | None = None,
     now: datetime,
 ) -> None:
-    """Mark a task as finished. Part of the transaction that captures its hold."""
+    """Mark a task as finished. Part of the transaction that captures its hold.
+
+    Without `metadata_expires_at` the reaper writes down how long the task is known.
+    """
     await _end(
         connection,
         task,
         """
         status = 'success', progress = 100, output = %(output)s, preview = %(preview)s,
-        started_at = coalesce(started_at, %(now)s), media_expires_at = %(media_expires_at)s
+        started_at = coalesce(started_at, %(now)s), media_expires_at = %(media_expires_at)s,
+        metadata_expires_at = %(metadata_expires_at)s
         """,
         {
             "output": Jsonb(output),
             "preview": preview,
             "media_expires_at": media_expires_at,
+            "metadata_expires_at": metadata_expires_at,
             "now": now,
         },
     )
+    await files.expire_within(connection, task.id, media_expires_at)
 
 
 async def set_price(connection: Connection, task: Task, charged: Credits) -> None:
@@ -232,14 +240,32 @@ async def set_price(connection: Connection, task: Task, charged: Credits) -> Non
     await connection.execute("update task set price = %s where id = %s", (charged, task.id))
 
 
-async def end_fail(connection: Connection, task: Task, failure: Failure, now: datetime) -> None:
-    """Mark a task as failed. Part of the transaction that releases its hold."""
+async def end_fail(
+    connection: Connection,
+    task: Task,
+    failure: Failure,
+    now: datetime,
+    metadata_expires_at: datetime | None = None,
+) -> None:
+    """Mark a task as failed. Part of the transaction that releases its hold.
+
+    Files it may have stored are due for removal at once.
+    """
     await _end(
         connection,
         task,
-        "status = 'fail', error_code = %(code)s, error_message = %(message)s",
-        {"code": failure.code, "message": failure.message, "now": now},
+        """
+        status = 'fail', error_code = %(code)s, error_message = %(message)s,
+        metadata_expires_at = %(metadata_expires_at)s
+        """,
+        {
+            "code": failure.code,
+            "message": failure.message,
+            "metadata_expires_at": metadata_expires_at,
+            "now": now,
+        },
     )
+    await files.expire_within(connection, task.id, now)
 
 
 FENCE = "id = %(id)s and epoch = %(epoch)s and status in ('waiting', 'generating')"

@@ -11,6 +11,7 @@ from kinetoscope.media.signing import Signer
 from kinetoscope.media.store import MediaStore
 from kinetoscope.postgres.pool import Database
 from kinetoscope.providers.contract import Providers
+from kinetoscope.tasks.lifetimes import Lifetimes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +19,7 @@ class Tools:
     """The parts a task is moved forward with.
 
     `folder` is this worker's own scratch space. `task_deadline` bounds how long a task may stay
-    open; `media_lifetime` how long its media is kept.
+    open; `lifetimes` say how long its media and what is known of it are kept.
     """
 
     database: Database
@@ -30,4 +31,4 @@ class Tools:
     clock: Clock
     folder: Path
     task_deadline: timedelta
-    media_lifetime: timedelta
+    lifetimes: Lifetimes

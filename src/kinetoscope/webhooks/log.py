@@ -67,6 +67,30 @@ COLUMNS = """
 """
 
 
+NOTE = """
+with noted as (
+  insert into webhook_attempt
+    (id, delivery_id, started_at, duration_ms, status, error, response)
+  values (%(attempt_id)s, %(id)s, %(started_at)s, %(duration_ms)s, %(status)s, %(error)s,
+          %(response)s)
+  on conflict (id) do nothing
+  returning id
+), before as (
+  select id, state = 'pending' and (claim = %(claim)s or %(state)s = 'delivered') as decides
+  from webhook_delivery where id = %(id)s
+  for update
+)
+update webhook_delivery delivery
+set attempts = attempts + (select count(*) from noted),
+    tries = tries + (select count(*) from noted),
+    state = case when decides then %(state)s else state end,
+    next_attempt_at = case when decides then %(next_attempt_at)s else next_attempt_at end,
+    ended_at = case when decides and %(state)s <> 'pending' then %(now)s else ended_at end
+from before
+where delivery.id = before.id
+"""
+
+
 async def note(
     database: Database,
     claimed: Claimed,
@@ -80,43 +104,34 @@ async def note(
 
     That it arrived is true whoever says so. Everything else is only for the latest claim to say.
     """
-    await database.execute(
-        """
-        with noted as (
-          insert into webhook_attempt
-            (id, delivery_id, started_at, duration_ms, status, error, response)
-          values (%(attempt_id)s, %(id)s, %(started_at)s, %(duration_ms)s, %(status)s, %(error)s,
-                  %(response)s)
-          on conflict (id) do nothing
-          returning id
-        ), before as (
-          select id,
-                 state = 'pending' and (claim = %(claim)s or %(state)s = 'delivered') as decides
-          from webhook_delivery where id = %(id)s for update
-        )
-        update webhook_delivery delivery
-        set attempts = attempts + (select count(*) from noted),
-            tries = tries + (select count(*) from noted),
-            state = case when decides then %(state)s else state end,
-            next_attempt_at = case when decides then %(next_attempt_at)s else next_attempt_at end,
-            ended_at = case when decides and %(state)s <> 'pending' then %(now)s else ended_at end
-        from before
-        where delivery.id = before.id
-        """,
-        {
-            "attempt_id": "try_" + random_base36(24),
-            "id": claimed.id,
-            "claim": claimed.claim,
-            "started_at": attempt.started_at,
-            "duration_ms": attempt.duration_ms,
-            "status": attempt.status,
-            "error": attempt.error,
-            "response": attempt.response,
-            "state": state,
-            "next_attempt_at": next_attempt_at,
-            "now": now,
-        },
+    parameters = note_parameters(
+        claimed, attempt, state=state, next_attempt_at=next_attempt_at, now=now
     )
+    await database.execute(NOTE, parameters)
+
+
+def note_parameters(
+    claimed: Claimed,
+    attempt: Attempt,
+    *,
+    state: str,
+    next_attempt_at: datetime | None,
+    now: datetime,
+) -> dict[str, object]:
+    """Return what `NOTE` needs; its attempt's own id makes it harmless to repeat."""
+    return {
+        "attempt_id": "try_" + random_base36(24),
+        "id": claimed.id,
+        "claim": claimed.claim,
+        "started_at": attempt.started_at,
+        "duration_ms": attempt.duration_ms,
+        "status": attempt.status,
+        "error": attempt.error,
+        "response": attempt.response,
+        "state": state,
+        "next_attempt_at": next_attempt_at,
+        "now": now,
+    }
 
 
 async def listing(database: Database, account_id: AccountId, asked: Filter) -> list[Delivery]:

@@ -98,7 +98,7 @@ async def _replace(
     row = await cursor.fetchone()
     if row is not None and row[0] >= VALID_MAX:
         raise InvalidRequest(
-            f"{VALID_MAX} earlier secrets are still valid. Wait until one has ended, "
+            f"{VALID_MAX} secrets are valid already. Wait until one has ended, "
             "or end all of them with overlapHours 0."
         )
     await connection.execute(INSERT, parameters)

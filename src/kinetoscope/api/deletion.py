@@ -1,0 +1,67 @@
+"""deleteTask: an owner has a task's data removed."""
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kinetoscope.accounts.opening import Caller
+from kinetoscope.api.body import invalid, issue, read_object
+from kinetoscope.api.doors import Doors, Operation
+from kinetoscope.api.envelope import answer
+from kinetoscope.kernel.clock import unix_ms
+from kinetoscope.kernel.errors import InvalidRequest
+from kinetoscope.kernel.ids import TaskId, is_task_id
+from kinetoscope.tasks.delete import delete
+from kinetoscope.wiring import reaper_of
+
+DELETE_TASK = Operation(
+    summary="Delete a task's data",
+    tag="jobs",
+    description=(
+        "Removes the inputs, the files and whatever else a finished task knows; only what it cost "
+        "stays, in the ledger. From then on the task and its files are not found. Tasks that show "
+        "its files by `useCache` lose them too. Doing it again changes nothing."
+    ),
+    body={
+        "type": "object",
+        "required": ["taskId"],
+        "properties": {"taskId": {"type": "string"}},
+    },
+    answer={
+        "type": "object",
+        "required": ["taskId", "deleted", "deletedAt"],
+        "properties": {
+            "taskId": {"type": "string"},
+            "deleted": {"type": "boolean", "const": True},
+            "deletedAt": {"type": "integer", "description": "Unix time in milliseconds"},
+        },
+    },
+    answers={
+        400: "The taskId is missing or malformed",
+        403: "The task is somebody else's, a sample, or under a legal hold",
+        404: "There is no such task",
+        409: "The task has not ended yet",
+        413: "The body is too large",
+    },
+)
+
+
+def mount(doors: Doors) -> None:
+    """Add deleteTask."""
+    reaper = reaper_of(doors.runtime)
+
+    async def delete_task(request: Request, caller: Caller) -> Response:
+        """Delete a task's data."""
+        task_id = read_task_id((await read_object(request)).get("taskId"))
+        deleted_at = await delete(reaper, caller.account_id, task_id)
+        return answer({"taskId": task_id, "deleted": True, "deletedAt": unix_ms(deleted_at)})
+
+    doors.guarded("POST", "/api/v1/jobs/deleteTask", "tasks:write", delete_task, DELETE_TASK)
+
+
+def read_task_id(stated: object) -> TaskId:
+    """Read a body's taskId; raises InvalidRequest, malformed ids in recordInfo's words."""
+    if not isinstance(stated, str):
+        raise invalid(issue("invalid_type", "Expected the id of a task", "taskId"))
+    if not is_task_id(stated):
+        raise InvalidRequest("Invalid taskId")
+    return TaskId(stated)

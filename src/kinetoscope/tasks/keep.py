@@ -1,0 +1,113 @@
+"""Keep: take finished files in, each known to the database before the store has it."""
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from kinetoscope.kernel.order import JSON
+from kinetoscope.media import files
+from kinetoscope.media.files import FileKind
+from kinetoscope.media.inspect import Inspected, InspectLimits, MediaRefused, inspect
+from kinetoscope.media.store import ENDINGS, StoreFailed, media_type_of
+from kinetoscope.providers.contract import OutputFile
+from kinetoscope.tasks.task import StoredOutput, Task
+from kinetoscope.tasks.tools import Tools
+
+log = structlog.get_logger(__name__)
+
+STORE_DELAYS_S = (1, 2, 4, 8, 16, 30, 60, 60, 60, 60)
+"""Five minutes of trouble with the store cost nobody a rendering."""
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What a file's bytes come to."""
+
+    bytes_size: int
+    sha256: bytes
+
+
+async def keep(tools: Tools, task: Task, made: tuple[OutputFile, ...], count: int) -> list[JSON]:
+    """Inspect every file, then store them all: what is reported is what is in the file.
+
+    Fewer files than were ordered are none: clients pay for what they ordered. Names follow from
+    the task, so storing twice after a crash gives one file, not two. Raises MediaRefused.
+    """
+    if len(made) < max(1, count):
+        raise MediaRefused(len(made), "is missing")
+    frames = [file.last_frame for file in made if file.last_frame is not None]
+    inspected = await inspect([*(file.path for file in made), *frames], InspectLimits())
+    outputs: list[JSON] = []
+    for number, (file, found) in enumerate(zip(made, inspected, strict=False), start=1):
+        name = f"{task.media_name}-{number}.{_ending(file, found)}"
+        digest = await _keep_one(tools, task, name, FileKind.OUTPUT, file.path)
+        last_frame_name = None
+        if file.last_frame is not None:
+            last_frame_name = f"{task.media_name}-{number}-last.png"
+            await _keep_one(tools, task, last_frame_name, FileKind.LAST_FRAME, file.last_frame)
+        outputs.append(
+            StoredOutput(
+                name=name,
+                width=found.width,
+                height=found.height,
+                media_type=found.media_type,
+                seed=file.seed,
+                duration_ms=found.duration_ms,
+                bytes_size=digest.bytes_size,
+                has_audio=found.has_audio,
+                last_frame_name=last_frame_name,
+            ).as_json()
+        )
+    return outputs
+
+
+async def _keep_one(tools: Tools, task: Task, name: str, kind: FileKind, path: Path) -> Digest:
+    """Register, put, describe. The task's end decides on the expiry; this one bounds neglect."""
+    digest = await asyncio.to_thread(_digest, path)
+    now = tools.clock()
+    await files.register(
+        tools.database,
+        name=name,
+        account_id=task.account_id,
+        task_id=task.id,
+        kind=kind,
+        expires_at=now + tools.lifetimes.media,
+        now=now,
+    )
+    await _put(tools, name, path)
+    await files.describe(
+        tools.database,
+        name=name,
+        media_type=media_type_of(name),
+        bytes_size=digest.bytes_size,
+        sha256=digest.sha256,
+    )
+    return digest
+
+
+async def _put(tools: Tools, name: str, path: Path) -> None:
+    """Store one file, patiently: it is here now, and making it again would cost far more."""
+    for delay_s in STORE_DELAYS_S:
+        try:
+            await tools.store.put(name, path)
+        except StoreFailed as error:
+            log.warning("media.store_failed", name=name, error=str(error), retry_in_s=delay_s)
+            await asyncio.sleep(delay_s)
+        else:
+            return
+    await tools.store.put(name, path)
+
+
+def _digest(path: Path) -> Digest:
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").digest()
+        return Digest(file.tell(), sha256)
+
+
+def _ending(file: OutputFile, found: Inspected) -> str:
+    if found.kind is not file.kind or found.media_type not in ENDINGS:
+        raise MediaRefused(0, f"expected {file.kind}, found {found.media_type}")
+    return ENDINGS[found.media_type]
