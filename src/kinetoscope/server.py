@@ -11,9 +11,22 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from kinetoscope import __version__, engine
-from kinetoscope.api import deletion, estimate, health, jobs, media, openapi, webhooks
+from kinetoscope.api import (
+    deletion,
+    discovery,
+    estimate,
+    health,
+    jobs,
+    media,
+    model_pages,
+    models,
+    openapi,
+    verify,
+    webhooks,
+)
 from kinetoscope.api.auth import KeysSeen
 from kinetoscope.api.direct import DirectApp
 from kinetoscope.api.doors import Doors
@@ -30,14 +43,20 @@ DOORS = (
     estimate.mount,
     deletion.mount,
     media.mount,
+    verify.mount,
     webhooks.mount,
     health.mount,
+    models.mount,
+    model_pages.mount,
     openapi.mount,
+    discovery.mount,
     agents.mount,
 )
 
 KEYS_SEEN_DELAY_S = 30
 GARBAGE_THRESHOLD = 20_000
+
+NO_SUCH_METHOD = 405
 
 
 def create_app(runtime: Runtime) -> FastAPI:
@@ -69,10 +88,24 @@ def create_app(runtime: Runtime) -> FastAPI:
     return app
 
 
-async def answer_http_error(_request: Request, error: Exception) -> Response:
+async def answer_http_error(request: Request, error: Exception) -> Response:
     """Answer what the router itself refuses: no such path, no such method."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
-    return answer({"message": error.detail}, error.status_code, error.headers)
+    if error.status_code != NO_SUCH_METHOD:
+        return answer({"message": error.detail}, error.status_code, error.headers)
+    allow = {"Allow": ", ".join(methods_at(request))}
+    if request.method == "OPTIONS":
+        return Response(status_code=204, headers=allow)
+    return answer({"message": error.detail}, error.status_code, allow)
+
+
+def methods_at(request: Request) -> list[str]:
+    """Return the methods a path has; the router itself names only those of its first route."""
+    found = {"OPTIONS"}
+    for route in request.app.routes:
+        if isinstance(route, Route) and route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods or set()
+    return sorted(found)
 
 
 def app_from_environment() -> FastAPI:

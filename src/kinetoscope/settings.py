@@ -7,7 +7,7 @@ holds the value. A setting that is unknown or cannot be used stops the start and
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -18,6 +18,7 @@ import platformdirs
 
 from kinetoscope.kernel.credits import Credits, parse_credits
 from kinetoscope.kernel.errors import SettingInvalid
+from kinetoscope.kernel.secrets import DEMO_KEY_SHAPE
 
 Value = TypeVar("Value")
 Network = IPv4Network | IPv6Network
@@ -25,6 +26,9 @@ Network = IPv4Network | IPv6Network
 PREFIX = "KINETOSCOPE_"
 
 MEDIA_SCHEMES = frozenset({"file", "s3", "gs", "az"})
+
+DEMO_KEY = "kino_demo_readonly_5f0c1e8a9b3d4c7e2a6f1b0d"
+"""Public by design: documentation and new clients may carry it."""
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -67,8 +71,14 @@ class Settings:
     """Requests that an account may make in the long run; 0 is no limit for anybody."""
     requests_burst: int
     """Requests that an account may make at once."""
+    demo_key: str
+    """The public key that reads the sample tasks and nothing else; `off` for none."""
     trusted_proxies: tuple[Network, ...]
     """Networks whose X-Forwarded-For is believed, comma-separated; none by default."""
+    c2pa_key: str = field(repr=False)
+    """Private key that signs finished files, PEM; empty to sign none."""
+    c2pa_certificate: str
+    """Its certificate and those that vouch for it, PEM, its own first."""
     log_json: bool
     """Log lines of JSON (1) instead of text (0)."""
     log_level: str
@@ -113,7 +123,10 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         allowed_networks=read("allowed_networks", _networks, ()),
         requests_per_second=read("requests_per_second", _pace, 50),
         requests_burst=read("requests_burst", _burst, 100),
+        demo_key=read("demo_key", _demo_key, DEMO_KEY),
         trusted_proxies=read("trusted_proxies", _networks, ()),
+        c2pa_key=read("c2pa_key", str, ""),
+        c2pa_certificate=read("c2pa_certificate", str, ""),
         log_json=read("log_json", _flag, False),
         log_level=read("log_level", _log_level, "INFO"),
     )
@@ -232,6 +245,14 @@ def _hours(text: str) -> timedelta:
 
 def _minutes(text: str) -> timedelta:
     return timedelta(minutes=_number(text, 1, 525600))
+
+
+def _demo_key(text: str) -> str:
+    if text.lower() == "off":
+        return ""
+    if DEMO_KEY_SHAPE.fullmatch(text) is None:
+        raise ValueError("is neither `off` nor kino_demo_readonly_ and 24 hexadecimal digits")
+    return text
 
 
 def _flag(text: str) -> bool:

@@ -6,21 +6,25 @@ import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TextIO, TypeVar
 
 from kinetoscope import engine
 from kinetoscope.catalog.spec import Catalog, builtin
 from kinetoscope.kernel.clock import Clock, system_clock
+from kinetoscope.kernel.errors import SettingInvalid
 from kinetoscope.kernel.outbound import Egress
 from kinetoscope.kernel.sealing import Sealer, sealer_from
 from kinetoscope.kernel.secrets import load_signing_key
+from kinetoscope.media.credentials import Credentials
 from kinetoscope.media.signing import Signer
 from kinetoscope.media.store import MediaStore
 from kinetoscope.postgres.embedded import open_server
 from kinetoscope.postgres.migrations import migrate, read_migrations
 from kinetoscope.postgres.pool import Database
 from kinetoscope.providers.embedded.provider import EmbeddedProvider
+from kinetoscope.providers.rehearsal import RehearsalProvider
 from kinetoscope.settings import Settings
 from kinetoscope.tasks.expire import Reaper
 from kinetoscope.tasks.lifetimes import Lifetimes
@@ -30,6 +34,8 @@ from kinetoscope.tasks.tools import Tools
 Result = TypeVar("Result")
 
 EMBEDDED = Route(provider="embedded", queue="embedded")
+REHEARSAL = Route(provider="rehearsal", queue="test")
+"""Its own queue: test tasks that take their time keep nobody else waiting."""
 
 API_CONNECTIONS_MAX = 16
 API_PATIENCE_S = 5.0
@@ -51,6 +57,7 @@ class Runtime:
     signer: Signer
     sealer: Sealer
     clock: Clock
+    credentials: Credentials | None
 
 
 @contextmanager
@@ -78,11 +85,12 @@ def build_runtime(
         settings=settings,
         database=Database(conninfo, connections_max=API_CONNECTIONS_MAX, patience_s=patience_s),
         catalog=catalog,
-        routes=Routes(by_model={model.id: EMBEDDED for model in catalog.models}, test=EMBEDDED),
+        routes=Routes(by_model={model.id: EMBEDDED for model in catalog.models}, test=REHEARSAL),
         store=MediaStore(settings.media_url),
         signer=Signer(signing_key, settings.public_url),
         sealer=sealer_from(signing_key),
         clock=clock,
+        credentials=credentials_of(settings),
     )
 
 
@@ -111,11 +119,12 @@ async def worker_tools(runtime: Runtime) -> AsyncIterator[Tools]:
         processes=runtime.settings.render_processes, folder=folder / "embedded"
     )
     await embedded.start()
+    rehearsal = RehearsalProvider(embedded, runtime.clock)
     try:
         yield Tools(
             database=runtime.database,
             catalog=runtime.catalog,
-            providers={embedded.name: embedded},
+            providers={embedded.name: embedded, rehearsal.name: rehearsal},
             store=runtime.store,
             signer=runtime.signer,
             egress=Egress(allowed_networks=runtime.settings.allowed_networks),
@@ -123,12 +132,29 @@ async def worker_tools(runtime: Runtime) -> AsyncIterator[Tools]:
             folder=folder / "tasks",
             task_deadline=runtime.settings.task_deadline,
             lifetimes=lifetimes_of(runtime.settings),
+            credentials=runtime.credentials,
         )
     finally:
         await embedded.stop()
         shutil.rmtree(folder, ignore_errors=True)
         folder.with_suffix(".lock").unlink(missing_ok=True)
         lock.close()
+
+
+def credentials_of(settings: Settings) -> Credentials | None:
+    """Return what signs finished files; raises SettingInvalid where it is not whole."""
+    if not settings.c2pa_key and not settings.c2pa_certificate:
+        return None
+    for variable, text in (
+        ("KINETOSCOPE_C2PA_KEY", settings.c2pa_key),
+        ("KINETOSCOPE_C2PA_CERTIFICATE", settings.c2pa_certificate),
+    ):
+        # What is wrong is not repeated: it may be a key, after all.
+        if not text.startswith("-----BEGIN "):
+            raise SettingInvalid(f"{variable}: is not in PEM; both settings are needed")
+    if find_spec("c2pa") is None:
+        raise SettingInvalid("KINETOSCOPE_C2PA_KEY: install kinetoscope[provenance] to sign")
+    return Credentials(key=settings.c2pa_key, certificate=settings.c2pa_certificate)
 
 
 def lifetimes_of(settings: Settings) -> Lifetimes:

@@ -48,6 +48,9 @@ EXAMPLES: dict[tuple[str, str], Make] = {
     ("GET", "/api/v1/jobs/recordInfo"): lambda things: Example(
         query={"taskId": things.ended}, names_something=True
     ),
+    ("POST", "/api/v1/jobs/deleteTask"): lambda things: Example(
+        body={"taskId": things.ended}, names_something=True
+    ),
     ("POST", "/api/mcp"): lambda _: Example(
         body={"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
     ),

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from kinetoscope.accounts.caps import UNCAPPED, Caps, columns
 from kinetoscope.kernel.errors import InvalidRequest, NotFound
 from kinetoscope.kernel.ids import AccountId, KeyId
-from kinetoscope.kernel.secrets import IssuedKey, KeyMode, issue_key
+from kinetoscope.kernel.secrets import DEMO_KEY_ID, IssuedKey, KeyMode, issue_key, parse_key
 from kinetoscope.postgres.pool import Database
 
 SCOPES_DEFAULT = (
@@ -217,3 +217,32 @@ async def _update(database: Database, key_id: KeyId, change: str, value: object)
     query = f"update api_key set {change} where id = %(key_id)s"
     if await database.execute(query, {"key_id": key_id, "value": value}) != 1:
         raise NotFound(f"There is no key with the id {key_id!r}")
+
+
+async def ensure_demo(database: Database, account_id: AccountId, text: str, now: datetime) -> None:
+    """Let the demo key in as the settings have it, or no demo key where they have none."""
+    if not text:
+        await database.execute(
+            "update api_key set active = false where id = %(id)s", {"id": DEMO_KEY_ID}
+        )
+        return
+    presented = parse_key(text)
+    assert presented is not None  # noqa: S101 - the settings demand its shape
+    await database.execute(
+        """
+        insert into api_key
+          (id, account_id, name, mode, secret_sha256, last_four, scopes, created_at)
+        values
+          (%(id)s, %(account_id)s, 'demo', 'demo', %(secret_sha256)s, %(last_four)s,
+           array['samples:read'], %(now)s)
+        on conflict (id) do update
+        set secret_sha256 = excluded.secret_sha256, last_four = excluded.last_four, active = true
+        """,
+        {
+            "id": DEMO_KEY_ID,
+            "account_id": account_id,
+            "secret_sha256": presented.secret_sha256,
+            "last_four": text[-4:],
+            "now": now,
+        },
+    )

@@ -17,6 +17,7 @@ from kinetoscope.accounts import opening
 from kinetoscope.accounts.opening import Caller
 from kinetoscope.api.auth import KeysSeen, presented
 from kinetoscope.api.direct import DirectApp
+from kinetoscope.api.pace import keep_pace, limiter_of
 from kinetoscope.wiring import Runtime
 
 Schema = Mapping[str, Any]
@@ -29,7 +30,7 @@ class Operation:
     """How a route is described in openapi.json.
 
     `parameters` are OpenAPI parameter objects; `body` and `answer` JSON Schemas of what is sent
-    and of the 200 (`answer_type` if that is not JSON); `answers` further statuses and when they
+    and of the 200 (`body_type`, `answer_type` if that is not JSON); `answers` further statuses and when they
     are given. 401, 403, 429 and 503 need no mention on routes with a scope.
     What is not `described` is left out.
     """
@@ -40,6 +41,7 @@ class Operation:
     parameters: tuple[Schema, ...] = ()
     body: Schema | None = None
     body_required: bool = True
+    body_type: str = "application/json"
     answer: Schema = field(default_factory=lambda: {"type": "object"})
     answer_type: str = "application/json"
     answers: Mapping[int, str] = field(default_factory=dict)
@@ -63,6 +65,7 @@ class Doors:
         self.app = app
         self.runtime = runtime
         self.seen = seen
+        self.limiter = limiter_of(runtime)
         self.declared: list[Declared] = []
 
     def open(self, method: str, path: str, function: OpenFunction, operation: Operation) -> None:
@@ -96,8 +99,9 @@ class Doors:
         self.app.router.routes.append(Route(path, app, methods=[method]))
 
     async def admit(self, request: Request, scope: str) -> Caller:
-        """Return who is asking; raises Unauthenticated or Forbidden."""
+        """Return who is asking; raises Unauthenticated, RateLimited or Forbidden."""
         key = presented(request, self.runtime.settings.trusted_proxies)
+        await keep_pace(self.limiter, request, key)
         caller = await opening.authenticate(self.runtime.database, key, self.runtime.clock())
         opening.require(caller, scope)
         self.seen.add(caller.key_id)

@@ -29,6 +29,7 @@ from kinetoscope.kernel.errors import (
     LeaseLost,
     NotFound,
     RangeUnsatisfiable,
+    RateLimited,
     SettingInvalid,
     Unauthenticated,
     UnknownModel,
@@ -51,11 +52,15 @@ STATUS: Mapping[type[KinetoscopeError], int] = {
     RangeUnsatisfiable: 416,
     IdempotencyMismatch: 422,
     CapReached: 429,
+    RateLimited: 429,
     LeaseLost: 500,
     SettingInvalid: 500,
     DatabaseUnavailable: 503,
 }
 """Every error that can reach a door. A test demands that none is missing."""
+
+TASK_ENDS_S = 2
+"""When to look again whether a task has ended; nobody knows, and clients poll about as often."""
 
 INTERNAL = "Internal server error. It is safe to try again."
 
@@ -92,6 +97,8 @@ def error_body(error: KinetoscopeError) -> dict[str, Any]:
         case CapReached(limit=limit, current=current):
             body["limit"] = limit
             body["current"] = current
+        case RateLimited(limit=limit):
+            body["limit"] = limit
         case DatabaseUnavailable(task_id=task_id) if task_id is not None:
             body["taskId"] = task_id
         case _:
@@ -112,6 +119,10 @@ async def answer_error(_request: Request, error: Exception) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, DatabaseUnavailable) and error.task_id is None:
         headers["Retry-After"] = "1"
+    if isinstance(error, RateLimited):
+        headers["Retry-After"] = str(error.wait_s)
+    if isinstance(error, CapReached):
+        headers["Retry-After"] = str(TASK_ENDS_S)
     if isinstance(error, RangeUnsatisfiable):
         headers["Content-Range"] = f"bytes */{error.bytes_size}"
     return answer(error_body(error), status, headers)

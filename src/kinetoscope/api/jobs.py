@@ -14,7 +14,9 @@ from kinetoscope.api.auth import presented
 from kinetoscope.api.body import invalid, issue, parse_object, read_body
 from kinetoscope.api.doors import Doors, Operation
 from kinetoscope.api.envelope import answer
+from kinetoscope.api.pace import keep_pace
 from kinetoscope.api.record import record_json
+from kinetoscope.api.schemas import TASK_ID, ref
 from kinetoscope.kernel.errors import (
     BodyTooLarge,
     InvalidInputs,
@@ -36,28 +38,47 @@ REPLAYED = {"Idempotent-Replayed": "true"}
 CREATE_TASK = Operation(
     summary="Create a task",
     tag="jobs",
-    body={
-        "type": "object",
-        "required": ["model", "inputs"],
-        "properties": {
-            "model": {"type": "string"},
-            "inputs": {"type": "object"},
-            "callBackUrl": {"type": "string", "format": "uri"},
-            "autoFix": {"type": "boolean", "default": False},
+    description="Checks the inputs, holds the price and returns at once; what is refused leaves no "
+    "trace. Ask recordInfo for the result, or give a callBackUrl.",
+    parameters=(
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "A name of yours for this request. Sent again with the same body within "
+            "24 hours it gives the same task, marked `Idempotent-Replayed: true`.",
+            "schema": {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
         },
-    },
+        {
+            "name": "X-Test-Outcome",
+            "in": "header",
+            "description": "With a test key: how the task shall end.",
+            "schema": {"type": "string"},
+        },
+    ),
+    body=ref("CreateTask"),
     answer={
         "type": "object",
         "required": ["taskId"],
-        "properties": {"taskId": {"type": "string"}},
+        "properties": {
+            "taskId": TASK_ID,
+            "cached": {"type": "boolean", "description": "Present where files are shown again"},
+        },
     },
-    answers={400: "The request, the model or its inputs are not valid", 402: "Too few credits"},
+    answers={
+        400: "The request, the model or its inputs are not valid",
+        402: "Too few credits, or the key may not spend that much",
+        409: "A request with this Idempotency-Key is still running",
+        413: "The body is too large",
+        422: "This Idempotency-Key came with a different body before",
+    },
 )
 
 RECORD_INFO = Operation(
     summary="Tell how a task stands",
     tag="jobs",
-    parameters=({"name": "taskId", "in": "query", "required": True, "schema": {"type": "string"}},),
+    description="Ask every few seconds until status is success or fail.",
+    parameters=({"name": "taskId", "in": "query", "required": True, "schema": TASK_ID},),
+    answer=ref("Record"),
     answers={400: "The taskId is missing or malformed", 404: "There is no such task"},
 )
 
@@ -70,6 +91,7 @@ def mount(doors: Doors) -> None:
     async def create_task(request: HttpRequest) -> Response:
         """Create a task; its credits are held at once."""
         key = presented(request, settings.trusted_proxies)
+        await keep_pace(doors.limiter, request, key)
         now = runtime.clock()
         try:
             body = await read_body(request, settings.body_bytes_max)
@@ -88,6 +110,7 @@ def mount(doors: Doors) -> None:
     async def record_info(request: HttpRequest) -> Response:
         """Tell how a task stands."""
         key = presented(request, settings.trusted_proxies)
+        await keep_pace(doors.limiter, request, key)
         task_id = asked_task_id(request)
         found = await read.record(database, key, task_id, runtime.clock())
         seen.add(key.id)

@@ -1,5 +1,6 @@
 """The description of the API, made from what the doors declare and what the catalog holds."""
 
+import re
 from functools import cache
 from typing import Any
 
@@ -102,7 +103,7 @@ def document(declared: list[Declared], catalog: Catalog, public_url: str) -> dic
 
 def _operation(route: Declared) -> dict[str, Any]:
     operation = route.operation
-    words = PARAMETER.sub(r"\1", route.path.strip("/")).replace(".", "/").split("/")
+    words = re.findall(r"[A-Za-z0-9]+", PARAMETER.sub(r"\1", route.path))
     described: dict[str, Any] = {
         "operationId": "_".join([route.method.lower(), *words]),
         "summary": operation.summary,
@@ -116,7 +117,7 @@ def _operation(route: Declared) -> dict[str, Any]:
     if operation.body is not None:
         described["requestBody"] = {
             "required": operation.body_required,
-            "content": {"application/json": {"schema": operation.body}},
+            "content": {operation.body_type: {"schema": operation.body}},
         }
     described["security"] = [] if route.scope is None else [{"key": []}]
     if route.scope is not None:
@@ -128,10 +129,17 @@ def _answers(route: Declared) -> dict[str, Any]:
     operation = route.operation
     content = {operation.answer_type: {"schema": operation.answer}}
     answers: dict[str, Any] = {"200": {"description": "Done", "content": content}}
-    refusals = GUARDED_ANSWERS if route.scope is not None else {}
-    for status, description in sorted({**refusals, **operation.answers}.items()):
+    for status, description in all_answers(route).items():
         answers[str(status)] = {"description": description}
+        if status < 300:  # noqa: PLR2004 - another success
+            answers[str(status)]["content"] = content
         if status >= 400:  # noqa: PLR2004 - where errors begin
             schema = ref(OF_STATUS.get(status, "Error"))
             answers[str(status)]["content"] = {"application/json": {"schema": schema}}
     return answers
+
+
+def all_answers(route: Declared) -> dict[int, str]:
+    """Return every status but 200 that a route may answer with, and when it does."""
+    refusals = GUARDED_ANSWERS if route.scope is not None else {}
+    return dict(sorted({**refusals, **route.operation.answers}.items()))

@@ -41,6 +41,7 @@ def record_json(record: Record, signer: Signer) -> dict[str, Any]:
         "completeTime": None if completed_at is None else unix_ms(completed_at),
         "progress": record.progress_percent,
         "preview": record.preview,
+        "aiGenerated": record.ai_generated,
         "expiresAt": None if expires_at is None else unix_ms(expires_at),
         "metadataExpiresAt": None if metadata_expires_at is None else unix_ms(metadata_expires_at),
     }
@@ -55,4 +56,6 @@ def output_json(stored: StoredOutput, url: str, last_frame_url: str | None) -> d
         item["duration"] = stored.duration_ms / 1000
     if last_frame_url is not None:
         item["lastFrameImage"] = last_frame_url
+    if stored.signed is not None:
+        item["contentCredentials"] = stored.signed
     return item

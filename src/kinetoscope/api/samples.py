@@ -38,7 +38,9 @@ def curl(route: Declared, public_url: str, shared: Schemas) -> str:
         words[0] = words[0].replace("curl", f"curl -X {route.method}", 1)
     if route.scope is not None:
         words.append('-H "Authorization: Bearer $KINETOSCOPE_KEY"')
-    if operation.body is not None:
+    if operation.body is not None and operation.body_type != "application/json":
+        words += [f"-H 'Content-Type: {operation.body_type}'", "--data-binary @FILE"]
+    elif operation.body is not None:
         body = orjson.dumps(sample(operation.body, shared)).decode()
         words += ["-H 'Content-Type: application/json'", f"-d {shlex.quote(body)}"]
     return " \\\n  ".join(words)

@@ -1,4 +1,4 @@
-"""JSON Schemas that several routes share; doors name them by `ref`, openapi.json holds them once."""
+"""JSON Schemas that several routes share; doors name them by `ref`; openapi.json holds them."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from kinetoscope.catalog.model import Model
 from kinetoscope.catalog.price import price_table
 from kinetoscope.catalog.schema import json_schema
 from kinetoscope.catalog.spec import Catalog
+from kinetoscope.kernel.order import MediaKind
 
 Schema = dict[str, Any]
 
@@ -68,6 +69,11 @@ OUTPUT: Schema = {
         "seed": {"type": ["integer", "null"]},
         "lastFrameImage": {"type": "string", "format": "uri", "description": "Of a video"},
         "expired": {"type": "boolean", "description": "Present and true when the file is gone"},
+        "contentCredentials": {
+            "type": "boolean",
+            "description": "Whether the file carries a C2PA manifest of ours; absent where "
+            "this deployment signs nothing",
+        },
     },
 }
 
@@ -89,6 +95,10 @@ RECORD_PROPERTIES: Schema = {
     "preview": {
         "type": "boolean",
         "description": "Whether the embedded renderer drew it, not the model itself",
+    },
+    "aiGenerated": {
+        "type": ["boolean", "null"],
+        "description": "Whether a trained model made it; null unless the task succeeded",
     },
     "expiresAt": MOMENT_OR_NULL | {"description": "When the files are removed, Unix milliseconds"},
 }
@@ -121,6 +131,7 @@ RECORD: Schema = {
             "completeTime": 1789985975235,
             "progress": 100,
             "preview": False,
+            "aiGenerated": True,
             "expiresAt": 1791195575235,
             "metadataExpiresAt": 1795169975235,
         }
@@ -162,11 +173,11 @@ ISSUE: Schema = {
 }
 
 
-def _refusal(description: str, required: list[str], **properties: Schema) -> Schema:
+def _refusal(description: str, always: tuple[str, ...] = (), **properties: Schema) -> Schema:
     return {
         "type": "object",
         "description": description,
-        "required": ["message", *required],
+        "required": ["message", *always],
         "properties": {"message": TEXT, **properties},
     }
 
@@ -176,27 +187,24 @@ SHARED: Schema = {
     "Output": OUTPUT,
     "TaskError": TASK_ERROR,
     "Event": EVENT,
-    "Error": _refusal("A refusal, in a sentence", []),
+    "Error": _refusal("A refusal, in a sentence"),
     "InvalidRequest": _refusal(
         "What is wrong, one by one where that can be said",
-        [],
         errors={"type": "array", "items": ISSUE},
     ),
     "CreditsShort": _refusal(
         "Too few credits; nothing was held",
-        ["required", "available"],
+        ("required", "available"),
         required=CREDITS,
         available=CREDITS,
     ),
     "TooMany": _refusal(
         "Too many tasks at once, or too many requests; nothing was created or charged",
-        [],
         limit={"type": "integer"},
         current={"type": "integer", "description": "How many tasks are running"},
     ),
     "Unavailable": _refusal(
         "The service cannot answer just now; it is safe to try again",
-        [],
         taskId={"type": "string", "description": "The task that may have been created, if any"},
     ),
 }
@@ -260,12 +268,12 @@ def _create_task(catalog: Catalog) -> Schema:
             "autoFix": {
                 "type": "boolean",
                 "default": False,
-                "description": "Take the nearest resolution where the model lacks the one asked for",
+                "description": "Where the model lacks the resolution, take the nearest",
             },
             "useCache": {
                 "type": "boolean",
                 "default": False,
-                "description": "Show an equal earlier task's files, for 0 credits, if there are any",
+                "description": "If an equal earlier task has files, show them for 0 credits",
             },
         },
         "oneOf": [ref(name) for name in names.values()],
@@ -273,7 +281,9 @@ def _create_task(catalog: Catalog) -> Schema:
             "propertyName": "model",
             "mapping": {model: ref(name)["$ref"] for model, name in names.items()},
         },
-        "examples": [order_example(catalog.models[0])],
+        "examples": [
+            order_example(next(model for model in catalog.models if model.kind is MediaKind.VIDEO))
+        ],
     }
 
 

@@ -18,7 +18,7 @@ from kinetoscope.catalog.model import (
     PerToken,
     Rates,
 )
-from kinetoscope.kernel.credits import Credits
+from kinetoscope.kernel.credits import Credits, format_credits
 from kinetoscope.kernel.order import MediaKind, Order, Usage
 
 TOKENS_PER_RATE = 1000
@@ -117,6 +117,27 @@ def price_table(model: Model) -> tuple[PriceRow, ...]:
             return _token_rows(price)
         case _:
             assert_never(price)
+
+
+def price_lines(model: Model) -> list[str]:
+    """Return the price list as sentences: `720p: 40 per second`."""
+    return [
+        f"{' '.join(row.words)}: {format_credits(row.price)} per {row.unit}".removeprefix(": ")
+        for row in price_table(model)
+    ]
+
+
+def price_summary(model: Model) -> str:
+    """Say in one line what the model costs, from the cheapest to the dearest choice."""
+    price = model.price
+    if isinstance(price, PerToken):
+        return f"{format_credits(price.precharge)} credits held, settled by the tokens used"
+    rows = price_table(model)
+    unit = rows[0].unit
+    prices = sorted(row.price for row in rows if row.unit == unit)
+    lowest, highest = format_credits(prices[0]), format_credits(prices[-1])
+    amount = lowest if lowest == highest else f"{lowest} to {highest}"
+    return f"{amount} credits per {unit}"
 
 
 def _rate(price: PerSecond | PerFootageSecond, order: Order) -> Credits:

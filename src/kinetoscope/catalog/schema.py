@@ -1,6 +1,7 @@
 """A model's inputs as JSON Schema 2020-12, for OpenAPI documents, forms and agents."""
 
-from typing import assert_never
+from collections.abc import Mapping
+from typing import Any, assert_never
 
 from kinetoscope.catalog.fields import Boolean, Choice, Field, Integer, Media, Number, Text
 from kinetoscope.catalog.model import Model
@@ -30,6 +31,19 @@ def json_schema(model: Model) -> Schema:
         "properties": properties,
         "required": required,
     }
+
+
+def takes(described: Mapping[str, Any]) -> str:
+    """Say in a few words what an input takes, from its part of the schema."""
+    if "enum" in described:
+        return ", ".join(str(option) for option in described["enum"])
+    if "minimum" in described and "maximum" in described:
+        return f"{described['minimum']} to {described['maximum']}"
+    if "maxItems" in described:
+        return f"up to {described['maxItems']} URLs"
+    if "maxLength" in described:
+        return f"up to {described['maxLength']} characters"
+    return {"string": "text", "boolean": "true, false"}.get(described.get("type", ""), "")
 
 
 def _property(field: Field) -> Schema:

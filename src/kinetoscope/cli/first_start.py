@@ -1,16 +1,25 @@
-"""The first start: an account named local, credits to play with, and a key to use them."""
+"""The first start: a local account with credits and a key, and the demo key with its samples."""
 
 from pathlib import Path
 
 from kinetoscope.accounts import accounts, keys, opening
 from kinetoscope.kernel.errors import Forbidden, Unauthenticated
-from kinetoscope.kernel.secrets import KeyMode, issue_key
+from kinetoscope.kernel.secrets import DEMO_KEY_ID, KeyMode, issue_key
 from kinetoscope.ledger import book
+from kinetoscope.tasks import samples
 from kinetoscope.wiring import Runtime
 
 LOCAL_ACCOUNT = "local"
+DEMO_ACCOUNT = "demo"
 GRANT_REASON = "first start"
 KEY_NAME = "first key"
+
+
+async def prepare(runtime: Runtime) -> str | None:
+    """Make what is missing of all that a deployment begins with; return the local key's text."""
+    key = await ensure_local(runtime)
+    await ensure_demo(runtime)
+    return key
 
 
 async def ensure_local(runtime: Runtime) -> str | None:
@@ -42,6 +51,18 @@ async def ensure_local(runtime: Runtime) -> str | None:
         now=now,
     )
     return issued.text
+
+
+async def ensure_demo(runtime: Runtime) -> None:
+    """Make what is missing of the demo: an account without credits, the public key, the samples."""
+    now = runtime.clock()
+    database = runtime.database
+    account, _ = await accounts.ensure(database, DEMO_ACCOUNT, now)
+    await keys.ensure_demo(database, account.id, runtime.settings.demo_key, now)
+    if runtime.settings.demo_key:
+        await samples.ensure(
+            database, runtime.catalog, runtime.routes, account.id, DEMO_KEY_ID, now
+        )
 
 
 def _kept_text(path: Path) -> str:

@@ -8,7 +8,7 @@ from kinetoscope import __version__
 from kinetoscope.cli import accounts, keys, models, retention
 from kinetoscope.cli import credits as credit_commands
 from kinetoscope.cli.doctor import doctor
-from kinetoscope.cli.first_start import ensure_local
+from kinetoscope.cli.first_start import prepare
 from kinetoscope.cli.listen import listen
 from kinetoscope.cli.session import fail, settings_or_fail
 from kinetoscope.kernel.errors import KinetoscopeError
@@ -40,7 +40,7 @@ def serve() -> None:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         with opened_database(settings) as conninfo:
             migrate_database(conninfo)
-            key = asyncio.run(run_in(settings, conninfo, ensure_local))
+            key = asyncio.run(run_in(settings, conninfo, prepare))
             asyncio.run(supervise(settings, conninfo, key))
     except (KinetoscopeError, OSError) as error:
         raise fail(str(error)) from None

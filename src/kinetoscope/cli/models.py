@@ -11,7 +11,6 @@ from kinetoscope.catalog import price, schema
 from kinetoscope.catalog.model import Model
 from kinetoscope.catalog.spec import builtin
 from kinetoscope.cli.session import fail
-from kinetoscope.kernel.credits import format_credits
 from kinetoscope.kernel.errors import UnknownModel
 
 
@@ -38,7 +37,7 @@ def models(
 def _list(listed: tuple[Model, ...]) -> None:
     table = Table("model", "kind", "price in credits")
     for model in listed:
-        table.add_row(model.id, model.kind, "\n".join(_prices(model)))
+        table.add_row(model.id, model.kind, "\n".join(price.price_lines(model)))
     Console().print(table)
 
 
@@ -50,24 +49,8 @@ def _show(model: Model) -> None:
     for name, field in described["properties"].items():
         needed = "[bold]required[/bold]" if name in described.get("required", ()) else ""
         default = json.dumps(field["default"]) if "default" in field else needed
-        table.add_row(name, _takes(field), default, field.get("description", ""))
+        table.add_row(name, schema.takes(field), default, field.get("description", ""))
     console.print(table)
-    for line in _prices(model):
+    for line in price.price_lines(model):
         console.print(f"{line}", highlight=False)
 
-
-def _prices(model: Model) -> list[str]:
-    return [
-        f"{' '.join(row.words)}: {format_credits(row.price)} per {row.unit}".removeprefix(": ")
-        for row in price.price_table(model)
-    ]
-
-
-def _takes(field: dict[str, Any]) -> str:
-    if "enum" in field:
-        return ", ".join(str(option) for option in field["enum"])
-    if "minimum" in field and "maximum" in field:
-        return f"{field['minimum']} to {field['maximum']}"
-    if "maxItems" in field:
-        return f"up to {field['maxItems']} URLs"
-    return str(field.get("type", ""))

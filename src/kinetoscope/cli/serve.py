@@ -14,6 +14,7 @@ import structlog
 
 from kinetoscope.kernel.errors import SettingInvalid
 from kinetoscope.settings import Settings, child_environment
+from kinetoscope.tasks import samples
 
 log = structlog.get_logger(__name__)
 
@@ -64,7 +65,16 @@ def banner(settings: Settings, key: str | None) -> str:
         f' -H "Authorization: Bearer {bearer}" -H "Content-Type: application/json"'
         f" -d '{json.dumps(TRY_IT)}'\n"
         f'then     curl -sS "{url}/recordInfo?taskId=TASK_ID" -H "Authorization: Bearer {bearer}"\n'
+        f"{_demo_lines(settings, url)}"
     )
+
+
+def _demo_lines(settings: Settings, url: str) -> str:
+    if not settings.demo_key:
+        return ""
+    task_id = samples.SAMPLES[0].id
+    bearer = f'-H "Authorization: Bearer {settings.demo_key}"'
+    return f'demo     curl -sS "{url}/recordInfo?taskId={task_id}" {bearer}\n'
 
 
 async def supervise(settings: Settings, conninfo: str, key: str | None) -> None:

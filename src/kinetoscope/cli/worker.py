@@ -36,6 +36,7 @@ RECONCILE_DELAY_S = 60
 REAP_DELAY_S = 60
 FORGET_DELAY_S = 3600
 TASKS_BESIDE_RENDERING = 16
+TEST_TASKS = 16
 
 
 def run(settings: Settings) -> None:
@@ -67,6 +68,13 @@ async def work(runtime: Runtime, timing: Timing) -> None:
                 # Rendering has its own bound. More tasks may be gathering references and storing
                 # results meanwhile, so that a slow address holds up nobody else's.
                 concurrency=runtime.settings.render_processes + TASKS_BESIDE_RENDERING,
+                advance=advance_task,
+                timing=timing,
+            ),
+            engine.run_worker(
+                database.conninfo,
+                queues=["test"],
+                concurrency=TEST_TASKS,
                 advance=advance_task,
                 timing=timing,
             ),

@@ -15,6 +15,7 @@
     │   ├── KeySpent            the key's own spending cap is too low; carries the same
     │   ├── IdempotencyBusy     another request with this Idempotency-Key is not over yet
     │   ├── IdempotencyMismatch another body came with this Idempotency-Key before
+    │   ├── RateLimited         too many requests; carries the limit and when to come back
     │   └── CapReached          carries the limit and how many tasks are running
     ├── LeaseLost               another worker took the task over; stop quietly
     ├── DatabaseUnavailable     the database cannot be reached; the caller may try again
@@ -127,6 +128,18 @@ class IdempotencyMismatch(Refusal):
 
     def __init__(self) -> None:
         super().__init__("This Idempotency-Key was used with a different request")
+
+
+class RateLimited(Refusal):
+    """Requests come faster than the account or the key may send them."""
+
+    def __init__(self, *, limit: int, wait_s: int) -> None:
+        super().__init__(
+            f"Rate limit reached ({limit} requests per second). "
+            "Please slow down, or ask the operator for a higher limit."
+        )
+        self.limit = limit
+        self.wait_s = wait_s
 
 
 class CapReached(Refusal):

@@ -5,7 +5,6 @@ handed to the child when there is something to sign.
 """
 
 import asyncio
-import base64
 import json
 import os
 import sys
@@ -16,8 +15,6 @@ from pathlib import Path
 from kinetoscope.kernel.errors import KinetoscopeError
 from kinetoscope.kernel.order import JSON
 
-ALGORITHMS = ("es256", "es384", "es512", "ps256", "ps384", "ps512", "ed25519")
-
 # As for inspections: the child sees this process's import path and nothing else.
 _CHILD = (
     "import sys; sys.path[:] = sys.argv[1:]; "
@@ -27,11 +24,6 @@ _TIMEOUT_S = 60.0
 _MEMORY_BYTES_MAX = 4 * 1024 * 1024 * 1024
 _GROWTH_BYTES_MAX = 16 * 1024 * 1024
 _REASON_LENGTH_MAX = 300
-
-_TRIAL = base64.b64decode(
-    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
-)
-"""A PNG of one pixel."""
 
 
 class SigningFailed(KinetoscopeError):
@@ -44,12 +36,18 @@ class Credentials:
 
     key: str = field(repr=False)
     certificate: str
-    algorithm: str
 
     async def sign(
         self, path: Path, media_type: str, manifest: dict[str, JSON], target: Path
     ) -> None:
-        """Write a signed copy of a file. Raises SigningFailed, and then leaves none."""
+        """Write a signed copy of a file. Raises SigningFailed; `target` then is of no use."""
+        reply = await _ask(self._request(path, media_type, manifest, target))
+        if reply != {"signed": True}:
+            raise SigningFailed(str(reply.get("reason"))[:_REASON_LENGTH_MAX])
+
+    def _request(
+        self, path: Path, media_type: str, manifest: dict[str, JSON], target: Path
+    ) -> bytes:
         request = {
             "parent": os.getpid(),
             "source": str(path.absolute()),
@@ -58,30 +56,16 @@ class Credentials:
             "manifest": manifest,
             "key": self.key,
             "certificate": self.certificate,
-            "algorithm": self.algorithm,
             "memory_bytes_max": _MEMORY_BYTES_MAX,
             "file_bytes_max": path.stat().st_size + _GROWTH_BYTES_MAX,
             "cpu_s_max": int(_TIMEOUT_S),
         }
-        try:
-            reply = await _ask(json.dumps(request).encode())
-            if reply != {"signed": True}:
-                raise SigningFailed(str(reply.get("reason"))[:_REASON_LENGTH_MAX])
-        except BaseException:
-            target.unlink(missing_ok=True)
-            raise
-
-    async def check(self, folder: Path) -> None:
-        """Sign a picture of one pixel. Raises SigningFailed."""
-        path = folder / "trial.png"
-        path.write_bytes(_TRIAL)
-        await self.sign(path, "image/png", {"assertions": []}, folder / "signed.png")
+        return json.dumps(request).encode()
 
 
 async def _ask(request: bytes) -> dict[str, JSON]:
-    import_path = (str(Path(entry).absolute()) for entry in sys.path if entry)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-I", "-S", "-X", "utf8", "-c", _CHILD, *import_path),
+        *_command(),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -103,3 +87,8 @@ async def _ask(request: bytes) -> dict[str, JSON]:
     except ValueError:
         answer = None
     return answer if isinstance(answer, dict) else {"reason": "The signing process broke"}
+
+
+def _command() -> tuple[str, ...]:
+    import_path = (str(Path(entry).absolute()) for entry in sys.path if entry)
+    return (sys.executable, "-I", "-S", "-X", "utf8", "-c", _CHILD, *import_path)

@@ -10,6 +10,12 @@ import signal
 import sys
 from typing import Any, BinaryIO
 
+import c2pa  # type: ignore[import-untyped]
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
 from kinetoscope.kernel.lifeline import end_with_parent
 
 SETTINGS = {
@@ -26,54 +32,54 @@ SETTINGS = {
 
 
 def main() -> None:
-    """Open both files, confine this process, load the library's settings and sign."""
+    """Open both files, confine this process and sign."""
     request: dict[str, Any] = json.load(sys.stdin)
     end_with_parent(request["parent"], signal.SIGKILL)
-    try:
-        import c2pa  # noqa: F401, PLC0415 - loaded before this process may open nothing more
-    except ImportError:
-        _say({"reason": "The extra `provenance` is not installed"})
-        return
     with open(request["source"], "rb") as source, open(request["target"], "w+b") as target:  # noqa: PTH123
         _confine(request)
         try:
             _sign(request, source, target)
             target.flush()
         except Exception as error:  # noqa: BLE001 - whatever the library throws means the same
-            _say({"reason": f"{type(error).__name__}: {error}"})
+            _say({"reason": str(error) or type(error).__name__})
             return
     _say({"signed": True})
 
 
 def _sign(request: dict[str, Any], source: BinaryIO, target: BinaryIO) -> None:
-    import c2pa  # noqa: PLC0415
-
     media_type: str = request["media_type"]
     manifest: dict[str, Any] = request["manifest"]
-    info = c2pa.C2paSignerInfo(
-        request["algorithm"], request["certificate"].encode(), request["key"].encode(), None
-    )
+    key: bytes = request["key"].encode()
+    info = c2pa.C2paSignerInfo(_algorithm(key), request["certificate"].encode(), key, None)
     with c2pa.Context(c2pa.Settings.from_dict(SETTINGS)) as context:
-        is_sealed = _carries_manifest(media_type, source, context)
-        if is_sealed:
+        sealed = c2pa.Reader.try_create(media_type, source, context=context)
+        source.seek(0)
+        if sealed is not None:
+            sealed.close()
             # How it was made is its maker's to say, and said; we only passed it on.
             manifest = {**manifest, "assertions": []}
         with c2pa.Builder(manifest, context=context) as builder:
-            if is_sealed:
+            if sealed is not None:
                 builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
             with c2pa.Signer.from_info(info) as signer:
                 builder.sign(signer, media_type, source, target)
 
 
-def _carries_manifest(media_type: str, source: BinaryIO, context: Any) -> bool:
-    import c2pa  # noqa: PLC0415
+def _algorithm(pem: bytes) -> str:
+    """Return the one algorithm that a key is for, or the usual one of several.
 
-    reader = c2pa.Reader.try_create(media_type, source, context=context)
-    source.seek(0)
-    if reader is None:
-        return False
-    reader.close()
-    return True
+    https://spec.c2pa.org/specifications/specifications/2.2/specs/C2PA_Specification.html#_digital_signatures
+    """
+    key = load_pem_private_key(pem, None)
+    match key:
+        case EllipticCurvePrivateKey():
+            return {256: "es256", 384: "es384", 521: "es512"}[key.curve.key_size]
+        case Ed25519PrivateKey():
+            return "ed25519"
+        case RSAPrivateKey():
+            return "ps256"
+        case _:
+            raise ValueError("The key is of a kind that signs no credentials")
 
 
 def _confine(request: dict[str, Any]) -> None:

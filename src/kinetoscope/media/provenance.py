@@ -5,6 +5,8 @@ logged. Nothing of the order or of its owner is said, only what made the file.
 """
 
 import asyncio
+import base64
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -60,6 +62,12 @@ XMP = """\
 </rdf:RDF>
 </x:xmpmeta>
 <?xpacket end="r"?>"""
+
+
+TRIAL = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR4nGNgAAAAAgABSK+kcQAAAABJRU5ErkJggg=="
+)
+"""A PNG of one pixel."""
 
 
 class Statement(NamedTuple):
@@ -154,6 +162,17 @@ async def mark(
         log.error("provenance.unsigned", media_type=media_type, reason=str(error))  # noqa: TRY400
         return Marked(path, signed=False)
     return Marked(signed, signed=True)
+
+
+async def check(credentials: Credentials) -> None:
+    """Sign a picture of one pixel and have it verified. Raises SigningFailed."""
+    statement = Statement(model="trial", ai_generated=False, preview=True)
+    with tempfile.TemporaryDirectory(prefix="kinetoscope-") as folder:
+        path = Path(folder) / "trial.png"
+        path.write_bytes(TRIAL)
+        await credentials.sign(
+            path, "image/png", statement.manifest(), path.with_name("signed.png")
+        )
 
 
 def _label(path: Path, media_type: str, label: Label, target: Path) -> None:

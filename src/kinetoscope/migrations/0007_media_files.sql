@@ -48,5 +48,5 @@ alter table account
 alter table task add metadata_expires_at timestamptz;
 create index task_metadata_due on task (metadata_expires_at) where metadata_expires_at is not null;
 create index task_metadata_missing on task (completed_at)
-  where completed_at is not null and metadata_expires_at is null;
+  where completed_at is not null and metadata_expires_at is null and not is_sample;
 create index task_cached_from on task (cached_from) where cached_from is not null;

@@ -34,15 +34,31 @@ class FetchedReference:
     duration_ms: int
 
 
+class Rehearsal(StrEnum):
+    """How a test key wants its task to go, instead of well."""
+
+    MODERATION = "moderation"
+    FACE = "face"
+    SERVER_ERROR = "server_error"
+    TIMEOUT = "timeout"
+    SLOW = "slow"
+    DUPLICATE_WEBHOOK = "duplicate_webhook"
+    WEBHOOK_DOWN = "webhook_down"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """What a provider gets: one order under one task id, with a folder of its own for files."""
+    """What a provider gets: one order under one task id, with a folder of its own for files.
+
+    Only the provider of test keys heeds `rehearsal`.
+    """
 
     task_id: str
     order: Order
     seed: int
     references: tuple[FetchedReference, ...]
     folder: Path
+    rehearsal: Rehearsal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,11 +115,16 @@ class OutputFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """The job is finished and its files are here. `preview` marks procedural output as such."""
+    """The job is finished and its files are here. `preview` marks procedural output as such.
+
+    `ai_generated` says whether a trained model made them. Silence counts as yes: what an AI made
+    must not pass for something else because an adapter forgot to say so.
+    """
 
     files: tuple[OutputFile, ...]
     usage: Usage
     preview: bool
+    ai_generated: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

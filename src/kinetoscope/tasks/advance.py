@@ -12,7 +12,7 @@ from kinetoscope.catalog import check
 from kinetoscope.kernel.errors import InvalidInputs, LeaseLost, UnknownModel
 from kinetoscope.kernel.ids import TaskId
 from kinetoscope.kernel.order import Order
-from kinetoscope.providers.contract import Job, Provider
+from kinetoscope.providers.contract import Job, Provider, Rehearsal
 from kinetoscope.tasks import finish, follow, gather, store, submit
 from kinetoscope.tasks.task import GENERATION_FAILED, Failure, Task
 from kinetoscope.tasks.tools import Tools
@@ -55,6 +55,7 @@ async def _walk(tools: Tools, task: Task, folder: gather.Folder) -> None:
         seed=task.seed,
         references=gathered,
         folder=folder.outputs,
+        rehearsal=None if task.rehearsal is None else Rehearsal(task.rehearsal),
     )
     await _make(tools, task, provider, job)
 

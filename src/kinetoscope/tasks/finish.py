@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 async def succeed(tools: Tools, task: Task, order: Order, done: Done) -> None:
     """Store the media, then end the task and capture its hold. Raises LeaseLost."""
     try:
-        outputs = await keep(tools, task, done.files, order.count)
+        outputs = await keep(tools, task, done, order.count)
     except MediaRefused as error:
         log.warning("task.output_refused", task=task.id, provider=task.provider, reason=str(error))
         await fail(tools, task, GENERATION_FAILED)
@@ -38,8 +38,9 @@ async def succeed(tools: Tools, task: Task, order: Order, done: Done) -> None:
             task,
             output=outputs,
             preview=done.preview,
-            media_expires_at=expiry.media,
-            metadata_expires_at=expiry.task,
+            ai_generated=done.ai_generated,
+            media_expires_at=None if task.is_sample else expiry.media,
+            metadata_expires_at=None if task.is_sample else expiry.task,
             now=now,
         )
         paid = await book.capture(
@@ -58,7 +59,8 @@ async def fail(tools: Tools, task: Task, failure: Failure) -> None:
 
     async def steps(connection: Connection) -> None:
         expiry = await expiry_within(connection, tools.lifetimes, task.account_id, now)
-        await store.end_fail(connection, task, failure, now, expiry.task)
+        known_until = None if task.is_sample else expiry.task
+        await store.end_fail(connection, task, failure, now, known_until)
         await book.release(connection, task.account_id, task.id, held=task.price, now=now)
         await outbox.put(connection, task.id, now)
 

@@ -41,6 +41,7 @@ async def stamp(database: Database, lifetimes: Lifetimes) -> int:
         from account
         where account.id = task.account_id
           and task.completed_at is not null and task.metadata_expires_at is null
+          and not task.is_sample
         """,
         {"lifetime": lifetimes.task},
     )

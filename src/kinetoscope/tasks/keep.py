@@ -8,11 +8,12 @@ from pathlib import Path
 import structlog
 
 from kinetoscope.kernel.order import JSON
-from kinetoscope.media import files
+from kinetoscope.media import files, provenance
 from kinetoscope.media.files import FileKind
 from kinetoscope.media.inspect import Inspected, InspectLimits, MediaRefused, inspect
+from kinetoscope.media.provenance import Marked, Statement
 from kinetoscope.media.store import ENDINGS, StoreFailed, media_type_of
-from kinetoscope.providers.contract import OutputFile
+from kinetoscope.providers.contract import Done, OutputFile
 from kinetoscope.tasks.task import StoredOutput, Task
 from kinetoscope.tasks.tools import Tools
 
@@ -24,30 +25,35 @@ STORE_DELAYS_S = (1, 2, 4, 8, 16, 30, 60, 60, 60, 60)
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """What a file's bytes come to."""
+    """What a kept file's bytes come to. `signed` is None where nothing signs."""
 
     bytes_size: int
     sha256: bytes
+    signed: bool | None
 
 
-async def keep(tools: Tools, task: Task, made: tuple[OutputFile, ...], count: int) -> list[JSON]:
+async def keep(tools: Tools, task: Task, done: Done, count: int) -> list[JSON]:
     """Inspect every file, then store them all: what is reported is what is in the file.
 
     Fewer files than were ordered are none: clients pay for what they ordered. Names follow from
     the task, so storing twice after a crash gives one file, not two. Raises MediaRefused.
     """
+    made = done.files
     if len(made) < max(1, count):
         raise MediaRefused(len(made), "is missing")
     frames = [file.last_frame for file in made if file.last_frame is not None]
     inspected = await inspect([*(file.path for file in made), *frames], InspectLimits())
+    statement = Statement(task.model, done.ai_generated, done.preview)
     outputs: list[JSON] = []
     for number, (file, found) in enumerate(zip(made, inspected, strict=False), start=1):
         name = f"{task.media_name}-{number}.{_ending(file, found)}"
-        digest = await _keep_one(tools, task, name, FileKind.OUTPUT, file.path)
+        digest = await _keep_one(tools, task, statement, name, FileKind.OUTPUT, file.path)
         last_frame_name = None
         if file.last_frame is not None:
             last_frame_name = f"{task.media_name}-{number}-last.png"
-            await _keep_one(tools, task, last_frame_name, FileKind.LAST_FRAME, file.last_frame)
+            await _keep_one(
+                tools, task, statement, last_frame_name, FileKind.LAST_FRAME, file.last_frame
+            )
         outputs.append(
             StoredOutput(
                 name=name,
@@ -59,14 +65,26 @@ async def keep(tools: Tools, task: Task, made: tuple[OutputFile, ...], count: in
                 bytes_size=digest.bytes_size,
                 has_audio=found.has_audio,
                 last_frame_name=last_frame_name,
+                signed=digest.signed,
             ).as_json()
         )
     return outputs
 
 
-async def _keep_one(tools: Tools, task: Task, name: str, kind: FileKind, path: Path) -> Digest:
-    """Register, put, describe. The task's end decides on the expiry; this one bounds neglect."""
-    digest = await asyncio.to_thread(_digest, path)
+async def _keep_one(
+    tools: Tools,
+    task: Task,
+    statement: Statement,
+    name: str,
+    kind: FileKind,
+    path: Path,
+) -> Digest:
+    """Mark, register, put, describe.
+
+    The task's end decides on the expiry; this one bounds neglect.
+    """
+    marked = await provenance.mark(path, media_type_of(name), statement, tools.credentials)
+    digest = await asyncio.to_thread(_digest, marked)
     now = tools.clock()
     await files.register(
         tools.database,
@@ -77,7 +95,7 @@ async def _keep_one(tools: Tools, task: Task, name: str, kind: FileKind, path: P
         expires_at=now + tools.lifetimes.media,
         now=now,
     )
-    await _put(tools, name, path)
+    await _put(tools, name, marked.path)
     await files.describe(
         tools.database,
         name=name,
@@ -101,10 +119,10 @@ async def _put(tools: Tools, name: str, path: Path) -> None:
     await tools.store.put(name, path)
 
 
-def _digest(path: Path) -> Digest:
-    with path.open("rb") as file:
+def _digest(marked: Marked) -> Digest:
+    with marked.path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").digest()
-        return Digest(file.tell(), sha256)
+        return Digest(file.tell(), sha256, marked.signed)
 
 
 def _ending(file: OutputFile, found: Inspected) -> str:

@@ -28,6 +28,7 @@ class Record:
     price: Credits
     progress_percent: int | None
     preview: bool
+    ai_generated: bool | None
     output: tuple[StoredOutput, ...]
     failure: Failure | None
     created_at: datetime
@@ -51,6 +52,7 @@ class Found(NamedTuple):
     price: Credits
     progress: int | None
     preview: bool
+    ai_generated: bool
     output: list[dict[str, Any]] | None
     error_code: str | None
     error_message: str | None
@@ -59,25 +61,30 @@ class Found(NamedTuple):
     media_expires_at: datetime | None
     metadata_expires_at: datetime | None
     data_deleted_at: datetime | None
+    is_sample: bool
 
     def is_gone(self, now: datetime) -> bool:
         """Whether nobody may see the task any more, though its row may still be there."""
-        expires_at = self.metadata_expires_at
+        expires_at = None if self.is_sample else self.metadata_expires_at
         return self.data_deleted_at is not None or (expires_at is not None and expires_at <= now)
 
 
 SCOPE = "tasks:read"
 
+SCOPE_SAMPLES = "samples:read"
+"""All that the demo key may do; whoever reads tasks reads samples too."""
+
 COLUMNS = """
-  task.model, task.status, task.price, task.progress, task.preview, task.output,
+  task.model, task.status, task.price, task.progress, task.preview,
+  task.ai_generated, task.output,
   task.error_code, task.error_message, task.created_at, task.completed_at,
-  task.media_expires_at, task.metadata_expires_at, task.data_deleted_at
+  task.media_expires_at, task.metadata_expires_at, task.data_deleted_at, task.is_sample
 """
 """What `Found` holds after whose task it is."""
 
 SHOWN = """
   task.data_deleted_at is null
-  and (task.metadata_expires_at is null or task.metadata_expires_at > %(now)s)
+  and (task.is_sample or task.metadata_expires_at is null or task.metadata_expires_at > %(now)s)
 """
 """`not Found.is_gone` as a condition, for lists."""
 
@@ -108,14 +115,26 @@ async def record(
     if values is None:
         # The key does not open; find out in which words to say so. Had it been let in again in
         # this very moment, the next poll would succeed.
-        opening.require(await opening.authenticate(database, key, now), SCOPE)
+        caller = await opening.authenticate(database, key, now)
+        if SCOPE_SAMPLES in caller.scopes:
+            sample = await _sample(database, task_id, now)
+            if sample is not None:
+                return sample
+        opening.require(caller, SCOPE)
         raise NotFound("Task not found")
     found = Found._make(values)
     if found.task_id is None or found.is_gone(now):
         raise NotFound("Task not found")
-    if not found.is_own:
+    if not found.is_own and not found.is_sample:
         raise Forbidden("Access denied")
     return as_record(found, found.task_id, now)
+
+
+async def _sample(database: Database, task_id: str, now: datetime) -> Record | None:
+    values = await database.fetch_values(
+        f"select id, false, {COLUMNS} from task where id = %(id)s and is_sample", {"id": task_id}
+    )
+    return None if values is None else as_record(Found._make(values), TaskId(task_id), now)
 
 
 def as_record(found: Found, task_id: TaskId, now: datetime) -> Record:
@@ -131,6 +150,7 @@ def as_record(found: Found, task_id: TaskId, now: datetime) -> Record:
         price=found.price,
         progress_percent=found.progress,
         preview=found.preview,
+        ai_generated=found.ai_generated if found.status == Status.SUCCESS else None,
         output=tuple(stored_output(output) for output in found.output or ()),
         failure=failure,
         created_at=found.created_at,

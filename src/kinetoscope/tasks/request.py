@@ -15,6 +15,7 @@ from kinetoscope.kernel.ids import TaskId, new_media_name, new_task_id
 from kinetoscope.kernel.order import Order
 from kinetoscope.kernel.secrets import KeyMode, PresentedKey
 from kinetoscope.tasks.idempotency import Once
+from kinetoscope.tasks.rehearsal import asked as asked_outcome
 from kinetoscope.tasks.reuse import cache_key
 from kinetoscope.tasks.route import Route, Routes
 
@@ -93,7 +94,7 @@ def plan(catalog: Catalog, routes: Routes, mode: KeyMode, request: Request) -> P
         route=route,
         held=FREE if is_test else price.hold(model, order),
         is_test=is_test,
-        rehearsal=None,
+        rehearsal=asked_outcome(order.prompt, request.outcome, is_test=is_test),
         cache_key=cache_key(model, order, route.provider, is_test=is_test),
     )
 

@@ -130,6 +130,37 @@ async def exists_within(connection: Connection, task_id: TaskId) -> bool:
     return await cursor.fetchone() is not None
 
 
+CREATE_SAMPLE = """
+with made as (
+  insert into task
+    (id, account_id, key_id, model, inputs, seed, provider, price, media_name, is_test, is_sample,
+     rehearsal, created_at)
+  values
+    (%(task_id)s, %(account_id)s, %(key_id)s, %(model)s, %(inputs)s, %(seed)s, %(provider)s, 0,
+     %(media_name)s, true, true, %(rehearsal)s, %(now)s)
+  on conflict (id) do nothing
+  returning id, account_id
+), hold as (
+  insert into ledger_entry
+    (account_id, task_id, kind, granted, available, held, spent, created_at)
+  select account_id, id, 'hold', 0, 0, 0, 0, %(now)s from made
+), counted as (
+  update account set tasks_running = tasks_running + 1 from made where account.id = made.account_id
+)
+select enqueue_advance(id, %(queue)s::text) from made
+"""
+
+
+async def create_sample(database: Database, parameters: Parameters) -> int:
+    """Record a sample and enqueue it, unless it is there; return how many were made: 1 or 0."""
+    return await database.execute(CREATE_SAMPLE, parameters)
+
+
+def as_json(value: object) -> object:
+    """Return a value as the database takes it for a JSON column."""
+    return Jsonb(value)
+
+
 async def exists(database: Database, task_id: TaskId) -> bool:
     """Whether a task of this id was made."""
     query = "select id from task where id = %(id)s"
@@ -149,7 +180,7 @@ async def balance(database: Database, account_id: AccountId) -> Balance:
 
 TASK_COLUMNS = """
   id, account_id, model, inputs, seed, provider, price, status, epoch, submits,
-  submit_started_at, upstream_id, media_name, created_at
+  submit_started_at, upstream_id, media_name, rehearsal, is_sample, created_at
 """
 
 
@@ -208,7 +239,8 @@ async def end_success(  # noqa: PLR0913 - what a success is
     *,
     output: list[JSON],
     preview: bool,
-    media_expires_at: datetime,
+    ai_generated: bool = False,
+    media_expires_at: datetime | None,
     metadata_expires_at: datetime | None = None,
     now: datetime,
 ) -> None:
@@ -221,12 +253,14 @@ async def end_success(  # noqa: PLR0913 - what a success is
         task,
         """
         status = 'success', progress = 100, output = %(output)s, preview = %(preview)s,
+        ai_generated = %(ai_generated)s,
         started_at = coalesce(started_at, %(now)s), media_expires_at = %(media_expires_at)s,
         metadata_expires_at = %(metadata_expires_at)s
         """,
         {
             "output": Jsonb(output),
             "preview": preview,
+            "ai_generated": ai_generated,
             "media_expires_at": media_expires_at,
             "metadata_expires_at": metadata_expires_at,
             "now": now,

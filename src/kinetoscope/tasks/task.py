@@ -39,6 +39,8 @@ class Task:
     submit_started_at: datetime | None
     upstream_id: str | None
     media_name: str
+    rehearsal: str | None
+    is_sample: bool
     created_at: datetime
 
 
@@ -56,7 +58,10 @@ GENERATION_FAILED = Failure(code="500", message="Generation failed. Please try a
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredOutput:
-    """One finished file as the task row keeps it; `name` and `last_frame_name` are media names."""
+    """One finished file as the task row keeps it; `name` and `last_frame_name` are media names.
+
+    `signed` says whether it carries Content Credentials of ours; None where nothing signs.
+    """
 
     name: str
     width: int
@@ -67,6 +72,7 @@ class StoredOutput:
     bytes_size: int
     has_audio: bool
     last_frame_name: str | None
+    signed: bool | None = None
 
     def as_json(self) -> dict[str, JSON]:
         """Return the form that is stored."""
@@ -80,6 +86,7 @@ class StoredOutput:
             "bytes": self.bytes_size,
             "hasAudio": self.has_audio,
             "lastFrameName": self.last_frame_name,
+            "signed": self.signed,
         }
 
 
@@ -95,4 +102,5 @@ def stored_output(stored: dict[str, Any]) -> StoredOutput:
         bytes_size=stored["bytes"],
         has_audio=stored["hasAudio"],
         last_frame_name=stored["lastFrameName"],
+        signed=stored.get("signed"),
     )

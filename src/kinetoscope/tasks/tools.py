@@ -7,6 +7,7 @@ from pathlib import Path
 from kinetoscope.catalog.spec import Catalog
 from kinetoscope.kernel.clock import Clock
 from kinetoscope.kernel.outbound import Egress
+from kinetoscope.media.credentials import Credentials
 from kinetoscope.media.signing import Signer
 from kinetoscope.media.store import MediaStore
 from kinetoscope.postgres.pool import Database
@@ -19,7 +20,8 @@ class Tools:
     """The parts a task is moved forward with.
 
     `folder` is this worker's own scratch space. `task_deadline` bounds how long a task may stay
-    open; `lifetimes` say how long its media and what is known of it are kept.
+    open; `lifetimes` say how long its media and what is known of it are kept;
+    `credentials` sign finished files, where there are any.
     """
 
     database: Database
@@ -32,3 +34,4 @@ class Tools:
     folder: Path
     task_deadline: timedelta
     lifetimes: Lifetimes
+    credentials: Credentials | None = None

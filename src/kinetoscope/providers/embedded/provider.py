@@ -122,6 +122,7 @@ class EmbeddedProvider:
                     files=tuple(_hand_over(file, job) for file in files),
                     usage=usage_of(job.order, rendering.work, job.references),
                     preview=True,
+                    ai_generated=False,
                 )
                 self._forget(upstream_id)
                 return done

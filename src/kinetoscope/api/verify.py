@@ -1,0 +1,122 @@
+"""Whether a file came from here: by its digest, or by the file itself, which is not kept."""
+
+import hashlib
+import re
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kinetoscope.api.body import LENGTH, invalid, issue
+from kinetoscope.api.doors import Doors, Operation
+from kinetoscope.api.envelope import answer
+from kinetoscope.kernel.clock import unix_ms
+from kinetoscope.kernel.errors import BodyTooLarge
+from kinetoscope.media.provenance import digital_source_type
+from kinetoscope.tasks.verify import Origin, origin
+
+FILE_BYTES_MAX = 1024 * 1024 * 1024
+"""Nothing longer is ever made here."""
+
+SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+
+ANSWER: dict[str, Any] = {
+    "type": "object",
+    "description": "All but `known` is absent for a file that is not known",
+    "required": ["known"],
+    "properties": {
+        "known": {"type": "boolean", "description": "Whether exactly these bytes came from here"},
+        "mediaType": {"type": "string", "examples": ["video/mp4"]},
+        "createdAt": {"type": "integer", "description": "Unix time in milliseconds"},
+        "model": {"type": "string"},
+        "aiGenerated": {"type": "boolean", "description": "Whether a trained model made it"},
+        "preview": {
+            "type": "boolean",
+            "description": "Whether the embedded renderer drew it in the model's place",
+        },
+        "digitalSourceType": {
+            "type": "string",
+            "format": "uri",
+            "description": "https://cv.iptc.org/newscodes/digitalsourcetype/",
+        },
+    },
+}
+
+BY_DIGEST = Operation(
+    summary="Find out by its SHA-256 whether a file was made here",
+    tag="provenance",
+    description="Needs no key and names no owner. A file that was changed is not known.",
+    parameters=(
+        {
+            "name": "sha256",
+            "in": "query",
+            "required": True,
+            "description": "Of the whole file, in hexadecimal digits",
+            "schema": {"type": "string", "pattern": "^[0-9a-fA-F]{64}$"},
+        },
+    ),
+    answer=ANSWER,
+    answers={400: "sha256 is not 64 hexadecimal digits", 503: "The database is away"},
+)
+
+BY_FILE = Operation(
+    summary="Find out whether a file was made here",
+    tag="provenance",
+    description="Send the file itself as the body. It is read once and not kept.",
+    body={"type": "string", "format": "binary"},
+    body_type="application/octet-stream",
+    answer=ANSWER,
+    answers={
+        413: "The file is longer than anything that is made here",
+        503: "The database is away",
+    },
+)
+
+
+def mount(doors: Doors) -> None:
+    """Add the routes under /api/v1/verify."""
+    runtime = doors.runtime
+
+    async def by_digest(request: Request) -> Response:
+        """Say what is known of a digest."""
+        text = request.query_params.get("sha256", "")
+        if SHA256.fullmatch(text) is None:
+            raise invalid(issue("invalid_format", "Expected 64 hexadecimal digits", "sha256"))
+        return answer(origin_json(await origin(runtime.database, bytes.fromhex(text))))
+
+    async def by_file(request: Request) -> Response:
+        """Say what is known of the bytes in the body."""
+        return answer(origin_json(await origin(runtime.database, await digest_of(request))))
+
+    doors.open("GET", "/api/v1/verify", by_digest, BY_DIGEST)
+    doors.open("POST", "/api/v1/verify", by_file, BY_FILE)
+
+
+async def digest_of(request: Request) -> bytes:
+    """Hash a body as it comes in; raises BodyTooLarge as soon as that is clear."""
+    stated = request.headers.get("content-length", "")
+    if LENGTH.fullmatch(stated) and int(stated) > FILE_BYTES_MAX:
+        raise BodyTooLarge(FILE_BYTES_MAX)
+    digest = hashlib.sha256()
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > FILE_BYTES_MAX:
+            raise BodyTooLarge(FILE_BYTES_MAX)
+        digest.update(chunk)
+    return digest.digest()
+
+
+def origin_json(found: Origin | None) -> dict[str, Any]:
+    """Return what anybody may know of a file."""
+    if found is None:
+        return {"known": False}
+    return {
+        "known": True,
+        "mediaType": found.media_type,
+        "createdAt": unix_ms(found.created_at),
+        "model": found.model,
+        "aiGenerated": found.ai_generated,
+        "preview": found.preview,
+        "digitalSourceType": digital_source_type(ai_generated=found.ai_generated),
+    }

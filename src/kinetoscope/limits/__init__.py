@@ -1,0 +1,1 @@
+"""How many requests may come, per account and per key."""
