@@ -15,7 +15,7 @@ from kinetoscope.kernel.ids import AccountId, TaskId, new_media_name, new_task_i
 from kinetoscope.kernel.secrets import KeyMode, PresentedKey
 from kinetoscope.ledger import book
 from kinetoscope.postgres.pool import Connection, Database
-from kinetoscope.tasks import create, store
+from kinetoscope.tasks import create, creation
 from kinetoscope.tasks.request import SCOPE, Request
 from kinetoscope.wiring import Runtime
 
@@ -95,7 +95,7 @@ async def _plainly(database: Database, parameters: dict[str, object]) -> bool:
 async def _bare_transactions(
     conninfo: str, payers: list[Payer], duration_s: float, *, plain: bool
 ) -> Figures:
-    create_once = _plainly if plain else store.create
+    create_once = _plainly if plain else creation.create
     database = Database(conninfo, connections_max=len(payers), patience_s=5)
     await database.open()
     latencies_s: list[float] = []

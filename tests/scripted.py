@@ -27,6 +27,7 @@ from kinetoscope.providers.contract import (
     Status,
     SubmitOutcome,
 )
+from kinetoscope.tasks.cancellations import Cancellations
 from kinetoscope.tasks.tools import Tools
 from kinetoscope.wiring import lifetimes_of
 
@@ -134,6 +135,7 @@ def tools_for(
         egress=Egress(),
         clock=world.clock,
         folder=runtime.settings.work_dir / "scripted",
+        cancellations=Cancellations(runtime.database),
         task_deadline=task_deadline,
         lifetimes=lifetimes_of(runtime.settings),
     )

@@ -15,16 +15,19 @@ from starlette.routing import Match, Route
 
 from kinetoscope import __version__, engine
 from kinetoscope.api import (
+    cancel,
     deletion,
     discovery,
     estimate,
     health,
     jobs,
+    listing,
     media,
     model_pages,
     models,
     openapi,
     verify,
+    watch,
     webhooks,
 )
 from kinetoscope.api.auth import KeysSeen
@@ -41,6 +44,9 @@ from kinetoscope.wiring import API_PATIENCE_S, Runtime, build_runtime
 DOORS = (
     jobs.mount,
     estimate.mount,
+    cancel.mount,
+    listing.mount,
+    watch.mount,
     deletion.mount,
     media.mount,
     verify.mount,
@@ -71,9 +77,11 @@ def create_app(runtime: Runtime) -> FastAPI:
                 KEYS_SEEN_DELAY_S, lambda: seen.write_down(runtime.database, runtime.clock())
             )
         )
+        listening = asyncio.create_task(runtime.watch.listener.run())
         yield
-        noting.cancel()
-        await asyncio.wait([noting])
+        for task in (noting, listening):
+            task.cancel()
+        await asyncio.wait([noting, listening])
         await seen.write_down(runtime.database, runtime.clock())
         await runtime.database.close()
 

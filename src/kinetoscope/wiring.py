@@ -21,15 +21,19 @@ from kinetoscope.media.credentials import Credentials
 from kinetoscope.media.signing import Signer
 from kinetoscope.media.store import MediaStore
 from kinetoscope.postgres.embedded import open_server
+from kinetoscope.postgres.listening import Listener
 from kinetoscope.postgres.migrations import migrate, read_migrations
 from kinetoscope.postgres.pool import Database
 from kinetoscope.providers.embedded.provider import EmbeddedProvider
 from kinetoscope.providers.rehearsal import RehearsalProvider
 from kinetoscope.settings import Settings
+from kinetoscope.tasks.cancellations import Cancellations
 from kinetoscope.tasks.expire import Reaper
 from kinetoscope.tasks.lifetimes import Lifetimes
 from kinetoscope.tasks.route import Route, Routes
+from kinetoscope.tasks.task import NEWS_CHANNEL
 from kinetoscope.tasks.tools import Tools
+from kinetoscope.tasks.watch import Watch
 
 Result = TypeVar("Result")
 
@@ -58,6 +62,7 @@ class Runtime:
     sealer: Sealer
     clock: Clock
     credentials: Credentials | None
+    watch: Watch
 
 
 @contextmanager
@@ -81,9 +86,10 @@ def build_runtime(
     """Put the parts together; nothing is opened yet."""
     catalog = builtin()
     signing_key = load_signing_key(settings.data_dir / "signing-key")
+    database = Database(conninfo, connections_max=API_CONNECTIONS_MAX, patience_s=patience_s)
     return Runtime(
         settings=settings,
-        database=Database(conninfo, connections_max=API_CONNECTIONS_MAX, patience_s=patience_s),
+        database=database,
         catalog=catalog,
         routes=Routes(by_model={model.id: EMBEDDED for model in catalog.models}, test=REHEARSAL),
         store=MediaStore(settings.media_url),
@@ -91,6 +97,11 @@ def build_runtime(
         sealer=sealer_from(signing_key),
         clock=clock,
         credentials=credentials_of(settings),
+        watch=Watch(
+            database=database,
+            listener=Listener(database.conninfo, NEWS_CHANNEL),
+            clock=clock,
+        ),
     )
 
 
@@ -130,6 +141,7 @@ async def worker_tools(runtime: Runtime) -> AsyncIterator[Tools]:
             egress=Egress(allowed_networks=runtime.settings.allowed_networks),
             clock=runtime.clock,
             folder=folder / "tasks",
+            cancellations=Cancellations(runtime.database),
             task_deadline=runtime.settings.task_deadline,
             lifetimes=lifetimes_of(runtime.settings),
             credentials=runtime.credentials,

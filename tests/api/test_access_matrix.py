@@ -62,6 +62,15 @@ OPEN = {
     ("GET", "/readyz"),
     ("GET", "/metrics"),
     ("GET", "/openapi.json"),
+    ("GET", "/llms.txt"),
+    ("GET", "/llms-full.txt"),
+    ("GET", "/.well-known/api-catalog"),
+    ("GET", "/api/v1/models"),
+    ("GET", "/api/v1/models/{id}"),
+    ("GET", "/models"),
+    ("GET", "/models/{id}"),
+    ("GET", "/models/{id}.md"),
+    ("GET", "/studio"),
 }
 """What anybody may ask; a route joins this list on purpose or not at all."""
 

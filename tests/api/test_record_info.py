@@ -48,6 +48,7 @@ KEYS = [
     "completeTime",
     "progress",
     "preview",
+    "aiGenerated",
     "expiresAt",
     "metadataExpiresAt",
 ]
@@ -74,6 +75,7 @@ async def test_a_new_task_waits(world: World):
         "completeTime": None,
         "progress": None,
         "preview": False,
+        "aiGenerated": None,
         "expiresAt": None,
         "metadataExpiresAt": None,
     }
@@ -159,6 +161,7 @@ async def test_a_finished_video_is_described_as_it_is(world: World):
         "completeTime": unix_ms(START) + 197_007,
         "progress": 100,
         "preview": False,
+        "aiGenerated": True,
         "expiresAt": unix_ms(expires_at),
         "metadataExpiresAt": unix_ms(expires_at + timedelta(days=46)),
     }
@@ -241,6 +244,7 @@ async def test_a_failed_task_is_a_200_with_its_price_while_the_credits_are_back(
         "completeTime": unix_ms(START) + 9_000,
         "progress": 30,
         "preview": False,
+        "aiGenerated": None,
         "expiresAt": None,
         "metadataExpiresAt": unix_ms(START + timedelta(days=60, seconds=9)),
     }

@@ -76,12 +76,11 @@ async def test_an_account_with_many_dead_receivers_delays_no_other(
     world: World, alice: Person, bob: Person, receiver: Receiver, sender: Sender
 ):
     """Their bodies take for ever, which is what a name or a connection might do."""
-    hangs = asyncio.Event()
     body_of = sender.parts.body_of
 
     async def hanging(task_id: TaskId) -> bytes | None:
         if task_id.startswith("task_hang"):
-            await hangs.wait()
+            await asyncio.sleep(3600)
         return await body_of(task_id)
 
     await world.runtime.database.execute(
@@ -101,7 +100,6 @@ async def test_an_account_with_many_dead_receivers_delays_no_other(
         await until(lambda: len(receiver.received) == 1)
         mine = [c for c in hung.in_flight.values() if c.account_id == alice.account_id]
         assert len(mine) < DELIVERIES_PER_ACCOUNT_MAX + DELIVERIES_PER_CLAIM_MAX
-        hangs.set()
 
 
 async def test_two_accounts_on_one_host_do_not_hold_each_other_up(
@@ -225,7 +223,8 @@ async def test_a_test_event_goes_the_way_of_all_others_and_tells_what_came_of_it
         await ended(world, alice, receiver.url())
         await until(lambda: len(receiver.received) == 2)
     real = receiver.received[1].data
-    assert set(real) - set(got.data) <= {"progress", "preview", "expiresAt", "aiGenerated"}
+    assert set(got.data) - {"test"} <= set(real)
+    assert {"status", "state", "output", "creditsUsed", "completeTime"} <= set(got.data)
 
 
 async def test_a_test_event_is_tried_once(

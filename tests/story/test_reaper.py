@@ -4,7 +4,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TypeVar
 
@@ -37,18 +37,16 @@ from tests.scripted import (
 )
 from typing_extensions import override
 
-from kinetoscope.accounts import keys
-from kinetoscope.accounts.caps import Caps
 from kinetoscope.kernel.errors import LeaseLost
 from kinetoscope.kernel.ids import new_media_name
 from kinetoscope.media import files as media_files
 from kinetoscope.media.store import MediaStore
 from kinetoscope.postgres.pool import Connection, Database
-from kinetoscope.tasks import expire, finish, forget, keep, store
+from kinetoscope.tasks import expire, finish, forget, store
 from kinetoscope.tasks.advance import advance
 from kinetoscope.tasks.audit import audit
-from kinetoscope.tasks.expire import Reaper, reap_media, sweep_drafts
-from kinetoscope.tasks.reap import Reaped, reap
+from kinetoscope.tasks.expire import sweep_drafts
+from kinetoscope.tasks.reap import reap
 from kinetoscope.tasks.task import GENERATION_FAILED
 from kinetoscope.wiring import reaper_of
 
@@ -125,11 +123,7 @@ async def assert_nothing_is_lost(world: World) -> None:
     assert shown <= there
 
 
-async def put_back(world: World, moment: datetime) -> None:
-    world.clock.moment = moment
-
-
-async def test_a_hundred_times_a_thousand_would_do_but_three_batches_show_it(
+async def test_batch_after_batch_everything_due_goes_and_nothing_early(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(expire, "BATCH_FILES", 3)
@@ -291,7 +285,16 @@ async def test_a_worker_late_for_a_failed_task_leaves_nothing_for_long(world: Wo
     await finish.fail(tools, other, GENERATION_FAILED)
     path = paint(world.runtime.settings.data_dir / "late.png")
     name = f"{late.media_name}-1.png"
-    await keep._keep_one(tools, late, name, media_files.FileKind.OUTPUT, path)
+    await media_files.register(
+        database,
+        name=name,
+        account_id=alice.account_id,
+        task_id=task_id,
+        kind="output",
+        expires_at=world.clock() + MEDIA,
+        now=world.clock(),
+    )
+    await world.runtime.store.put(name, path)
     with pytest.raises(LeaseLost):
         await finish.fail(tools, late, GENERATION_FAILED)
     assert stored_names(world) == {name}
@@ -374,32 +377,3 @@ async def test_drafts_that_killed_puts_left_are_swept_after_a_day(world: World):
         os.utime(draft, (now_s - age_s, now_s - age_s))
     assert await sweep_drafts(reaper_of(world.runtime)) == 1
     assert stored_names(world) == before | {".abc-young.png.part"}
-
-
-async def test_idempotency_keys_are_forgotten_after_a_day(world: World):
-    alice = await world.person("alice")
-    headers = {**alice.headers, "Idempotency-Key": "once"}
-    await world.client.post(PATH_CREATE, json=PICTURE, headers=headers)
-    world.clock.move(timedelta(days=1) - SECOND)
-    assert await reaped(world) == NOTHING
-    world.clock.move(SECOND)
-    assert await reaped(world) == replace(NOTHING, rows=1)
-    assert await world.count("idempotency_key") == 0
-
-
-async def test_webhooks_of_a_task_go_with_it(world: World):
-    alice = await world.person("alice")
-    await finished(world, alice, {**FOUR, "callBackUrl": "https://receiver.test/"})
-    assert await world.count("webhook_delivery") == 1
-    world.clock.move(MEDIA)
-    await reaped(world)
-    assert await world.count("webhook_delivery") == 1
-    world.clock.move(TASK)
-    await reaped(world)
-    assert (await world.count("task"), await world.count("webhook_delivery")) == (0, 0)
-
-
-async def forget_all(world: World) -> Reaped:
-    await reap_media(reaper_of(world.runtime))
-    world.clock.move(timedelta(seconds=CONFIRM_S))
-    return await reaped(world)

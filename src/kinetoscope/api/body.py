@@ -7,6 +7,7 @@ import orjson
 from starlette.requests import Request
 
 from kinetoscope.kernel.errors import BodyTooLarge, InputIssue, InvalidRequest
+from kinetoscope.kernel.ids import TaskId, is_task_id
 
 LENGTH = re.compile(r"[0-9]{1,18}")
 """Digits that are safe to read as a number; Python refuses thousands of them."""
@@ -51,3 +52,12 @@ def invalid(*issues: InputIssue) -> InvalidRequest:
 def issue(code: str, message: str, *path: str) -> InputIssue:
     """Return one thing that is wrong with a request: `path` leads to it."""
     return InputIssue(code, message, path)
+
+
+def read_task_id(stated: object) -> TaskId:
+    """Read a body's taskId; raises InvalidRequest, malformed ids in recordInfo's words."""
+    if not isinstance(stated, str):
+        raise invalid(issue("invalid_type", "Expected the id of a task", "taskId"))
+    if not is_task_id(stated):
+        raise InvalidRequest("Invalid taskId")
+    return TaskId(stated)

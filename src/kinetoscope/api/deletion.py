@@ -4,12 +4,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kinetoscope.accounts.opening import Caller
-from kinetoscope.api.body import invalid, issue, read_object
+from kinetoscope.api.body import read_object, read_task_id
 from kinetoscope.api.doors import Doors, Operation
 from kinetoscope.api.envelope import answer
 from kinetoscope.kernel.clock import unix_ms
-from kinetoscope.kernel.errors import InvalidRequest
-from kinetoscope.kernel.ids import TaskId, is_task_id
 from kinetoscope.tasks.delete import delete
 from kinetoscope.wiring import reaper_of
 
@@ -56,12 +54,3 @@ def mount(doors: Doors) -> None:
         return answer({"taskId": task_id, "deleted": True, "deletedAt": unix_ms(deleted_at)})
 
     doors.guarded("POST", "/api/v1/jobs/deleteTask", "tasks:write", delete_task, DELETE_TASK)
-
-
-def read_task_id(stated: object) -> TaskId:
-    """Read a body's taskId; raises InvalidRequest, malformed ids in recordInfo's words."""
-    if not isinstance(stated, str):
-        raise invalid(issue("invalid_type", "Expected the id of a task", "taskId"))
-    if not is_task_id(stated):
-        raise InvalidRequest("Invalid taskId")
-    return TaskId(stated)

@@ -30,8 +30,8 @@ class Operation:
     """How a route is described in openapi.json.
 
     `parameters` are OpenAPI parameter objects; `body` and `answer` JSON Schemas of what is sent
-    and of the 200 (`body_type`, `answer_type` if that is not JSON); `answers` further statuses and when they
-    are given. 401, 403, 429 and 503 need no mention on routes with a scope.
+    and of the 200 (`body_type`, `answer_type` if that is not JSON); `answers` further statuses and
+    when they are given. 401, 403, 429 and 503 need no mention on routes with a scope.
     What is not `described` is left out.
     """
 

@@ -31,6 +31,7 @@ from kinetoscope.kernel.errors import (
     RangeUnsatisfiable,
     RateLimited,
     SettingInvalid,
+    TooManyWatching,
     Unauthenticated,
     UnknownModel,
 )
@@ -52,6 +53,7 @@ STATUS: Mapping[type[KinetoscopeError], int] = {
     RangeUnsatisfiable: 416,
     IdempotencyMismatch: 422,
     CapReached: 429,
+    TooManyWatching: 429,
     RateLimited: 429,
     LeaseLost: 500,
     SettingInvalid: 500,

@@ -103,11 +103,12 @@ class Follows(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """One model. `version` changes with the file that declares it. `sizes` go by resolution, then aspect ratio; empty for audio.
+    """One model. `version` changes with the file that declares it.
 
-    `count` is the number of files a task makes. `shape` is the aspect ratio where nothing else
-    tells. `refuses` are inputs of other models that this one turns away instead of ignoring.
-    The names after `price` are computed on load: which inputs mean what, and what is left out.
+    `sizes` go by resolution, then aspect ratio; empty for audio. `count` is the number of files a
+    task makes. `shape` is the aspect ratio where nothing else tells. `refuses` are inputs of
+    other models that this one turns away instead of ignoring. The names after `price` are
+    computed on load: which inputs mean what, and what is left out.
     """
 
     id: str

@@ -53,4 +53,3 @@ def _show(model: Model) -> None:
     console.print(table)
     for line in price.price_lines(model):
         console.print(f"{line}", highlight=False)
-

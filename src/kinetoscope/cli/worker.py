@@ -16,6 +16,7 @@ from kinetoscope.kernel.lifeline import end_with_parent
 from kinetoscope.kernel.log import configure_logging
 from kinetoscope.settings import Settings, load_settings
 from kinetoscope.tasks.advance import advance
+from kinetoscope.tasks.cancellations import REFRESH_DELAY_S
 from kinetoscope.tasks.expire import sweep_drafts
 from kinetoscope.tasks.reap import reap
 from kinetoscope.webhooks import log as webhook_log
@@ -79,6 +80,7 @@ async def work(runtime: Runtime, timing: Timing) -> None:
                 timing=timing,
             ),
             every(timing.sweep_s, partial(engine.requeue_stalled, database, timing)),
+            every(REFRESH_DELAY_S, tools.cancellations.refresh),
             every(RECONCILE_DELAY_S, partial(engine.enqueue_orphans, database, queues)),
             every(FORGET_DELAY_S, partial(engine.forget_finished, database)),
             every(REAP_DELAY_S, partial(reap, reaper)),

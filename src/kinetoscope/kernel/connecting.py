@@ -7,7 +7,9 @@ is the last moment and the one that counts.
 import asyncio
 import errno
 import socket
+import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -23,10 +25,35 @@ CheckAddress = Callable[[str, int], None]
 
 
 async def system_resolve(host: str) -> tuple[str, ...]:
-    """Ask the system's resolver for every address of a host, both families."""
+    """Ask the system's resolver for every address of a host, both families.
+
+    In a thread of its own: a name whose servers are silent keeps one for half a minute. It must
+    not keep it from other names, as in the loop's own small pool, nor hold up a process that ends.
+    """
     loop = asyncio.get_running_loop()
-    answers = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return tuple(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in answers))
+    found: asyncio.Future[tuple[str, ...]] = loop.create_future()
+
+    def tell(addresses: tuple[str, ...], error: Exception | None) -> None:
+        if found.done():
+            return
+        if error is not None:
+            found.set_exception(error)
+        else:
+            found.set_result(addresses)
+
+    def look_up() -> None:
+        addresses: tuple[str, ...] = ()
+        fault: Exception | None = None
+        try:
+            answers = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            addresses = tuple(dict.fromkeys(str(sockaddr[0]) for *_, sockaddr in answers))
+        except Exception as error:  # noqa: BLE001 - raised where the answer is awaited
+            fault = error
+        with suppress(RuntimeError):  # the loop may have ended meanwhile
+            loop.call_soon_threadsafe(tell, addresses, fault)
+
+    threading.Thread(target=look_up, name="lookup", daemon=True).start()
+    return await found
 
 
 def checked_connector(check: CheckAddress, resolve: Resolve) -> aiohttp.TCPConnector:

@@ -15,6 +15,7 @@
     │   ├── KeySpent            the key's own spending cap is too low; carries the same
     │   ├── IdempotencyBusy     another request with this Idempotency-Key is not over yet
     │   ├── IdempotencyMismatch another body came with this Idempotency-Key before
+    │   ├── TooManyWatching     too many requests of the account wait for tasks already
     │   ├── RateLimited         too many requests; carries the limit and when to come back
     │   └── CapReached          carries the limit and how many tasks are running
     ├── LeaseLost               another worker took the task over; stop quietly
@@ -128,6 +129,13 @@ class IdempotencyMismatch(Refusal):
 
     def __init__(self) -> None:
         super().__init__("This Idempotency-Key was used with a different request")
+
+
+class TooManyWatching(Refusal):
+    """Too many requests of the account, or of the server, wait for tasks already."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many requests are waiting for tasks. Poll recordInfo instead.")
 
 
 class RateLimited(Refusal):

@@ -16,7 +16,7 @@ create unlogged table request_pace (
   full_at_ns  bigint not null,     -- when its whole burst is there again (GCRA calls it the
                                    -- theoretical arrival time), in nanoseconds since 1970
   decided_ns  bigint not null,     -- the last decision: when it was made,
-  interval_ns bigint not null,     -- what one request costs,
+  per_second  bigint not null,     -- how many may come in the long run,
   burst       bigint not null,     -- how many may come at once,
   asked       bigint not null,     -- how many asked,
   granted     bigint not null      -- and how many were let through

@@ -11,9 +11,10 @@ from kinetoscope.accounts.caps import UNCAPPED
 from kinetoscope.accounts.opening import Caller
 from kinetoscope.kernel.errors import IdempotencyBusy
 from kinetoscope.postgres.pool import Connection, Database
-from kinetoscope.tasks import idempotency, key_caps, store
+from kinetoscope.tasks import creation, idempotency, key_caps
 from kinetoscope.tasks.idempotency import Once
 from kinetoscope.tasks.request import Attempt, Created
+from kinetoscope.webhooks import outbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ async def create(
 async def _steps(
     connection: Connection, caller: Caller, attempt: Attempt, parameters: dict[str, object]
 ) -> Created | Busy | None:
-    if await store.exists_within(connection, attempt.task_id):
+    if await creation.exists_within(connection, attempt.task_id):
         # The answer to an earlier commit of these steps was lost, and they are repeated.
         return Created(attempt.task_id)
     once = _of_mode(caller, attempt.once)
@@ -73,10 +74,12 @@ async def _create(
     caps = await key_caps.locked(connection, key_id) if caller.capped else UNCAPPED
     key_caps.require_model(caps, planned.order.model)
     may_reuse = attempt.reuse and planned.cache_key is not None and planned.rehearsal is None
-    if may_reuse and await store.reuse_within(connection, own):
+    if may_reuse and await creation.reuse_within(connection, own):
+        # It has ended in the same moment.
+        await outbox.put(connection, attempt.task_id, attempt.now)
         return Created(attempt.task_id, reused=True)
     await key_caps.require(connection, key_id, caps, planned.held, attempt.now)
-    if await store.create_within(connection, own):
+    if await creation.create_within(connection, own):
         return Created(attempt.task_id)
     return None
 

@@ -15,7 +15,7 @@ from kinetoscope.catalog.spec import Catalog
 from kinetoscope.kernel.errors import CapReached, CreditsShort, DatabaseUnavailable
 from kinetoscope.kernel.secrets import PresentedKey
 from kinetoscope.postgres.pool import Database
-from kinetoscope.tasks import conditions, request, store
+from kinetoscope.tasks import conditions, creation, request
 from kinetoscope.tasks.request import SCOPE, Attempt, Created, Request
 from kinetoscope.tasks.route import Routes
 
@@ -68,7 +68,7 @@ async def _write(database: Database, attempt: Attempt) -> Created:
 
 async def _explain(database: Database, caller: Caller, attempt: Attempt, *, final: bool) -> None:
     """Raise the reason why a task could not be created."""
-    balance = await store.balance(database, caller.account_id)
+    balance = await creation.balance(database, caller.account_id)
     if balance.tasks_running >= balance.tasks_running_max or final:
         raise CapReached(limit=balance.tasks_running_max, current=balance.tasks_running)
     if balance.available < attempt.plan.held:
@@ -78,7 +78,7 @@ async def _explain(database: Database, caller: Caller, attempt: Attempt, *, fina
 async def _written(database: Database, attempt: Attempt, parameters: dict[str, object]) -> bool:
     """Try the one statement; a repetition of it that finds its own task is content."""
     try:
-        return await store.create(database, parameters) or await store.exists(
+        return await creation.create(database, parameters) or await creation.exists(
             database, attempt.task_id
         )
     except UniqueViolation:

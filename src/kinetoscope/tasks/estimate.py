@@ -11,7 +11,7 @@ from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.errors import CapReached, CreditsShort, Refusal
 from kinetoscope.kernel.order import Order
 from kinetoscope.postgres.pool import Connection, Database
-from kinetoscope.tasks import key_caps, request, store
+from kinetoscope.tasks import creation, key_caps, request
 from kinetoscope.tasks.request import FREE, Plan, Request
 from kinetoscope.tasks.route import Routes
 
@@ -33,7 +33,7 @@ class Estimate:
     refusal: Refusal | None
 
 
-async def estimate(  # noqa: PLR0913 - as create, which it stands in for
+async def estimate(
     database: Database,
     catalog: Catalog,
     routes: Routes,
@@ -48,7 +48,7 @@ async def estimate(  # noqa: PLR0913 - as create, which it stands in for
     planned = request.plan(catalog, routes, caller.mode, asked)
 
     async def steps(connection: Connection) -> tuple[bool, Refusal | None]:
-        cached = asked.reuse and await store.reusable_within(
+        cached = asked.reuse and await creation.reusable_within(
             connection, caller.account_id, planned.cache_key, now
         )
         try:
@@ -58,7 +58,7 @@ async def estimate(  # noqa: PLR0913 - as create, which it stands in for
         return cached, None
 
     cached, refusal = await database.transact(steps)
-    balance = await store.balance(database, caller.account_id)
+    balance = await creation.balance(database, caller.account_id)
     price = FREE if cached else planned.held
     if not cached and refusal is None:
         refusal = _short(balance, price)
@@ -84,7 +84,7 @@ async def _check_key(
         await key_caps.require(connection, caller.key_id, caps, planned.held, now)
 
 
-def _short(balance: store.Balance, price: Credits) -> Refusal | None:
+def _short(balance: creation.Balance, price: Credits) -> Refusal | None:
     if balance.tasks_running >= balance.tasks_running_max:
         return CapReached(limit=balance.tasks_running_max, current=balance.tasks_running)
     if balance.available < price:

@@ -1,5 +1,7 @@
 """Finish: take the media in, then end the task and its hold together, once."""
 
+from datetime import datetime
+
 import structlog
 
 from kinetoscope.catalog import price
@@ -10,7 +12,7 @@ from kinetoscope.postgres.pool import Connection
 from kinetoscope.providers.contract import Done
 from kinetoscope.tasks import store
 from kinetoscope.tasks.keep import keep
-from kinetoscope.tasks.lifetimes import expiry_within
+from kinetoscope.tasks.lifetimes import Lifetimes, expiry_within
 from kinetoscope.tasks.task import GENERATION_FAILED, Failure, Task
 from kinetoscope.tasks.tools import Tools
 from kinetoscope.webhooks import outbox
@@ -58,11 +60,18 @@ async def fail(tools: Tools, task: Task, failure: Failure) -> None:
     now = tools.clock()
 
     async def steps(connection: Connection) -> None:
-        expiry = await expiry_within(connection, tools.lifetimes, task.account_id, now)
-        known_until = None if task.is_sample else expiry.task
-        await store.end_fail(connection, task, failure, now, known_until)
-        await book.release(connection, task.account_id, task.id, held=task.price, now=now)
-        await outbox.put(connection, task.id, now)
+        await fail_within(connection, tools.lifetimes, task, failure, now)
 
     await tools.database.transact(steps)
     log.info("task.failed", task=task.id, model=task.model, code=failure.code)
+
+
+async def fail_within(
+    connection: Connection, lifetimes: Lifetimes, task: Task, failure: Failure, now: datetime
+) -> None:
+    """Do the same as part of a transaction: every way for a task to fail comes through here."""
+    expiry = await expiry_within(connection, lifetimes, task.account_id, now)
+    known_until = None if task.is_sample else expiry.task
+    await store.end_fail(connection, task, failure, now, known_until)
+    await book.release(connection, task.account_id, task.id, held=task.price, now=now)
+    await outbox.put(connection, task.id, now)

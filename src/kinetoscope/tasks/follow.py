@@ -15,7 +15,7 @@ from kinetoscope.providers.contract import (
     Working,
 )
 from kinetoscope.tasks import store, submit
-from kinetoscope.tasks.task import GENERATION_FAILED, Failure, Task
+from kinetoscope.tasks.task import CANCELLED, GENERATION_FAILED, Failure, Task
 from kinetoscope.tasks.tools import Tools
 
 log = structlog.get_logger(__name__)
@@ -57,14 +57,22 @@ async def follow(
             case _:
                 assert_never(status)
         # Asked first: what is finished counts, however late we come to look.
-        if is_late(tools, task):
+        stopped = _stopped(tools, task)
+        if stopped is not None:
             await provider.cancel(upstream_id)
-            return TIMED_OUT
+            return stopped
 
 
 def is_late(tools: Tools, task: Task) -> bool:
     """Whether a task has been open for too long."""
     return tools.clock() >= task.created_at + tools.task_deadline
+
+
+def _stopped(tools: Tools, task: Task) -> Failure | None:
+    """Why a task must not go on, if so."""
+    if is_late(tools, task):
+        return TIMED_OUT
+    return CANCELLED if tools.cancellations.includes(task) else None
 
 
 async def _submit_again(

@@ -15,7 +15,7 @@ from kinetoscope.kernel.ids import AccountId, KeyId, TaskId, new_media_name
 from kinetoscope.kernel.order import JSON
 from kinetoscope.postgres.pool import Database
 from kinetoscope.providers.contract import Rehearsal
-from kinetoscope.tasks import store
+from kinetoscope.tasks import creation
 from kinetoscope.tasks.route import Routes
 
 MODEL = "seedance-20"
@@ -80,14 +80,14 @@ async def ensure(
     made = 0
     for sample in SAMPLES:
         order = check.check(catalog.find(MODEL), _inputs(sample))
-        made += await store.create_sample(
+        made += await creation.create_sample(
             database,
             {
                 "task_id": sample.id,
                 "account_id": account_id,
                 "key_id": key_id,
                 "model": order.model,
-                "inputs": store.as_json(order.inputs),
+                "inputs": creation.as_json(order.inputs),
                 "seed": sample.seed,
                 "provider": routes.test.provider,
                 "queue": routes.test.queue,

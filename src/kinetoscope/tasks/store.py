@@ -1,4 +1,4 @@
-"""All SQL that writes tasks. Only this folder may use it.
+"""All SQL that writes to tasks once they are created. Only this folder may use it.
 
 Every write after creation is fenced: it names the epoch of the claim it belongs to and does
 nothing if the task has since been claimed by another worker or has ended.
@@ -7,16 +7,16 @@ nothing if the task has since been claimed by another worker or has ended.
 from dataclasses import dataclass
 from datetime import datetime
 
+from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
-from kinetoscope.accounts import opening
 from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.errors import LeaseLost
 from kinetoscope.kernel.ids import AccountId, TaskId
 from kinetoscope.kernel.order import JSON
 from kinetoscope.media import files
 from kinetoscope.postgres.pool import Connection, Database, Parameters
-from kinetoscope.tasks.task import Failure, Task
+from kinetoscope.tasks.task import NEWS_CHANNEL, Failure, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,175 +26,83 @@ class Written:
     id: TaskId
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Balance:
-    """What decides whether an account may create a task."""
-
-    available: Credits
-    tasks_running: int
-    tasks_running_max: int
-
-
-CREATE = f"""
-with charged as (
-  -- Key, cap and credits in one condition: parallel requests queue up on the account's row, and
-  -- each sees what the one before it left.
-  update account
-  set available = account.available - %(price)s,
-      held = account.held + %(price)s,
-      tasks_running = account.tasks_running + 1
-  from api_key
-  where {opening.OPENS}
-    and (not api_key.capped or %(caps_checked)s)
-    and account.available >= %(price)s
-    and account.tasks_running < account.tasks_running_max
-  returning account.id
-), hold as (
-  insert into ledger_entry
-    (account_id, task_id, kind, granted, available, held, spent, created_at)
-  select id, %(task_id)s, 'hold', 0, -%(price)s::bigint, %(price)s, 0, %(now)s
-  from charged
-), created as (
-  insert into task
-    (id, account_id, key_id, model, inputs, seed, callback_url, provider, price, media_name,
-     is_test, rehearsal, cache_key, created_at)
-  select %(task_id)s, id, %(key_id)s, %(model)s, %(inputs)s, %(seed)s, %(callback_url)s,
-         %(provider)s, %(price)s, %(media_name)s, %(is_test)s, %(rehearsal)s, %(cache_key)s,
-         %(now)s
-  from charged
-  returning id
-)
-select id, enqueue_advance(id, %(queue)s::text) from created
-"""
-
-
-async def create(database: Database, parameters: Parameters) -> bool:
-    """Hold the price, record the task and enqueue it; False if key, cap or credits forbade it."""
-    return await database.execute(CREATE, parameters) == 1
-
-
-async def create_within(connection: Connection, parameters: Parameters) -> bool:
-    """Do the same as part of a transaction."""
-    return (await connection.execute(CREATE, parameters)).rowcount == 1
-
-
-REUSABLE = """
-  account_id = %(account_id)s and cache_key = %(cache_key)s and cached_from is null
-  and status = 'success' and media_expires_at > %(now)s and data_deleted_at is null
-"""
-
-REUSE = f"""
-with source as (
-  -- Shared with whoever else shows this media, so that nobody deletes it in this moment.
-  select * from task
-  where {REUSABLE}
-  order by created_at desc
-  limit 1
-  for share
-), entries as (
-  insert into ledger_entry
-    (account_id, task_id, kind, granted, available, held, spent, created_at)
-  select account_id, %(task_id)s, kind, 0, 0, 0, 0, %(now)s
-  from source cross join (values ('hold'), ('capture')) as kinds (kind)
-)
-insert into task
-  (id, account_id, key_id, model, inputs, seed, callback_url, provider, price, media_name,
-   is_test, cache_key, cached_from, status, progress, preview, ai_generated, output, created_at,
-   started_at, completed_at, media_expires_at, metadata_expires_at)
-select %(task_id)s, account_id, %(key_id)s, model, inputs, seed, %(callback_url)s, provider, 0,
-       media_name, is_test, cache_key, id, 'success', 100, preview, ai_generated, output, %(now)s,
-       %(now)s, %(now)s, media_expires_at, %(now)s + (metadata_expires_at - completed_at)
-from source
-"""
-
-
-async def reuse_within(connection: Connection, parameters: Parameters) -> bool:
-    """Record a task that shows the media of an equal one; False if there is none."""
-    return (await connection.execute(REUSE, parameters)).rowcount == 1
-
-
-async def reusable_within(
-    connection: Connection, account_id: AccountId, cache_key: bytes | None, now: datetime
-) -> bool:
-    """Whether there is media to show for an equal task. Writes nothing."""
-    cursor = await connection.execute(
-        f"select from task where {REUSABLE} limit 1",
-        {"account_id": account_id, "cache_key": cache_key, "now": now},
-    )
-    return await cursor.fetchone() is not None
-
-
-async def exists_within(connection: Connection, task_id: TaskId) -> bool:
-    """Whether a task of this id was made, as part of a transaction."""
-    cursor = await connection.execute("select from task where id = %s", (task_id,))
-    return await cursor.fetchone() is not None
-
-
-CREATE_SAMPLE = """
-with made as (
-  insert into task
-    (id, account_id, key_id, model, inputs, seed, provider, price, media_name, is_test, is_sample,
-     rehearsal, created_at)
-  values
-    (%(task_id)s, %(account_id)s, %(key_id)s, %(model)s, %(inputs)s, %(seed)s, %(provider)s, 0,
-     %(media_name)s, true, true, %(rehearsal)s, %(now)s)
-  on conflict (id) do nothing
-  returning id, account_id
-), hold as (
-  insert into ledger_entry
-    (account_id, task_id, kind, granted, available, held, spent, created_at)
-  select account_id, id, 'hold', 0, 0, 0, 0, %(now)s from made
-), counted as (
-  update account set tasks_running = tasks_running + 1 from made where account.id = made.account_id
-)
-select enqueue_advance(id, %(queue)s::text) from made
-"""
-
-
-async def create_sample(database: Database, parameters: Parameters) -> int:
-    """Record a sample and enqueue it, unless it is there; return how many were made: 1 or 0."""
-    return await database.execute(CREATE_SAMPLE, parameters)
-
-
-def as_json(value: object) -> object:
-    """Return a value as the database takes it for a JSON column."""
-    return Jsonb(value)
-
-
-async def exists(database: Database, task_id: TaskId) -> bool:
-    """Whether a task of this id was made."""
-    query = "select id from task where id = %(id)s"
-    return await database.fetch_one(Written, query, {"id": task_id}) is not None
-
-
-async def balance(database: Database, account_id: AccountId) -> Balance:
-    """Look at what an account may do."""
-    found = await database.fetch_one(
-        Balance,
-        "select available, tasks_running, tasks_running_max from account where id = %(id)s",
-        {"id": account_id},
-    )
-    assert found is not None  # noqa: S101 - accounts are never deleted
-    return found
-
-
 TASK_COLUMNS = """
   id, account_id, model, inputs, seed, provider, price, status, epoch, submits,
-  submit_started_at, upstream_id, media_name, rehearsal, is_sample, created_at
+  submit_started_at, upstream_id, media_name, rehearsal, is_sample,
+  cancel_requested_at, created_at
+"""
+
+
+CLAIM = f"""
+update task set epoch = epoch + 1
+where id = %(id)s and status in ('waiting', 'generating')
+returning {TASK_COLUMNS}
 """
 
 
 async def claim(database: Database, task_id: TaskId) -> Task | None:
     """Take a task over, so that whoever had it before can write no more; None if it has ended."""
-    return await database.fetch_one(
-        Task,
-        f"""
-        update task set epoch = epoch + 1
-        where id = %(id)s and status in ('waiting', 'generating')
-        returning {TASK_COLUMNS}
-        """,
-        {"id": task_id},
+    return await database.fetch_one(Task, CLAIM, {"id": task_id})
+
+
+CANCELLABLE = """
+select account_id = %(account_id)s as is_own, is_sample, status,
+       submit_started_at is not null as is_submitted,
+       data_deleted_at is not null
+         or coalesce(metadata_expires_at <= %(now)s, false) as is_gone
+from task where id = %(id)s
+for update
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cancellable:
+    """What decides whether and how a task can be cancelled."""
+
+    is_own: bool
+    is_sample: bool
+    status: str
+    is_submitted: bool
+    is_gone: bool
+
+
+async def lock_cancellable(
+    connection: Connection, account_id: AccountId, task_id: TaskId, now: datetime
+) -> Cancellable | None:
+    """Look at a task that somebody wants ended, and keep others from writing to it."""
+    async with connection.cursor(row_factory=class_row(Cancellable)) as cursor:
+        await cursor.execute(CANCELLABLE, {"account_id": account_id, "id": task_id, "now": now})
+        return await cursor.fetchone()
+
+
+async def request_cancel(connection: Connection, task_id: TaskId, now: datetime) -> None:
+    """Ask the worker that has a task to end it."""
+    await connection.execute(
+        "update task set cancel_requested_at = coalesce(cancel_requested_at, %s) where id = %s",
+        (now, task_id),
     )
+
+
+async def claim_within(connection: Connection, task_id: TaskId) -> Task:
+    """Take over a locked, open task as part of a transaction."""
+    async with connection.cursor(row_factory=class_row(Task)) as cursor:
+        await cursor.execute(CLAIM, {"id": task_id})
+        task = await cursor.fetchone()
+    assert task is not None  # noqa: S101 - it is open, and locked by this transaction
+    return task
+
+
+async def cancel_requests(database: Database) -> set[TaskId]:
+    """Return the open tasks that somebody wants ended."""
+    found = await database.fetch_all(
+        Written,
+        """
+        select id from task
+        where cancel_requested_at is not null and status in ('waiting', 'generating')
+        """,
+        {},
+    )
+    return {written.id for written in found}
 
 
 async def intend_submit(database: Database, task: Task, now: datetime) -> None:
@@ -221,16 +129,21 @@ async def note_progress(
     database: Database, task: Task, progress_percent: int | None, now: datetime
 ) -> None:
     """Record that the task is being worked on, and how far. Raises LeaseLost."""
-    await _write(
-        database,
-        task,
+    query = f"""
+        with noted as (
+          update task
+          set status = 'generating',
+              started_at = coalesce(started_at, %(now)s),
+              progress = coalesce(greatest(progress, %(progress)s::smallint),
+                                  %(progress)s::smallint)
+          where {FENCE}
+          returning id
+        )
+        select pg_notify(%(channel)s, id) from noted
         """
-        status = 'generating',
-        started_at = coalesce(started_at, %(now)s),
-        progress = coalesce(greatest(progress, %(progress)s::smallint), %(progress)s::smallint)
-        """,
-        {"progress": progress_percent, "now": now},
-    )
+    values = {"progress": progress_percent, "now": now, "channel": NEWS_CHANNEL}
+    if await database.execute(query, {**values, "id": task.id, "epoch": task.epoch}) != 1:
+        raise LeaseLost(task.id)
 
 
 async def end_success(  # noqa: PLR0913 - what a success is
@@ -305,6 +218,11 @@ async def end_fail(
 FENCE = "id = %(id)s and epoch = %(epoch)s and status in ('waiting', 'generating')"
 
 
+async def tell_within(connection: Connection, task_id: TaskId) -> None:
+    """Let those who watch a task know, once the transaction is committed."""
+    await connection.execute("select pg_notify(%s, %s)", (NEWS_CHANNEL, task_id))
+
+
 async def _write(database: Database, task: Task, changes: str, values: Parameters) -> None:
     query = f"update task set {changes} where {FENCE}"
     if await database.execute(query, {**values, "id": task.id, "epoch": task.epoch}) != 1:
@@ -316,3 +234,4 @@ async def _end(connection: Connection, task: Task, changes: str, values: Paramet
     cursor = await connection.execute(query, {**values, "id": task.id, "epoch": task.epoch})
     if cursor.rowcount != 1:
         raise LeaseLost(task.id)
+    await tell_within(connection, task.id)

@@ -9,6 +9,9 @@ from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.ids import AccountId, TaskId
 from kinetoscope.kernel.order import JSON
 
+NEWS_CHANNEL = "kinetoscope_task"
+"""Where it is told that a task's state or progress changed; its id is the message."""
+
 
 class Status(StrEnum):
     """The public states.
@@ -41,6 +44,7 @@ class Task:
     media_name: str
     rehearsal: str | None
     is_sample: bool
+    cancel_requested_at: datetime | None
     created_at: datetime
 
 
@@ -54,6 +58,9 @@ class Failure:
 
 GENERATION_FAILED = Failure(code="500", message="Generation failed. Please try again.")
 """The contract's word for whatever is nobody's fault outside."""
+
+
+CANCELLED = Failure(code="cancelled", message="The task was cancelled.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

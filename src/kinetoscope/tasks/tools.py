@@ -12,6 +12,7 @@ from kinetoscope.media.signing import Signer
 from kinetoscope.media.store import MediaStore
 from kinetoscope.postgres.pool import Database
 from kinetoscope.providers.contract import Providers
+from kinetoscope.tasks.cancellations import Cancellations
 from kinetoscope.tasks.lifetimes import Lifetimes
 
 
@@ -32,6 +33,7 @@ class Tools:
     egress: Egress
     clock: Clock
     folder: Path
+    cancellations: Cancellations
     task_deadline: timedelta
     lifetimes: Lifetimes
     credentials: Credentials | None = None

@@ -1,0 +1,166 @@
+"""All SQL that creates tasks: each statement holds the price, records the task and enqueues it.
+
+Only this folder may use it. What writes to a task later is in `store`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg.types.json import Jsonb
+
+from kinetoscope.accounts import opening
+from kinetoscope.kernel.credits import Credits
+from kinetoscope.kernel.ids import AccountId, TaskId
+from kinetoscope.postgres.pool import Connection, Database, Parameters
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    """What decides whether an account may create a task."""
+
+    available: Credits
+    tasks_running: int
+    tasks_running_max: int
+
+
+CREATE = f"""
+with charged as (
+  -- Key, cap and credits in one condition: parallel requests queue up on the account's row, and
+  -- each sees what the one before it left.
+  update account
+  set available = account.available - %(price)s,
+      held = account.held + %(price)s,
+      tasks_running = account.tasks_running + 1
+  from api_key
+  where {opening.OPENS}
+    and (not api_key.capped or %(caps_checked)s)
+    and account.available >= %(price)s
+    and account.tasks_running < account.tasks_running_max
+  returning account.id
+), hold as (
+  insert into ledger_entry
+    (account_id, task_id, kind, granted, available, held, spent, created_at)
+  select id, %(task_id)s, 'hold', 0, -%(price)s::bigint, %(price)s, 0, %(now)s
+  from charged
+), created as (
+  insert into task
+    (id, account_id, key_id, model, inputs, seed, callback_url, provider, price, media_name,
+     is_test, rehearsal, cache_key, created_at)
+  select %(task_id)s, id, %(key_id)s, %(model)s, %(inputs)s, %(seed)s, %(callback_url)s,
+         %(provider)s, %(price)s, %(media_name)s, %(is_test)s, %(rehearsal)s, %(cache_key)s,
+         %(now)s
+  from charged
+  returning id
+)
+select id, enqueue_advance(id, %(queue)s::text) from created
+"""
+
+
+async def create(database: Database, parameters: Parameters) -> bool:
+    """Hold the price, record the task and enqueue it; False if key, cap or credits forbade it."""
+    return await database.execute(CREATE, parameters) == 1
+
+
+async def create_within(connection: Connection, parameters: Parameters) -> bool:
+    """Do the same as part of a transaction."""
+    return (await connection.execute(CREATE, parameters)).rowcount == 1
+
+
+REUSABLE = """
+  account_id = %(account_id)s and cache_key = %(cache_key)s and cached_from is null
+  and status = 'success' and media_expires_at > %(now)s and data_deleted_at is null
+"""
+
+REUSE = f"""
+with source as (
+  -- Shared with whoever else shows this media, so that nobody deletes it in this moment.
+  select * from task
+  where {REUSABLE}
+  order by created_at desc
+  limit 1
+  for share
+), entries as (
+  insert into ledger_entry
+    (account_id, task_id, kind, granted, available, held, spent, created_at)
+  select account_id, %(task_id)s, kind, 0, 0, 0, 0, %(now)s
+  from source cross join (values ('hold'), ('capture')) as kinds (kind)
+)
+insert into task
+  (id, account_id, key_id, model, inputs, seed, callback_url, provider, price, media_name,
+   is_test, cache_key, cached_from, status, progress, preview, ai_generated, output, created_at,
+   started_at, completed_at, media_expires_at, metadata_expires_at)
+select %(task_id)s, account_id, %(key_id)s, model, inputs, seed, %(callback_url)s, provider, 0,
+       media_name, is_test, cache_key, id, 'success', 100, preview, ai_generated, output, %(now)s,
+       %(now)s, %(now)s, media_expires_at, %(now)s + (metadata_expires_at - completed_at)
+from source
+"""
+
+
+async def reuse_within(connection: Connection, parameters: Parameters) -> bool:
+    """Record a task that shows the media of an equal one; False if there is none."""
+    return (await connection.execute(REUSE, parameters)).rowcount == 1
+
+
+async def reusable_within(
+    connection: Connection, account_id: AccountId, cache_key: bytes | None, now: datetime
+) -> bool:
+    """Whether there is media to show for an equal task. Writes nothing."""
+    cursor = await connection.execute(
+        f"select from task where {REUSABLE} limit 1",
+        {"account_id": account_id, "cache_key": cache_key, "now": now},
+    )
+    return await cursor.fetchone() is not None
+
+
+async def exists_within(connection: Connection, task_id: TaskId) -> bool:
+    """Whether a task of this id was made, as part of a transaction."""
+    cursor = await connection.execute("select from task where id = %s", (task_id,))
+    return await cursor.fetchone() is not None
+
+
+CREATE_SAMPLE = """
+with made as (
+  insert into task
+    (id, account_id, key_id, model, inputs, seed, provider, price, media_name, is_test, is_sample,
+     rehearsal, created_at)
+  values
+    (%(task_id)s, %(account_id)s, %(key_id)s, %(model)s, %(inputs)s, %(seed)s, %(provider)s, 0,
+     %(media_name)s, true, true, %(rehearsal)s, %(now)s)
+  on conflict (id) do nothing
+  returning id, account_id
+), hold as (
+  insert into ledger_entry
+    (account_id, task_id, kind, granted, available, held, spent, created_at)
+  select account_id, id, 'hold', 0, 0, 0, 0, %(now)s from made
+), counted as (
+  update account set tasks_running = tasks_running + 1 from made where account.id = made.account_id
+)
+select enqueue_advance(id, %(queue)s::text) from made
+"""
+
+
+async def create_sample(database: Database, parameters: Parameters) -> int:
+    """Record a sample and enqueue it, unless it is there; return how many were made: 1 or 0."""
+    return await database.execute(CREATE_SAMPLE, parameters)
+
+
+def as_json(value: object) -> object:
+    """Return a value as the database takes it for a JSON column."""
+    return Jsonb(value)
+
+
+async def exists(database: Database, task_id: TaskId) -> bool:
+    """Whether a task of this id was made."""
+    query = "select id from task where id = %(id)s"
+    return await database.fetch_values(query, {"id": task_id}) is not None
+
+
+async def balance(database: Database, account_id: AccountId) -> Balance:
+    """Look at what an account may do."""
+    found = await database.fetch_one(
+        Balance,
+        "select available, tasks_running, tasks_running_max from account where id = %(id)s",
+        {"id": account_id},
+    )
+    assert found is not None  # noqa: S101 - accounts are never deleted
+    return found

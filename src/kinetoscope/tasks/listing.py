@@ -1,0 +1,81 @@
+"""Listing: an account's tasks, newest first, page by page."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from kinetoscope.kernel.ids import AccountId, TaskId
+from kinetoscope.postgres.pool import Database
+from kinetoscope.tasks.read import COLUMNS, SHOWN, Found, Record, as_record
+from kinetoscope.tasks.task import Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which tasks; None leaves a thing open. Times are from, inclusive, to, exclusive."""
+
+    statuses: tuple[Status, ...] | None = None
+    model: str | None = None
+    key_id: str | None = None
+    is_test: bool | None = None
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A place in the list: behind this task."""
+
+    created_at: datetime
+    task_id: str
+
+
+async def page(
+    database: Database,
+    account_id: AccountId,
+    wanted: Wanted,
+    place: Place | None,
+    limit: int,
+    now: datetime,
+) -> tuple[list[Record], Place | None]:
+    """Return up to `limit` tasks and the place behind them, None at the end of the list.
+
+    A place names a task, not a number, so that tasks created meanwhile move nothing.
+    """
+    statuses = wanted.statuses
+    rows = await database.fetch_all(
+        Found,
+        f"""
+        select task.id as task_id, true as is_own, {COLUMNS}
+        from task
+        where account_id = %(account_id)s and {SHOWN}
+          and (%(statuses)s::text[] is null or status = any (%(statuses)s))
+          and (%(model)s::text is null or model = %(model)s)
+          and (%(key_id)s::text is null or key_id = %(key_id)s)
+          and (%(is_test)s::boolean is null or is_test = %(is_test)s)
+          and (%(created_from)s::timestamptz is null or created_at >= %(created_from)s)
+          and (%(created_before)s::timestamptz is null or created_at < %(created_before)s)
+          and (%(place_id)s::text is null
+               or (created_at <= %(place_at)s
+                   and (created_at < %(place_at)s or id > %(place_id)s)))
+        order by created_at desc, id
+        limit %(limit)s
+        """,
+        {
+            "account_id": account_id,
+            "statuses": None if statuses is None else list(statuses),
+            "model": wanted.model,
+            "key_id": wanted.key_id,
+            "is_test": wanted.is_test,
+            "created_from": wanted.created_from,
+            "created_before": wanted.created_before,
+            "place_at": None if place is None else place.created_at,
+            "place_id": None if place is None else place.task_id,
+            "limit": limit + 1,
+            "now": now,
+        },
+    )
+    records = [as_record(row, TaskId(str(row.task_id)), now) for row in rows[:limit]]
+    if len(rows) <= limit:
+        return records, None
+    last = records[-1]
+    return records, Place(created_at=last.created_at, task_id=last.id)

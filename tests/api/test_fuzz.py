@@ -1,0 +1,169 @@
+"""Requests that nobody thought of, made from our own description of the API, against all of it.
+
+Whatever is sent, the answer is one that openapi.json documents: its status, its content type, its
+schema; and never a 5xx. https://schemathesis.readthedocs.io
+"""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core.failures import Failure
+from schemathesis.engine import Status, StopReason, events, from_schema
+from schemathesis.python.asgi import shutdown_lifespans
+
+from kinetoscope.accounts import accounts, keys
+from kinetoscope.api import webhooks
+from kinetoscope.kernel.credits import Credits
+from kinetoscope.kernel.secrets import KeyMode
+from kinetoscope.ledger import book
+from kinetoscope.server import create_app
+from kinetoscope.settings import Settings, load_settings
+from kinetoscope.tasks import audit
+from kinetoscope.wiring import Runtime, build_runtime, run_in
+
+SEED = 20261123
+
+PHASES = ("examples", "coverage", "fuzzing")
+
+CHECKS: dict[str, Any] = {
+    # Older clients' spellings and inputs of other models are taken on purpose.
+    "negative_data_rejection": {"enabled": False},
+    # An account may be out of credits; a schema cannot say how references go together.
+    "positive_data_acceptance": {"enabled": False},
+}
+
+
+@dataclass
+class Seen:
+    """What came of a run."""
+
+    answers: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """By operation and status, to its own method; other methods are tried as well."""
+    failures: list[str] = field(default_factory=list)
+    stop: StopReason | None = None
+
+    def note(self, event: events.EngineEvent) -> None:
+        if isinstance(event, events.ScenarioFinished):
+            for interaction in event.recorder.interactions.values():
+                method = event.recorder.label.partition(" ")[0]
+                if interaction.response is not None and interaction.request.method == method:
+                    self.answers[event.recorder.label, interaction.response.status_code] += 1
+            for case_id, checks in event.recorder.checks.items():
+                for check in checks:
+                    if check.status is Status.FAILURE and check.failure_info is not None:
+                        self.failures.append(_told(check.failure_info.failure, event, case_id))
+        if isinstance(event, events.NonFatalError):
+            self.failures.append(f"{event.label}: {event.value!r}")
+        if isinstance(event, events.FatalError):
+            raise event.exception
+        if isinstance(event, events.EngineFinished):
+            self.stop = event.stop_reason
+
+    def statuses(self, label: str) -> set[int]:
+        return {status for asked, status in self.answers if asked == label}
+
+
+def _told(failure: Failure, event: events.ScenarioFinished, case_id: str) -> str:
+    interaction = event.recorder.interactions[case_id]
+    answer = interaction.response
+    told = "" if answer is None else f"{answer.status_code} {answer.text[:300]}"
+    request = interaction.request
+    return (
+        f"{event.recorder.label}: {failure.title}: {failure.message}\n"
+        f"  {request.method} {request.uri[:300]} {(request.body or b'')[:300]!r}\n  {told}"
+    )
+
+
+def fuzz(app: FastAPI, headers: dict[str, str], examples: int) -> Seen:
+    """Run all phases against an app."""
+    config = SchemathesisConfig.from_dict(
+        {
+            "seed": SEED,
+            "headers": headers,
+            "checks": CHECKS,
+            "continue-on-failure": True,
+            "generation": {
+                "max-examples": examples,
+                "deterministic": True,
+                "no-shrink": True,
+                "database": "none",
+            },
+            "phases": {"stateful": {"enabled": False}},
+        }
+    )
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app, config=config)
+    seen = Seen()
+    try:
+        for event in from_schema(schema).execute():
+            seen.note(event)
+    finally:
+        shutdown_lifespans()
+    return seen
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return load_settings({"KINETOSCOPE_DATA_DIR": str(tmp_path / "data")})
+
+
+def made_key(settings: Settings, conninfo: str) -> str:
+    """Make an account with credits and a key that may do everything."""
+
+    async def make(runtime: Runtime) -> str:
+        database, now = runtime.database, runtime.clock()
+        account, _ = await accounts.ensure(database, "fuzz", now)
+        await book.grant(database, account.id, Credits(10**9), reason="test", now=now)
+        issued = await keys.create(
+            database,
+            account.id,
+            "fuzz",
+            mode=KeyMode.LIVE,
+            expires_at=None,
+            scopes=keys.SCOPES_ALL,
+            now=now,
+        )
+        return issued.text
+
+    return asyncio.run(run_in(settings, conninfo, make))
+
+
+def test_no_answer_with_a_key_is_undocumented_or_a_crash(
+    settings: Settings, conninfo: str, monkeypatch: pytest.MonkeyPatch
+):
+    # Nothing delivers here; a test delivery need not be waited for.
+    monkeypatch.setattr(webhooks, "TEST_PATIENCE_S", 0.0)
+    key = made_key(settings, conninfo)
+    app = create_app(build_runtime(settings, conninfo, patience_s=5))
+    seen = fuzz(app, {"Authorization": f"Bearer {key}"}, examples=15)
+    assert seen.failures == []
+    assert seen.stop is StopReason.COMPLETED
+    create = "POST /api/v1/jobs/createTask"
+    assert {200, 400} <= seen.statuses(create)
+    assert sum(seen.answers.values()) > 500
+    import os
+    if os.environ.get("SHOW"):
+        for k, v in sorted(seen.answers.items()): print(k, v)
+        print(sum(seen.answers.values()))
+    assert asyncio.run(run_in(settings, conninfo, lambda runtime: audit.audit(runtime.database))) == []
+
+
+def test_no_answer_without_a_key_is_undocumented_or_lets_anybody_in(
+    settings: Settings, conninfo: str
+):
+    app = create_app(build_runtime(settings, conninfo, patience_s=5))
+    seen = fuzz(app, {}, examples=5)
+    assert seen.failures == []
+    guarded = [route for route in app.state.declared if route.scope and route.operation.described]
+    assert len(guarded) >= 10
+    for route in guarded:
+        assert seen.statuses(f"{route.method} {route.path}") == {401}
+    with psycopg.connect(conninfo) as connection:
+        assert connection.execute("select count(*) from task").fetchone() == (0,)
