@@ -18,6 +18,7 @@ import platformdirs
 
 from kinetoscope.kernel.credits import Credits, parse_credits
 from kinetoscope.kernel.errors import SettingInvalid
+from kinetoscope.media.credentials import read_pem
 from kinetoscope.kernel.secrets import DEMO_KEY_SHAPE
 
 Value = TypeVar("Value")
@@ -125,8 +126,8 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         requests_burst=read("requests_burst", _burst, 100),
         demo_key=read("demo_key", _demo_key, DEMO_KEY),
         trusted_proxies=read("trusted_proxies", _networks, ()),
-        c2pa_key=read("c2pa_key", str, ""),
-        c2pa_certificate=read("c2pa_certificate", str, ""),
+        c2pa_key=read("c2pa_key", read_pem, ""),
+        c2pa_certificate=read("c2pa_certificate", read_pem, ""),
         log_json=read("log_json", _flag, False),
         log_level=read("log_level", _log_level, "INFO"),
     )

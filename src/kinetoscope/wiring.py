@@ -157,13 +157,10 @@ def credentials_of(settings: Settings) -> Credentials | None:
     """Return what signs finished files; raises SettingInvalid where it is not whole."""
     if not settings.c2pa_key and not settings.c2pa_certificate:
         return None
-    for variable, text in (
-        ("KINETOSCOPE_C2PA_KEY", settings.c2pa_key),
-        ("KINETOSCOPE_C2PA_CERTIFICATE", settings.c2pa_certificate),
-    ):
-        # What is wrong is not repeated: it may be a key, after all.
-        if not text.startswith("-----BEGIN "):
-            raise SettingInvalid(f"{variable}: is not in PEM; both settings are needed")
+    if not settings.c2pa_key:
+        raise SettingInvalid("KINETOSCOPE_C2PA_KEY: is missing, but there is a certificate")
+    if not settings.c2pa_certificate:
+        raise SettingInvalid("KINETOSCOPE_C2PA_CERTIFICATE: is missing, but there is a key")
     if find_spec("c2pa") is None:
         raise SettingInvalid("KINETOSCOPE_C2PA_KEY: install kinetoscope[provenance] to sign")
     return Credentials(key=settings.c2pa_key, certificate=settings.c2pa_certificate)

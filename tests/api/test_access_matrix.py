@@ -71,6 +71,8 @@ OPEN = {
     ("GET", "/models/{id}"),
     ("GET", "/models/{id}.md"),
     ("GET", "/studio"),
+    ("GET", "/api/v1/verify"),
+    ("POST", "/api/v1/verify"),
 }
 """What anybody may ask; a route joins this list on purpose or not at all."""
 

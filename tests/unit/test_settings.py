@@ -103,6 +103,8 @@ BAD = {
     "requests_per_second": ["-1", "1000001", "5/s"],
     "requests_burst": ["0", "many", "1000001"],
     "trusted_proxies": ["10.0.0.1/8", "proxy", "10.0.0.0/8,"],
+    "c2pa_key": ["x", "/etc/key.pem", "MIGHAgEA"],
+    "c2pa_certificate": ["x", "/etc/certificate.pem"],
     "log_json": ["yes", "2"],
     "log_level": ["loud", "10"],
 }

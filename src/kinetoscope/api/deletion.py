@@ -7,6 +7,7 @@ from kinetoscope.accounts.opening import Caller
 from kinetoscope.api.body import read_object, read_task_id
 from kinetoscope.api.doors import Doors, Operation
 from kinetoscope.api.envelope import answer
+from kinetoscope.api.schemas import TASK_ID
 from kinetoscope.kernel.clock import unix_ms
 from kinetoscope.tasks.delete import delete
 from kinetoscope.wiring import reaper_of
@@ -22,13 +23,13 @@ DELETE_TASK = Operation(
     body={
         "type": "object",
         "required": ["taskId"],
-        "properties": {"taskId": {"type": "string"}},
+        "properties": {"taskId": TASK_ID},
     },
     answer={
         "type": "object",
         "required": ["taskId", "deleted", "deletedAt"],
         "properties": {
-            "taskId": {"type": "string"},
+            "taskId": TASK_ID,
             "deleted": {"type": "boolean", "const": True},
             "deletedAt": {"type": "integer", "description": "Unix time in milliseconds"},
         },

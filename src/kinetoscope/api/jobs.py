@@ -23,6 +23,7 @@ from kinetoscope.kernel.errors import (
     InvalidRequest,
     UnknownModel,
 )
+from kinetoscope.providers.contract import Rehearsal
 from kinetoscope.tasks import create, read
 from kinetoscope.tasks.idempotency import Once
 from kinetoscope.tasks.request import SCOPE, Created, Request
@@ -51,8 +52,8 @@ CREATE_TASK = Operation(
         {
             "name": "X-Test-Outcome",
             "in": "header",
-            "description": "With a test key: how the task shall end.",
-            "schema": {"type": "string"},
+            "description": "For test keys only: how the task shall go, instead of well.",
+            "schema": {"enum": list(Rehearsal)},
         },
     ),
     body=ref("CreateTask"),

@@ -69,11 +69,7 @@ OUTPUT: Schema = {
         "seed": {"type": ["integer", "null"]},
         "lastFrameImage": {"type": "string", "format": "uri", "description": "Of a video"},
         "expired": {"type": "boolean", "description": "Present and true when the file is gone"},
-        "contentCredentials": {
-            "type": "boolean",
-            "description": "Whether the file carries a C2PA manifest of ours; absent where "
-            "this deployment signs nothing",
-        },
+        "contentCredentials": {"type": "boolean", "description": "Signed; absent without a key"},
     },
 }
 
@@ -96,10 +92,7 @@ RECORD_PROPERTIES: Schema = {
         "type": "boolean",
         "description": "Whether the embedded renderer drew it, not the model itself",
     },
-    "aiGenerated": {
-        "type": ["boolean", "null"],
-        "description": "Whether a trained model made it; null unless the task succeeded",
-    },
+    "aiGenerated": {"type": ["boolean", "null"], "description": "Null unless the task succeeded"},
     "expiresAt": MOMENT_OR_NULL | {"description": "When the files are removed, Unix milliseconds"},
 }
 

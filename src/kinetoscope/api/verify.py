@@ -45,7 +45,8 @@ ANSWER: dict[str, Any] = {
 BY_DIGEST = Operation(
     summary="Find out by its SHA-256 whether a file was made here",
     tag="provenance",
-    description="Needs no key and names no owner. A file that was changed is not known.",
+    description="Needs no key and names no owner. A file that was changed is not known, and none "
+    "is once its task is forgotten (KINETOSCOPE_TASK_LIFETIME).",
     parameters=(
         {
             "name": "sha256",
@@ -77,16 +78,19 @@ def mount(doors: Doors) -> None:
     """Add the routes under /api/v1/verify."""
     runtime = doors.runtime
 
+    async def known(sha256: bytes) -> Response:
+        return answer(origin_json(await origin(runtime.database, sha256, runtime.clock())))
+
     async def by_digest(request: Request) -> Response:
         """Say what is known of a digest."""
         text = request.query_params.get("sha256", "")
         if SHA256.fullmatch(text) is None:
             raise invalid(issue("invalid_format", "Expected 64 hexadecimal digits", "sha256"))
-        return answer(origin_json(await origin(runtime.database, bytes.fromhex(text))))
+        return await known(bytes.fromhex(text))
 
     async def by_file(request: Request) -> Response:
         """Say what is known of the bytes in the body."""
-        return answer(origin_json(await origin(runtime.database, await digest_of(request))))
+        return await known(await digest_of(request))
 
     doors.open("GET", "/api/v1/verify", by_digest, BY_DIGEST)
     doors.open("POST", "/api/v1/verify", by_file, BY_FILE)

@@ -48,6 +48,17 @@ WAIT_TASK = Operation(
     answers=ANSWERS,
 )
 
+EVENT = {
+    "type": "object",
+    "description": "One event of the stream",
+    "required": ["event", "data"],
+    "properties": {
+        "id": {"type": "string"},
+        "event": {"enum": ["state", "queue", "progress", "end", "error"]},
+        "data": {"type": "string", "contentMediaType": "application/json"},
+    },
+}
+
 TASK_EVENTS = Operation(
     summary="Follow a task by Server-Sent Events",
     tag="jobs",
@@ -56,7 +67,7 @@ TASK_EVENTS = Operation(
         "the whole record. Connecting again tells the present state again; nothing is missed."
     ),
     parameters=(TASK_ID_PARAMETER,),
-    answer={"type": "string"},
+    answer=EVENT,
     answer_type="text/event-stream",
     answers=ANSWERS,
 )

@@ -131,7 +131,18 @@ def _media(described: Described, table: Table) -> Media:
         kind=MediaKind(kind),
         items_max=table.positive("items_max"),
         dispensable=table.boolean("dispensable", default=False),
+        item_s_min=_bound(table, "item_s_min"),
+        item_s_max=_bound(table, "item_s_max"),
+        total_s_max=_bound(table, "total_s_max"),
+        total_with_output_s_max=_bound(table, "total_with_output_s_max"),
+        side_pixels_min=_bound(table, "side_pixels_min"),
+        side_pixels_max=_bound(table, "side_pixels_max"),
+        never_alone=table.boolean("never_alone", default=False),
     )
+
+
+def _bound(table: Table, key: str) -> int | None:
+    return table.positive(key) if table.has(key) else None
 
 
 def price_from(table: Table, resolutions: tuple[str, ...], qualities: tuple[str, ...]) -> Price:

@@ -69,12 +69,21 @@ class Choice(Declared):
 class Media(Declared):
     """A list of at most `items_max` URLs of one kind of media; at least one where required.
 
-    A task goes on without those of a `dispensable` list that cannot be fetched.
+    A task goes on without those of a `dispensable` list that cannot be fetched. The rest shows
+    only once they are here, and then ends the task: seconds of each and of all together, alone or
+    with the output's; pixels of each side; whether other media must stand beside them.
     """
 
     kind: MediaKind
     items_max: int
     dispensable: bool
+    item_s_min: int | None
+    item_s_max: int | None
+    total_s_max: int | None
+    total_with_output_s_max: int | None
+    side_pixels_min: int | None
+    side_pixels_max: int | None
+    never_alone: bool
 
 
 Field = Text | Integer | Number | Boolean | Choice | Media

@@ -72,10 +72,7 @@ class Limiter:
         try:
             rows = await self._rows(presented)
         except Exception as error:  # noqa: BLE001 - raised again where it was asked for
-            away = isinstance(error, DatabaseUnavailable)
-            for _, answer in batch:
-                if not answer.done():
-                    answer.set_exception(DatabaseUnavailable() if away else error)
+            _fail([answer for _, answer in batch if not answer.done()], error)
             return
         places = {key: place for place, key in enumerate(presented, 1)}
         verdicts = share_out([places[key] for key, _ in batch], rows)
@@ -84,7 +81,7 @@ class Limiter:
                 answer.set_result(verdict)
 
     async def _rows(self, presented: Counter[PresentedKey]) -> list[Row]:
-        values = {
+        values: dict[str, object] = {
             "per_second": self.usual.per_second,
             "burst": self.usual.burst,
             "now_ns": None if self.clock is None else unix_ns(self.clock()),
@@ -92,7 +89,7 @@ class Limiter:
         # A key that does not open, or has its own pace, is not known to the short statement.
         if len(presented) == 1:
             ((key, asked),) = presented.items()
-            one = {
+            one: dict[str, object] = {
                 "key_id": key.id,
                 "secret": key.secret_sha256,
                 "mode": key.mode.value,
@@ -102,7 +99,7 @@ class Limiter:
             found = await self.database.fetch_values(statements.ONE, values | one)
             if found is not None:
                 return [statements.row_of_one(found)]
-        several = {
+        several: dict[str, object] = {
             "key_ids": [key.id for key in presented],
             "secrets": [key.secret_sha256 for key in presented],
             "modes": [key.mode.value for key in presented],
@@ -110,6 +107,17 @@ class Limiter:
             "asked": list(presented.values()),
         }
         return await self.database.fetch_all(Row, statements.MANY, values | several)
+
+
+def _fail(answers: list[asyncio.Future[Verdict | None]], error: Exception) -> None:
+    """Raise an error for everybody who waits: one of their own each, as tracebacks grow."""
+    away = isinstance(error, DatabaseUnavailable)
+    for answer in answers[1:]:
+        answer.set_exception(
+            DatabaseUnavailable() if away else RuntimeError("what was asked together broke")
+        )
+    for answer in answers[:1]:
+        answer.set_exception(error)
 
 
 def unix_ns(moment: datetime) -> int:

@@ -114,7 +114,7 @@ with moment as materialized (
 ), account_pace as (
 {UPSERT % "account_asked"}
 )
-select place, now_ns, account_id, account_pace.full_at_ns, per_second, opened.burst,
+select place, now_ns, account_id, account_pace.full_at_ns, opened.per_second, opened.burst,
        account_pace.granted, key_id, key_pace.full_at_ns as key_full_at_ns, key_per_second,
        key_burst, key_pace.granted as key_granted
 from opened

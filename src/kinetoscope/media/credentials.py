@@ -63,6 +63,14 @@ class Credentials:
         return json.dumps(request).encode()
 
 
+def read_pem(text: str) -> str:
+    """Return a key or certificates as they are; raises ValueError if they are something else."""
+    # What it is instead is not repeated: it may be a key all the same.
+    if not text.startswith("-----BEGIN "):
+        raise ValueError("this is not PEM; to name a file, set the variable with _FILE")
+    return text
+
+
 async def _ask(request: bytes) -> dict[str, JSON]:
     process = await asyncio.create_subprocess_exec(
         *_command(),

@@ -13,7 +13,7 @@ from kinetoscope.kernel.errors import InvalidInputs, LeaseLost, UnknownModel
 from kinetoscope.kernel.ids import TaskId
 from kinetoscope.kernel.order import Order
 from kinetoscope.providers.contract import Job, Provider, Rehearsal
-from kinetoscope.tasks import finish, follow, gather, store, submit
+from kinetoscope.tasks import finish, follow, gather, late_checks, store, submit
 from kinetoscope.tasks.task import GENERATION_FAILED, Failure, Task
 from kinetoscope.tasks.tools import Tools
 
@@ -46,6 +46,9 @@ async def _walk(tools: Tools, task: Task, folder: gather.Folder) -> None:
         await finish.fail(tools, task, GENERATION_FAILED)
         return
     gathered = await gather.gather(tools, order, folder)
+    if not isinstance(gathered, Failure):
+        model = tools.catalog.find(task.model)
+        gathered = late_checks.check(model, order, gathered) or gathered
     if isinstance(gathered, Failure):
         await finish.fail(tools, task, gathered)
         return

@@ -17,8 +17,8 @@ class Origin:
     preview: bool
 
 
-async def origin(database: Database, sha256: bytes) -> Origin | None:
-    """Return where a file comes from, for as long as it is known, even if its bytes are gone.
+async def origin(database: Database, sha256: bytes, now: datetime) -> Origin | None:
+    """Return where a file comes from, for as long as its task is kept, even if its bytes are gone.
 
     Only what we handed out counts: uploads are their senders' own, and files of tasks that then
     failed were never seen by anybody.
@@ -32,8 +32,9 @@ async def origin(database: Database, sha256: bytes) -> Origin | None:
         join task on task.id = media_file.task_id
         where media_file.sha256 = %(sha256)s and media_file.kind in ('output', 'last_frame')
           and media_file.media_type is not null and task.status = 'success'
+          and (task.metadata_expires_at is null or task.metadata_expires_at > %(now)s)
         order by media_file.created_at, media_file.name
         limit 1
         """,
-        {"sha256": sha256},
+        {"sha256": sha256, "now": now},
     )
