@@ -18,8 +18,8 @@ import platformdirs
 
 from kinetoscope.kernel.credits import Credits, parse_credits
 from kinetoscope.kernel.errors import SettingInvalid
-from kinetoscope.media.credentials import read_pem
 from kinetoscope.kernel.secrets import DEMO_KEY_SHAPE
+from kinetoscope.media.credentials import read_pem
 
 Value = TypeVar("Value")
 Network = IPv4Network | IPv6Network

@@ -70,7 +70,7 @@ async def test_the_five_samples_are_made_by_the_engine_and_never_expire(world: W
         record = (await read(world, task_id, DEMO)).json()
         assert (record["status"], record["error"]["code"]) == ("fail", code)
     broken = (await read(world, "demo_task_fail_server_error", DEMO)).json()
-    assert "safe to try again" in broken["error"]["message"]
+    assert "safe to retry" in broken["error"]["message"]
     assert await audit(world.runtime.database) == []
 
 

@@ -5,6 +5,7 @@ schema; and never a 5xx. https://schemathesis.readthedocs.io
 """
 
 import asyncio
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +39,7 @@ CHECKS: dict[str, Any] = {
     # Older clients' spellings and inputs of other models are taken on purpose.
     "negative_data_rejection": {"enabled": False},
     "positive_data_acceptance": {
-        "expected-statuses": ["2xx", "3xx", "401", "402", "403", "404", "409", "422", "429"]
+        "expected-statuses": ["2xx", "3xx", "401", "402", "403", "404", "409", "429"]
     },
 }
 
@@ -100,11 +101,16 @@ def _told(failure: Failure, event: events.ScenarioFinished, case_id: str) -> str
     )
 
 
-def _narrowed(app: FastAPI, *, is_live: bool) -> dict[str, Any]:
-    """Return the description without what a schema cannot say, and what this key may not use."""
-    described: dict[str, Any] = app.state.describe()
-    schemas = described["components"]["schemas"]
+def narrowed(app: FastAPI) -> dict[str, Any]:
+    """Return the description as a live key can use it, with addresses that are some."""
+    served = schemathesis.openapi.from_asgi("/openapi.json", app).raw_schema
+    described: dict[str, Any] = json.loads(json.dumps(served))
+    paths, schemas = described["paths"], described["components"]["schemas"]
     schemas["CreateTask"]["properties"]["callBackUrl"] = ADDRESS
+    tested = paths["/api/v1/webhooks/test"]["post"]["requestBody"]["content"]
+    tested["application/json"]["schema"]["properties"]["url"] = ADDRESS
+    # Not with a live key; and under one Idempotency-Key there is one task.
+    paths["/api/v1/jobs/createTask"]["post"]["parameters"] = []
     return described
 
 
@@ -126,8 +132,7 @@ def fuzz(app: FastAPI, headers: dict[str, str], examples: int) -> Seen:
             "operations": OPERATIONS,
         }
     )
-    described = _narrowed(app, headers)
-    schema = schemathesis.openapi.from_dict(described, config=config)
+    schema = schemathesis.openapi.from_dict(narrowed(app), config=config)
     schema.app = app
     seen = Seen()
     try:
@@ -170,6 +175,10 @@ def made_key(settings: Settings, conninfo: str) -> str:
     return asyncio.run(run_in(settings, conninfo, make))
 
 
+async def discrepancies(runtime: Runtime) -> list[audit.Discrepancy]:
+    return await audit.audit(runtime.database)
+
+
 def test_no_answer_with_a_key_is_undocumented_or_a_crash(
     settings: Settings, conninfo: str, monkeypatch: pytest.MonkeyPatch
 ):
@@ -182,22 +191,11 @@ def test_no_answer_with_a_key_is_undocumented_or_a_crash(
     key = made_key(settings, conninfo)
     app = create_app(build_runtime(settings, conninfo, patience_s=5))
     seen = fuzz(app, {"Authorization": f"Bearer {key}"}, examples=15)
-    import os
-    if os.environ.get('SHOW'): print('\n'.join(seen.failures))
     assert seen.failures == []
     assert seen.stop is StopReason.COMPLETED
-    create = "POST /api/v1/jobs/createTask"
-    assert {200, 400} <= seen.statuses(create)
-    assert sum(seen.answers.values()) > 500
-    import os
-
-    if os.environ.get("SHOW"):
-        for k, v in sorted(seen.answers.items()):
-            print(k, v)
-        print(sum(seen.answers.values()))
-    assert (
-        asyncio.run(run_in(settings, conninfo, lambda runtime: audit.audit(runtime.database))) == []
-    )
+    assert seen.answers["POST /api/v1/jobs/createTask", 200] > 100
+    assert seen.answers["GET /api/v1/jobs/recordInfo", 200] > 0
+    assert asyncio.run(run_in(settings, conninfo, discrepancies)) == []
 
 
 def test_no_answer_without_a_key_is_undocumented_or_lets_anybody_in(

@@ -111,7 +111,7 @@ async def test_the_log_is_filtered_and_paged_newest_first(
     assert await listed(world, alice, taskId="task_00000000") == []
     paged: list[Any] = []
     cursor: str | None = None
-    sizes = []
+    sizes: list[int] = []
     while cursor is not None or not sizes:
         query = {"limit": "2"} if cursor is None else {"limit": "2", "cursor": cursor}
         response = await world.client.get(DELIVERIES, params=query, headers=alice.headers)
@@ -283,7 +283,7 @@ async def test_the_relay_tells_of_every_end_once_in_order(world: World, alice: P
     await create(world, alice, PICTURE)
     told: list[str] = []
     cursor = start["cursor"]
-    sizes = []
+    sizes: list[int] = []
     while not sizes or sizes[-1]:
         page = await relayed(world, alice, cursor=cursor)
         told += [event["taskId"] for event in page["events"]]

@@ -51,6 +51,7 @@ async def test_a_job_is_done_and_its_file_is_handed_over(
     ended = await end_of(provider, job)
     assert isinstance(ended, Done)
     assert ended.preview
+    assert not ended.ai_generated
     assert [file.path.parent for file in ended.files] == [job.folder]
     assert ended.files[0].path.read_bytes()[:4] == b"RIFF"
     assert await provider.status("task_1", job) == Lost()

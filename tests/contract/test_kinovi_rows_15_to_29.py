@@ -6,6 +6,7 @@ Each test is one row and bears its number. Media is made by the embedded rendere
 import base64
 import io
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from tests.scripted import (
     PATH_CREATE,
     ScriptedProvider,
     create,
+    done_pictures,
     done_with_usage,
     film,
     paint,
@@ -25,10 +27,15 @@ from tests.scripted import (
     tools_for,
 )
 
+from kinetoscope.accounts import accounts
+from kinetoscope.catalog.price import price_table
+from kinetoscope.cli.first_start import ensure_demo
+from kinetoscope.kernel.credits import format_credits
 from kinetoscope.kernel.ids import TaskId
 from kinetoscope.kernel.order import Usage
 from kinetoscope.tasks.advance import advance
 from kinetoscope.tasks.audit import audit
+from kinetoscope.tasks.samples import SAMPLES
 from kinetoscope.tasks.tools import Tools
 from kinetoscope.wiring import worker_tools
 
@@ -229,3 +236,103 @@ async def test_row_26_older_request_shapes_are_taken_or_cleanly_refused(
     for name, value in stored.items():
         kept = row[0][name]
         assert (len(kept) if isinstance(kept, list) else kept) == value
+
+
+async def test_row_21_uploads_are_put_without_a_key_and_gone_after_24_hours(
+    world: World, tmp_path: Path
+):
+    alice = await world.person("alice")
+    body = {"fileName": "reference.png"}
+    asked = await world.client.post("/api/v1/uploads", json=body, headers=alice.headers)
+    place = asked.json()
+    assert {"uploadUrl", "url", "contentType"} <= set(place)
+    content = paint(tmp_path / "a.png", 400, 320).read_bytes()
+    headers = {"Content-Type": place["contentType"]}
+    put = await world.client.put(place["uploadUrl"], content=content, headers=headers)
+    assert put.is_success
+    assert await download(world, place["url"]) == content
+    world.clock.move(timedelta(hours=24))
+    assert (await world.client.get(place["url"])).status_code == 403
+
+
+async def test_row_25_the_demo_key_reads_five_samples_and_creates_nothing(
+    world: World, tools: Tools
+):
+    await ensure_demo(world.runtime)
+    demo = {"Authorization": f"Bearer {world.runtime.settings.demo_key}"}
+    states = {}
+    for sample in SAMPLES:
+        if sample.rehearsal is not None:
+            await advance(tools, sample.id)
+        response = await world.client.get(
+            "/api/v1/jobs/recordInfo", params={"taskId": sample.id}, headers=demo
+        )
+        states[sample.id] = response.json()["status"]
+    assert states == {
+        "demo_task_t2v_success": "waiting",  # rendered in tests/api/test_demo_key.py
+        "demo_task_i2v_success": "waiting",
+        "demo_task_fail_text_moderation": "fail",
+        "demo_task_fail_face_detected": "fail",
+        "demo_task_fail_server_error": "fail",
+    }
+    refused = await world.client.post(PATH_CREATE, json=FOUR, headers=demo)
+    assert refused.status_code == 403
+    assert "read-only" in refused.json()["message"]
+    assert (await accounts.by_name(world.runtime.database, "demo")).available == 0
+
+
+async def test_row_24_media_is_kept_14_days_and_what_is_known_of_a_task_60(world: World):
+    alice = await world.person("alice")
+    task_id = await create(world, alice, FOUR)
+    await advance(tools_for(world, ScriptedProvider(statuses=[done_pictures])), task_id)
+    url = (await record(world, alice, task_id))["output"][0]["url"]
+    second = timedelta(seconds=1)
+    world.clock.move(timedelta(days=14) - second)
+    assert (await world.client.get(url)).status_code == 200
+    world.clock.move(second)
+    assert (await world.client.get(url)).status_code == 403
+    assert (await record(world, alice, task_id))["status"] == "success"
+    world.clock.move(timedelta(days=46) - second)
+    assert (await record(world, alice, task_id))["status"] == "success"
+    world.clock.move(second)
+    gone = await world.client.get(
+        "/api/v1/jobs/recordInfo", params={"taskId": task_id}, headers=alice.headers
+    )
+    assert (gone.status_code, gone.json()) == (404, {"message": "Task not found"})
+
+
+async def test_row_27_what_there_is_can_be_discovered(world: World):
+    for path, content_type in (
+        ("/openapi.json", "application/json"),
+        ("/llms.txt", "text/plain"),
+        ("/llms-full.txt", "text/plain"),
+        ("/.well-known/api-catalog", "application/linkset+json"),
+    ):
+        response = await world.client.get(path)
+        assert response.status_code == 200, path
+        assert response.headers["content-type"].startswith(content_type)
+    for path in ("/llms.txt", "/llms-full.txt"):
+        assert "seedance-20" in (await world.client.get(path)).text
+    catalog = (await world.client.get("/.well-known/api-catalog")).text
+    assert "/openapi.json" in catalog
+
+
+async def test_row_28_agents_are_answered_at_api_mcp_with_a_key_alone(world: World):
+    alice = await world.person("alice")
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+    headers = {"Accept": "application/json, text/event-stream"}
+    refused = await world.client.post("/api/mcp", json=message, headers=headers)
+    assert refused.status_code == 401
+    answered = await world.client.post("/api/mcp", json=message, headers=headers | alice.headers)
+    assert answered.status_code == 200
+    assert '"generate"' in answered.text
+
+
+async def test_row_29_every_model_has_a_public_page_with_its_price(world: World):
+    for model in world.runtime.catalog.models:
+        page = await world.client.get(f"/models/{model.id}")
+        assert page.status_code == 200
+        assert page.headers["content-type"].startswith("text/html")
+        for row in price_table(model):
+            assert format_credits(row.price) in page.text
+        assert f"?model={model.id}" in page.text

@@ -19,6 +19,7 @@ from aiohttp import web
 from tests.conftest import Person, World
 from tests.receiver import Receiver, listed, receiving
 from tests.story.deployment import SURROUNDINGS, Deployment, deployment, wait_until
+from typing_extensions import override
 
 from kinetoscope.kernel.clock import system_clock
 from kinetoscope.kernel.ids import TaskId
@@ -70,7 +71,7 @@ async def test_a_thousand_webhooks_outlive_twenty_kills_of_their_sender(world: W
         # Two at a time, as in a fleet: while one is killed its successor is already on its way.
         senders = [await _start_sender(world) for _ in range(2)]
         for kill in range(KILLS):
-            await _until(lambda kill=kill: arrived() >= (kill + 1) * DELIVERIES // (KILLS + 5))
+            await _until(arrived, (kill + 1) * DELIVERIES // (KILLS + 5))
             assert senders[0].returncode is None
             senders[0].kill()
             await senders.pop(0).wait()
@@ -171,9 +172,9 @@ async def _pending(world: World) -> int:
     return int(row[0])
 
 
-async def _until(condition: Callable[[], bool]) -> None:
+async def _until(arrived: Callable[[], int], enough: int) -> None:
     async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens outside
+        while arrived() < enough:  # noqa: ASYNC110 - what is waited for happens outside
             await asyncio.sleep(0.005)
 
 
@@ -192,6 +193,7 @@ def _noting() -> Iterator[tuple[str, Posts]]:
             self.send_response(204)
             self.end_headers()
 
+        @override
         def log_message(self, *_: object) -> None:
             pass
 

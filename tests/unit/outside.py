@@ -25,15 +25,12 @@ class Server:
     """A real server on 127.0.0.1 that notes every request."""
 
     port: int = 0
+    body: bytes = BODY
     paths: list[str] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
-
-
-async def ok(_request: web.Request) -> web.Response:
-    return web.Response(body=BODY, headers={"Content-Type": "Image/PNG; charset=x"})
 
 
 async def redirect(request: web.Request) -> web.Response:
@@ -100,6 +97,9 @@ async def serving() -> AsyncIterator[Server]:
         noted.paths.append(request.path_qs)
         noted.headers.append(dict(request.headers))
         return await handler(request)
+
+    async def ok(_request: web.Request) -> web.Response:
+        return web.Response(body=noted.body, headers={"Content-Type": "Image/PNG; charset=x"})
 
     app = web.Application(middlewares=[note])
     routes = {

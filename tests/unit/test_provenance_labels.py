@@ -1,6 +1,7 @@
 """Every file says plainly where it comes from; others can read it; not one pixel changes for it."""
 
 import io
+import wave
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -41,6 +42,16 @@ def picture_in(file_format: str, **changes: object) -> Callable[[Path], Path]:
     return write
 
 
+def odd_sound(path: Path) -> Path:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(1)
+        file.setframerate(8000)
+        file.writeframes(bytes(range(256)) * 8 + b"x")
+    assert path.stat().st_size % 2 == 1
+    return path
+
+
 FILES: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "png": ("image/png", picture_in("PNG")),
     "png, animated": (
@@ -67,6 +78,7 @@ FILES: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "mov": ("video/quicktime", lambda path: made_media.video(path, sound_codec="aac")),
     "m4a": ("audio/mp4", lambda path: made_media.sound(path, "aac", "ipod")),
     "wav": ("audio/wav", lambda path: made_media.sound(path, "pcm_s16le")),
+    "wav, odd and unpadded": ("audio/wav", odd_sound),
     "mp3": ("audio/mpeg", lambda path: made_media.sound(path, "libmp3lame")),
     "aac": ("audio/aac", lambda path: made_media.sound(path, "aac", "adts")),
     "flac": ("audio/flac", lambda path: made_media.sound(path, "flac")),
@@ -261,6 +273,31 @@ async def test_a_gif_repeats_as_often_as_it_did(tmp_path: Path):
     with Image.open(io.BytesIO(marked.path.read_bytes())) as picture:
         assert picture.info["loop"] == 5
         assert picture.info["comment"] == BY_AI.comment.encode()
+    data = marked.path.read_bytes()
+    assert 0 < data.index(b"NETSCAPE") < data.index(b"Made by") < data.index(b"XMP DataXMP")
+
+
+async def test_exif_stays_where_cameras_put_it(tmp_path: Path):
+    path, media_type = write(tmp_path, "jpeg, exif")
+    marked = await mark(path, media_type, BY_AI, None)
+    data = marked.path.read_bytes()
+    assert data.index(b"Exif\0\0") < data.index(b"http://ns.adobe.com/xap/1.0/\0")
+    assert data[:12] == path.read_bytes()[:12]
+
+
+@pytest.mark.parametrize(
+    ("name", "flags"),
+    [("webp", 0x04), ("webp, lossless", 0x04), ("webp, lossless, transparent", 0x14)],
+)
+async def test_the_extended_header_of_webp_tells_what_is_there(
+    tmp_path: Path, name: str, flags: int
+):
+    path, media_type = write(tmp_path, name)
+    marked = await mark(path, media_type, BY_AI, None)
+    data = marked.path.read_bytes()
+    assert data[12:20] == b"VP8X\x0a\0\0\0"
+    assert data[20] == flags
+    assert data[24:30] == (82).to_bytes(3, "little") + (60).to_bytes(3, "little")
 
 
 async def test_fragments_keep_their_index_at_the_end(tmp_path: Path):

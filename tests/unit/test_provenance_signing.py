@@ -88,12 +88,16 @@ async def test_a_changed_file_is_not_verified(tmp_path: Path, signer: Chain, nam
     assert verified(marked.path, media_type, signer.authority)[0] == "Invalid"
 
 
-async def test_a_manifest_of_the_makers_is_kept_as_the_parent(tmp_path: Path, signer: Chain):
+@pytest.mark.parametrize("name", SIGNABLE)
+async def test_a_manifest_of_the_makers_is_kept_as_the_parent(
+    tmp_path: Path, signer: Chain, name: str
+):
     maker = chain()
-    path, media_type = write(tmp_path, "jpeg")
+    path, media_type = write(tmp_path, name)
     theirs = await mark(path, media_type, BY_AI, maker.credentials())
     ours = await mark(theirs.path, media_type, BY_PROGRAM, signer.credentials())
     assert ours.signed is True
+    assert ours.path.name == f"{theirs.path.name}.signed", "no label got in between"
     authorities = maker.authority + signer.authority
     state, manifest = verified(ours.path, media_type, authorities)
     assert state == "Trusted"

@@ -26,13 +26,16 @@ class Account:
     tasks_running: int
     tasks_running_max: int
     api_access: bool
+    requests_per_second: int | None
+    requests_burst: int | None
     created_at: datetime
 
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
 
 COLUMNS = """
-  id, name, available, held, spent, tasks_running, tasks_running_max, api_access, created_at
+  id, name, available, held, spent, tasks_running, tasks_running_max, api_access,
+  requests_per_second, requests_burst, created_at
 """
 
 

@@ -1,10 +1,11 @@
 """API keys: issued once, stored as a hash, limited, replaced and stopped."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kinetoscope.accounts.caps import UNCAPPED, Caps, columns
-from kinetoscope.kernel.errors import InvalidRequest, NotFound
+from kinetoscope.accounts.caps import UNCAPPED, Caps, CapsRow, columns
+from kinetoscope.kernel.errors import Forbidden, InvalidRequest, NotFound
 from kinetoscope.kernel.ids import AccountId, KeyId
 from kinetoscope.kernel.secrets import DEMO_KEY_ID, IssuedKey, KeyMode, issue_key, parse_key
 from kinetoscope.postgres.pool import Database
@@ -25,14 +26,16 @@ ROTATION_OVERLAP_MAX = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KeyListing:
+class KeyListing(CapsRow):
     """What may be shown of a key after it was issued."""
 
     id: KeyId
+    account_id: AccountId
     account: str
     name: str
     mode: str
     last_four: str
+    scopes: list[str]
     active: bool
     expires_at: datetime | None
     replaced_by: KeyId | None
@@ -100,11 +103,12 @@ async def keep(  # noqa: PLR0913 - one value per column
 INSERT = """
 insert into api_key
   (id, account_id, name, mode, secret_sha256, last_four, scopes, expires_at, created_at, models,
-   price_max, tasks_running_max, spend_max, spend_window_s, ip_ranges)
+   price_max, tasks_running_max, spend_max, spend_window_s, ip_ranges, requests_per_second,
+   requests_burst)
 values
   (%(id)s, %(account_id)s, %(name)s, %(mode)s, %(secret_sha256)s, %(last_four)s, %(scopes)s,
    %(expires_at)s, %(now)s, %(models)s, %(price_max)s, %(tasks_running_max)s, %(spend_max)s,
-   %(spend_window_s)s, %(ip_ranges)s::cidr[])
+   %(spend_window_s)s, %(ip_ranges)s::cidr[], %(requests_per_second)s, %(requests_burst)s)
 on conflict (id) do nothing
 """
 
@@ -119,7 +123,7 @@ async def rotate(
     """
     if not timedelta() <= overlap <= ROTATION_OVERLAP_MAX:
         raise InvalidRequest("The overlap must lie between 0 and 7 days")
-    old = await _find(database, key_id)
+    old = await find(database, key_id)
     if old.replaced_by is not None:
         raise InvalidRequest(f"Key {key_id} was already replaced by {old.replaced_by}")
     if not old.active:
@@ -137,7 +141,7 @@ async def rotate(
         },
     )
     # Read back, not counted: a statement that was repeated after its effect touches no row.
-    replaced = await _find(database, key_id)
+    replaced = await find(database, key_id)
     if replaced.replaced_by != issued.id:
         raise InvalidRequest(f"Key {key_id} was replaced just now by somebody else")
     return issued
@@ -147,15 +151,16 @@ ROTATE = """
 with replaced as (
   -- Locked, so that of two rotations at once the second finds nothing left to replace.
   select *
-  from api_key where id = %(old_id)s and replaced_by is null and active
+  from api_key where id = %(old_id)s and replaced_by is null and active and deleted_at is null
   for update
 ), successor as (
   insert into api_key
     (id, account_id, name, mode, secret_sha256, last_four, scopes, expires_at, created_at, models,
-     price_max, tasks_running_max, spend_max, spend_window_s, ip_ranges, replaces)
+     price_max, tasks_running_max, spend_max, spend_window_s, ip_ranges, requests_per_second,
+     requests_burst, replaces)
   select %(id)s, account_id, name, mode, %(secret_sha256)s, %(last_four)s, scopes,
          expires_at, %(now)s, models, price_max, tasks_running_max, spend_max, spend_window_s,
-         ip_ranges, id
+         ip_ranges, requests_per_second, requests_burst, id
   from replaced
   returning id
 )
@@ -168,12 +173,39 @@ where api_key.id = %(old_id)s
 
 async def set_active(database: Database, key_id: KeyId, *, active: bool) -> None:
     """Deactivate or reactivate a key, with effect on the very next request. Raises NotFound."""
-    await _update(database, key_id, "active = %(value)s", active)
+    await change(database, key_id, {"active": active})
 
 
 async def set_expiry(database: Database, key_id: KeyId, expires_at: datetime | None) -> None:
     """Let a key end at a time, or never. Raises NotFound."""
-    await _update(database, key_id, "expires_at = %(value)s", expires_at)
+    await change(database, key_id, {"expires_at": expires_at})
+
+
+CHANGEABLE = frozenset({"name", "active", "expires_at", "scopes", *columns(UNCAPPED)})
+
+
+async def change(database: Database, key_id: KeyId, changes: Mapping[str, object]) -> None:
+    """Set columns of a key, all of them `CHANGEABLE`; raises NotFound."""
+    assert changes.keys() <= CHANGEABLE  # noqa: S101 - the names become part of the statement
+    sets = ", ".join(
+        f"{name} = %({name})s" + ("::cidr[]" if name == "ip_ranges" else "") for name in changes
+    )
+    query = f"update api_key set {sets} where id = %(key_id)s and deleted_at is null"
+    if changes and await database.execute(query, {**changes, "key_id": key_id}) != 1:
+        raise NotFound(f"There is no key with the id {key_id!r}")
+
+
+async def delete(database: Database, key_id: KeyId, now: datetime) -> None:
+    """Stop a key for good and show it no more; its tasks go on naming it. Raises NotFound."""
+    deleted = await database.execute(
+        """
+        update api_key set active = false, deleted_at = %(now)s
+        where id = %(key_id)s and (deleted_at is null or deleted_at = %(now)s)
+        """,
+        {"key_id": key_id, "now": now},
+    )
+    if deleted != 1:
+        raise NotFound(f"There is no key with the id {key_id!r}")
 
 
 async def note_use(database: Database, key_ids: list[KeyId], now: datetime) -> None:
@@ -190,7 +222,8 @@ async def listing(database: Database, account_id: AccountId | None = None) -> li
         KeyListing,
         f"""
         {LISTING}
-        where %(account_id)s::text is null or api_key.account_id = %(account_id)s
+        where (%(account_id)s::text is null or api_key.account_id = %(account_id)s)
+          and api_key.deleted_at is null
         order by api_key.created_at, api_key.id
         """,
         {"account_id": account_id},
@@ -198,25 +231,30 @@ async def listing(database: Database, account_id: AccountId | None = None) -> li
 
 
 LISTING = """
-select api_key.id, account.name as account, api_key.name, api_key.mode, api_key.last_four,
-       api_key.active, api_key.expires_at, api_key.replaced_by, api_key.created_at,
-       api_key.last_used_at
+select api_key.id, api_key.account_id, account.name as account, api_key.name, api_key.mode,
+       api_key.last_four, api_key.scopes, api_key.active, api_key.expires_at, api_key.replaced_by,
+       api_key.created_at, api_key.last_used_at, api_key.models, api_key.price_max,
+       api_key.tasks_running_max, api_key.spend_max, api_key.spend_window_s, api_key.ip_ranges,
+       api_key.requests_per_second, api_key.requests_burst
 from api_key join account on account.id = api_key.account_id
 """
 
 
-async def _find(database: Database, key_id: KeyId) -> KeyListing:
-    query = f"{LISTING} where api_key.id = %(key_id)s"
+async def find(database: Database, key_id: KeyId) -> KeyListing:
+    """Show one key; raises NotFound."""
+    query = f"{LISTING} where api_key.id = %(key_id)s and api_key.deleted_at is null"
     found = await database.fetch_one(KeyListing, query, {"key_id": key_id})
     if found is None:
         raise NotFound(f"There is no key with the id {key_id!r}")
     return found
 
 
-async def _update(database: Database, key_id: KeyId, change: str, value: object) -> None:
-    query = f"update api_key set {change} where id = %(key_id)s"
-    if await database.execute(query, {"key_id": key_id, "value": value}) != 1:
-        raise NotFound(f"There is no key with the id {key_id!r}")
+async def find_own(database: Database, account_id: AccountId, key_id: KeyId) -> KeyListing:
+    """Show one key to its account; raises NotFound, or Forbidden for somebody else's."""
+    found = await find(database, key_id)
+    if found.account_id != account_id:
+        raise Forbidden("Access denied")
+    return found
 
 
 async def ensure_demo(database: Database, account_id: AccountId, text: str, now: datetime) -> None:

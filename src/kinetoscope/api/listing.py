@@ -57,7 +57,11 @@ LIST_TASKS = Operation(
         _query("isTest", {"type": "boolean"}, "Only tasks of test keys, or none of them"),
         _query("createdAfter", MS, "Unix time in milliseconds, inclusive"),
         _query("createdBefore", MS, "Unix time in milliseconds, exclusive"),
-        _query("cursor", {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,120}$"}, "An earlier answer's nextCursor"),
+        _query(
+            "cursor",
+            {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,120}$"},
+            "An earlier answer's nextCursor",
+        ),
         _query(
             "limit",
             {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX, "default": LIMIT_DEFAULT},

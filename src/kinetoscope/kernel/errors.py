@@ -15,6 +15,7 @@
     │   ├── KeySpent            the key's own spending cap is too low; carries the same
     │   ├── IdempotencyBusy     another request with this Idempotency-Key is not over yet
     │   ├── IdempotencyMismatch another body came with this Idempotency-Key before
+    │   ├── TooManyUploads      the account has as many uploads as it may
     │   ├── TooManyWatching     too many requests of the account wait for tasks already
     │   ├── RateLimited         too many requests; carries the limit and when to come back
     │   └── CapReached          carries the limit and how many tasks are running
@@ -129,6 +130,13 @@ class IdempotencyMismatch(Refusal):
 
     def __init__(self) -> None:
         super().__init__("This Idempotency-Key was used with a different request")
+
+
+class TooManyUploads(Refusal):
+    """The account has as many uploads as it may; each is gone a day after it was made."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"There are {limit} uploads already. Each is gone after 24 hours.")
 
 
 class TooManyWatching(Refusal):

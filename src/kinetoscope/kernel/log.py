@@ -3,24 +3,68 @@
 import logging
 import re
 import sys
+from collections.abc import Callable
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-KEY_TEXT = re.compile(r"kino_(live|test|demo)_[0-9A-Za-z]{12}_[0-9A-Za-z]+")
+SECRETS = (
+    (re.compile(r"kino_(live|test)_[0-9A-Za-z]{12}_[0-9A-Za-z]+"), r"kino_\1_…"),
+    (re.compile(r"whsec_[0-9A-Za-z+/=_-]+"), "whsec_…"),
+    (re.compile(r"\b(Bearer|Basic)\s+[^\s\"'\\]{6,}", re.IGNORECASE), r"\1 …"),
+    (
+        re.compile(r"([?&][a-z_-]*(?:key|secret|signature|token)=)[^\s&\"'\\]+", re.IGNORECASE),
+        r"\1…",
+    ),
+    (re.compile(r"\b(password=)[^\s&\"'\\]+", re.IGNORECASE), r"\1…"),
+    (re.compile(r"://([^\s/@:\"'\\]*):[^\s/@\"'\\]+@"), r"://\1:…@"),
+)
+"""What secrets look like, and what a line shows in their place."""
+
+Renderer = Callable[[WrappedLogger, str, EventDict], str | bytes]
 
 
-def redact_keys(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """Cut API keys out of every text, should one ever get this far."""
-    for name, value in event.items():
-        if isinstance(value, str) and "kino_" in value:
-            event[name] = KEY_TEXT.sub(r"kino_\1_…", value)
+def redact(text: str) -> str:
+    """Cut out whatever looks like a secret, should one ever get this far."""
+    for pattern, shown in SECRETS:
+        text = pattern.sub(shown, text)
+    return text
+
+
+def redacting(renderer: Renderer) -> Renderer:
+    """Redact the whole line, so that nothing hides in names, lists or tracebacks."""
+
+    def render(logger: WrappedLogger, method: str, event: EventDict) -> str:
+        line = renderer(logger, method, event)
+        return redact(line if isinstance(line, str) else line.decode())
+
+    return render
+
+
+def without_values(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Leave of a database's refusal what was wrong, and cut the row that was refused.
+
+    PostgreSQL quotes it in the error's details, with prompts and addresses.
+    """
+    stated = event.get("exc_info")
+    found = sys.exc_info()[1] if stated is True else stated
+    waiting = [found[1] if isinstance(found, tuple) else found]
+    seen: set[int] = set()
+    while waiting:
+        error = waiting.pop()
+        if not isinstance(error, BaseException) or id(error) in seen:
+            continue
+        seen.add(id(error))
+        primary = getattr(getattr(error, "diag", None), "message_primary", None)
+        if primary:
+            error.args = (primary,)
+        waiting += [error.__cause__, error.__context__, *getattr(error, "exceptions", ())]
     return event
 
 
 def configure_logging(*, as_json: bool, level: str) -> None:
     """Set logging up for this process: JSON lines, or colours at a terminal."""
-    renderer: structlog.typing.Processor = (
+    renderer = redacting(
         structlog.processors.JSONRenderer()
         if as_json
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
@@ -30,8 +74,8 @@ def configure_logging(*, as_json: bool, level: str) -> None:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
+            without_values,
             structlog.processors.format_exc_info,
-            redact_keys,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
@@ -48,8 +92,8 @@ def configure_logging(*, as_json: bool, level: str) -> None:
             ],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                without_values,
                 structlog.processors.format_exc_info,
-                redact_keys,
                 renderer,
             ],
         )

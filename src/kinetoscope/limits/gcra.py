@@ -31,6 +31,15 @@ class Pace:
         """The same in whole seconds, rounded up."""
         return -(-self.window_ns // NS_PER_S)
 
+    def with_own(self, per_second: int | None, burst: int | None) -> "Pace":
+        """Return the pace of an account or key that departs from this one; None: it does not.
+
+        A burst that is not said is twice the pace, and at most the usual one.
+        """
+        if burst is None:
+            burst = self.burst if per_second is None else min(self.burst, 2 * per_second)
+        return Pace(self.per_second if per_second is None else per_second, burst)
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:

@@ -132,3 +132,27 @@ async def expire_within(
     await connection.execute(
         "update media_file set expires_at = %s where task_id = %s", (expires_at, task_id)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many there are."""
+
+    files: int
+
+
+async def count_live(
+    database: Database, account_id: AccountId, kind: FileKind, now: datetime
+) -> int:
+    """Count the files of a kind that an account has just now."""
+    counted = await database.fetch_one(
+        Count,
+        """
+        select count(*)::int as files from media_file
+        where account_id = %(account_id)s and kind = %(kind)s and deleted_at is null
+          and created_at > %(now)s - interval '2 days'
+          and (expires_at is null or expires_at > %(now)s)
+        """,
+        {"account_id": account_id, "kind": kind, "now": now},
+    )
+    return 0 if counted is None else counted.files

@@ -5,7 +5,7 @@ https://id3.org/id3v2.4.0-structure; https://www.rfc-editor.org/rfc/rfc9639 §8.
 
 from typing import BinaryIO
 
-from kinetoscope.media.label import Label, Pieces, Range, Unlabelled, read_at, size_of
+from kinetoscope.media.label import Label, Pieces, Range, Sealed, Unlabelled, read_at, size_of
 
 _ID3_HEAD_BYTES = 10
 _ID3_SIZE_MAX = 1 << 28
@@ -35,8 +35,10 @@ def label_id3(file: BinaryIO, label: Label) -> Pieces:
 
 
 def _refuse_manifest(file: BinaryIO, size: int) -> None:
-    if size > _TAG_BYTES_MAX or b"application/c2pa" in read_at(file, _ID3_HEAD_BYTES, size):
-        raise Unlabelled("carries a manifest, or as much as one")
+    if size > _TAG_BYTES_MAX:
+        raise Unlabelled("has a tag too long to look through")
+    if b"application/c2pa" in read_at(file, _ID3_HEAD_BYTES, size):
+        raise Sealed("carries a manifest")
 
 
 def _id3(version: int, size: int) -> bytes:

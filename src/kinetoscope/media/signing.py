@@ -12,6 +12,9 @@ MEDIA_NAME = re.compile(r"[0-9a-z]{20,40}(-[0-9a-z]{1,12}){0,2}\.[0-9a-z]{2,5}")
 
 SIGNATURE_BYTES = 24
 
+UPLOAD = "upload\n"
+"""Set before the name in what is signed for putting, so that neither permission is the other."""
+
 
 KEPT_ADDRESS_LIFETIME = timedelta(days=14)
 
@@ -47,6 +50,22 @@ class Signer:
         if expires_at <= now:
             raise Forbidden("This media address has expired")
         return expires_at
+
+    def upload_url(self, name: str, expires_at: datetime) -> str:
+        """Address the place where a file may be put until a time; it permits no reading."""
+        expires = int(expires_at.timestamp())
+        signature = self._signature(f"{UPLOAD}{name}", expires)
+        return f"{self.base_url}/api/v1/uploads/{name}?expires={expires}&signature={signature}"
+
+    def check_upload(self, name: str, expires: str, signature: str, now: datetime) -> None:
+        """Demand that an upload address is one of ours, and still holds; raises Forbidden."""
+        if not MEDIA_NAME.fullmatch(name) or not re.fullmatch(r"[0-9]{1,12}", expires):
+            raise Forbidden("This upload address is not valid")
+        expected = self._signature(f"{UPLOAD}{name}", int(expires))
+        if not hmac.compare_digest(expected.encode(), signature.encode("utf-8", "replace")):
+            raise Forbidden("This upload address is not valid")
+        if datetime.fromtimestamp(int(expires), UTC) <= now:
+            raise Forbidden("This upload address has expired")
 
     def own_name(self, url: str, now: datetime) -> str | None:
         """Return the name of the file a valid address of ours stands for; None for others."""

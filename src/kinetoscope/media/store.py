@@ -6,12 +6,12 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import obstore
 from obstore.exceptions import BaseError
-from obstore.store import LocalStore, ObjectStore, from_url
+from obstore.store import AzureStore, GCSStore, LocalStore, ObjectStore, S3Store, from_url
 
 from kinetoscope.kernel.errors import KinetoscopeError, NotFound
 
@@ -80,6 +80,15 @@ class MediaStore:
                 await asyncio.to_thread(_put_durably, self.folder / _key(name), path)
         except (OSError, BaseError) as error:
             raise StoreFailed(f"{type(error).__name__}: {error}") from error
+
+    async def sign_put(self, name: str, lifetime: timedelta) -> str | None:
+        """Return an address at the store itself where a file may be put; None for a folder.
+
+        https://developmentseed.org/obstore/latest/api/sign/
+        """
+        if not isinstance(self.store, S3Store | GCSStore | AzureStore):
+            return None
+        return await obstore.sign_async(self.store, "PUT", _key(name), lifetime)
 
     async def stat(self, name: str) -> Stored:
         """Look a file up; raises NotFound."""

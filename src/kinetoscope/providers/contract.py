@@ -50,7 +50,7 @@ class Rehearsal(StrEnum):
 class Job:
     """What a provider gets: one order under one task id, with a folder of its own for files.
 
-    Only the provider of test keys heeds `rehearsal`.
+    Only the provider of test keys heeds `rehearsal`. A job that `may_wait` should delay no other.
     """
 
     task_id: str
@@ -59,6 +59,7 @@ class Job:
     references: tuple[FetchedReference, ...]
     folder: Path
     rehearsal: Rehearsal | None = None
+    may_wait: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

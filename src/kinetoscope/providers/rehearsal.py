@@ -39,11 +39,11 @@ FAILURES = {
     ),
     Rehearsal.SERVER_ERROR: Failed(
         code="500",
-        message="Service temporarily unavailable. It is safe to try again.",
+        message="Service temporarily unavailable. Please try again later. It is safe to retry.",
     ),
-    Rehearsal.TIMEOUT: Failed(code="500", message="Generation timed out. It is safe to try again."),
+    Rehearsal.TIMEOUT: Failed(code="500", message="Generation timed out. Please try again."),
 }
-"""The codes are those of https://kinovi.ai/docs/common/error-handling."""
+"""The first three codes are those of https://kinovi.ai/docs/common/error-handling."""
 
 
 class RehearsalProvider:

@@ -45,7 +45,7 @@ async def _walk(tools: Tools, task: Task, folder: gather.Folder) -> None:
         log.error("task.given_up", task=task.id, provider=task.provider, epoch=task.epoch)
         await finish.fail(tools, task, GENERATION_FAILED)
         return
-    gathered = await gather.gather(tools, order, folder)
+    gathered = await gather.gather(tools, order, folder, task.created_at)
     if not isinstance(gathered, Failure):
         model = tools.catalog.find(task.model)
         gathered = late_checks.check(model, order, gathered) or gathered
@@ -59,6 +59,7 @@ async def _walk(tools: Tools, task: Task, folder: gather.Folder) -> None:
         references=gathered,
         folder=folder.outputs,
         rehearsal=None if task.rehearsal is None else Rehearsal(task.rehearsal),
+        may_wait=task.is_sample,
     )
     await _make(tools, task, provider, job)
 

@@ -120,27 +120,34 @@ async def exists_within(connection: Connection, task_id: TaskId) -> bool:
 
 CREATE_SAMPLE = """
 with made as (
+  -- Without a hold: entries stay for good under the task's id, but a sample whose row was deleted
+  -- comes again under the same id.
   insert into task
     (id, account_id, key_id, model, inputs, seed, provider, price, media_name, is_test, is_sample,
      rehearsal, created_at)
   values
     (%(task_id)s, %(account_id)s, %(key_id)s, %(model)s, %(inputs)s, %(seed)s, %(provider)s, 0,
      %(media_name)s, true, true, %(rehearsal)s, %(now)s)
-  on conflict (id) do nothing
-  returning id, account_id
-), hold as (
-  insert into ledger_entry
-    (account_id, task_id, kind, granted, available, held, spent, created_at)
-  select account_id, id, 'hold', 0, 0, 0, 0, %(now)s from made
-), counted as (
-  update account set tasks_running = tasks_running + 1 from made where account.id = made.account_id
+  on conflict (id) do update
+  -- One that ended otherwise than it should, as when no worker came in time, begins anew.
+  set status = 'waiting', progress = null, error_code = null, error_message = null,
+      completed_at = null, started_at = null, submits = 0, submit_started_at = null,
+      upstream_id = null, media_name = excluded.media_name, inputs = excluded.inputs,
+      seed = excluded.seed, provider = excluded.provider, created_at = excluded.created_at
+  where task.is_sample and task.status = 'fail'
+    and task.error_code is distinct from %(error_code)s
+  returning id
 )
 select enqueue_advance(id, %(queue)s::text) from made
 """
 
 
 async def create_sample(database: Database, parameters: Parameters) -> int:
-    """Record a sample and enqueue it, unless it is there; return how many were made: 1 or 0."""
+    """Record a sample and enqueue it, unless it is there; return how many were made: 1 or 0.
+
+    `error_code` is what it should end with, or None. Samples cost nobody anything and have no
+    entries in the ledger.
+    """
     return await database.execute(CREATE_SAMPLE, parameters)
 
 

@@ -45,10 +45,11 @@ async def succeed(tools: Tools, task: Task, order: Order, done: Done) -> None:
             metadata_expires_at=None if task.is_sample else expiry.task,
             now=now,
         )
-        paid = await book.capture(
-            connection, task.account_id, task.id, held=task.price, charged=charged, now=now
-        )
-        await store.set_price(connection, task, paid)
+        if not task.is_sample:
+            paid = await book.capture(
+                connection, task.account_id, task.id, held=task.price, charged=charged, now=now
+            )
+            await store.set_price(connection, task, paid)
         await outbox.put(connection, task.id, now)
 
     await tools.database.transact(steps)
@@ -73,5 +74,6 @@ async def fail_within(
     expiry = await expiry_within(connection, lifetimes, task.account_id, now)
     known_until = None if task.is_sample else expiry.task
     await store.end_fail(connection, task, failure, now, known_until)
-    await book.release(connection, task.account_id, task.id, held=task.price, now=now)
+    if not task.is_sample:
+        await book.release(connection, task.account_id, task.id, held=task.price, now=now)
     await outbox.put(connection, task.id, now)

@@ -2,12 +2,13 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import structlog
 
 from kinetoscope.kernel.errors import Forbidden, NotFound
-from kinetoscope.kernel.order import MediaKind, Order, Reference
+from kinetoscope.kernel.order import Order, Reference
 from kinetoscope.kernel.outbound import (
     FetchLimits,
     OutboundFailed,
@@ -16,18 +17,12 @@ from kinetoscope.kernel.outbound import (
     fetch,
 )
 from kinetoscope.media.inspect import InspectLimits, MediaRefused, inspect
+from kinetoscope.media.uploads import BYTES_MAX
 from kinetoscope.providers.contract import FetchedReference
 from kinetoscope.tasks.task import Failure
 from kinetoscope.tasks.tools import Tools
 
 log = structlog.get_logger(__name__)
-
-BYTES_MAX = {
-    MediaKind.IMAGE: 30 * 1024 * 1024,
-    MediaKind.AUDIO: 15 * 1024 * 1024,
-    MediaKind.VIDEO: 200 * 1024 * 1024,
-}
-"""What the hosted services accept at most per reference."""
 
 FETCH_TIMEOUT_S = 60
 GATHER_TIMEOUT_S = 180
@@ -52,11 +47,13 @@ def folder_for(path: Path) -> Folder:
 
 
 async def gather(
-    tools: Tools, order: Order, folder: Folder
+    tools: Tools, order: Order, folder: Folder, asked_at: datetime
 ) -> tuple[FetchedReference, ...] | Failure:
     """Fetch and inspect every reference, or say which one failed in the contract's words.
 
-    All of them together get `GATHER_TIMEOUT_S`. A dispensable reference that fails is left out.
+    Addresses of our own media must have been good at `asked_at`, when the task was created: an
+    upload that expires while its task waits is still there for it. All of them together get
+    `GATHER_TIMEOUT_S`. A dispensable reference that fails is left out.
     https://github.com/kinovi-ai/kinovi-models documents `asset_review_failed` for references
     that cannot be fetched or are not what they should be.
     """
@@ -64,7 +61,7 @@ async def gather(
         return ()
     lanes = asyncio.Semaphore(LANES)
     fetching = {
-        reference: asyncio.create_task(_fetch_one(tools, reference, folder, lanes))
+        reference: asyncio.create_task(_fetch_one(tools, reference, folder, lanes, asked_at))
         for reference in order.references
     }
     try:
@@ -84,12 +81,16 @@ async def gather(
 
 
 async def _fetch_one(
-    tools: Tools, reference: Reference, folder: Folder, lanes: asyncio.Semaphore
+    tools: Tools,
+    reference: Reference,
+    folder: Folder,
+    lanes: asyncio.Semaphore,
+    asked_at: datetime,
 ) -> FetchedReference | None:
     path = folder.references / f"{reference.kind}-{reference.number}"
     try:
         async with lanes:
-            await _bring(tools, reference, path)
+            await _bring(tools, reference, path, asked_at)
             (inspected,) = await inspect([path], InspectLimits())
     except (OutboundRefused, OutboundFailed, Forbidden, NotFound, MediaRefused) as error:
         log.info("reference.refused", kind=reference.kind, reason=str(error))
@@ -105,17 +106,25 @@ async def _fetch_one(
     )
 
 
-async def _bring(tools: Tools, reference: Reference, path: Path) -> None:
+async def _bring(tools: Tools, reference: Reference, path: Path, asked_at: datetime) -> None:
     bytes_max = BYTES_MAX[reference.kind]
     if reference.url.startswith("data:"):
         await asyncio.to_thread(decode_data_uri, reference.url, path, bytes_max)
         return
-    own_name = tools.signer.own_name(reference.url, tools.clock())
+    own_name = tools.signer.own_name(reference.url, asked_at)
     if own_name is not None:
-        await tools.store.download(own_name, path)
+        await _bring_own(tools, own_name, path, bytes_max)
         return
     limits = FetchLimits(bytes_max=bytes_max, total_timeout_s=FETCH_TIMEOUT_S)
     await fetch(tools.egress, reference.url, path, limits)
+
+
+async def _bring_own(tools: Tools, name: str, path: Path, bytes_max: int) -> None:
+    """Copy media of our own; what was put straight into the store may have any size."""
+    stored = await tools.store.stat(name)
+    if stored.bytes_size > bytes_max:
+        raise OutboundFailed(f"The file is larger than {bytes_max} bytes", temporary=False)
+    await tools.store.download(name, path)
 
 
 def _review_failed(reference: Reference) -> Failure:

@@ -26,13 +26,14 @@ PICTURE = "sample.jpg"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """One sample: what was asked for, and how it goes."""
+    """One sample: what was asked for, how it goes, and the code of the error it should end with."""
 
     id: TaskId
     prompt: str
     seed: int
     shows_picture: bool = False
     rehearsal: Rehearsal | None = None
+    error_code: str | None = None
 
 
 SAMPLES = (
@@ -52,18 +53,21 @@ SAMPLES = (
         prompt="A prompt that the upstream's moderation refuses",
         seed=1,
         rehearsal=Rehearsal.MODERATION,
+        error_code="2038",
     ),
     Sample(
         id=TaskId("demo_task_fail_face_detected"),
         prompt="A portrait of a person who could be recognised",
         seed=1,
         rehearsal=Rehearsal.FACE,
+        error_code="4011",
     ),
     Sample(
         id=TaskId("demo_task_fail_server_error"),
         prompt="A prompt that meets a broken upstream",
         seed=1,
         rehearsal=Rehearsal.SERVER_ERROR,
+        error_code="500",
     ),
 )
 
@@ -76,7 +80,7 @@ async def ensure(
     key_id: KeyId,
     now: datetime,
 ) -> int:
-    """Create the samples that are not there; return how many were made."""
+    """Create the samples that are not there or went wrong; return how many were made."""
     made = 0
     for sample in SAMPLES:
         order = check.check(catalog.find(MODEL), _inputs(sample))
@@ -93,6 +97,7 @@ async def ensure(
                 "queue": routes.test.queue,
                 "media_name": new_media_name(),
                 "rehearsal": sample.rehearsal,
+                "error_code": sample.error_code,
                 "now": now,
             },
         )

@@ -19,6 +19,7 @@ log = structlog.get_logger(__name__)
 
 START_TIMEOUT_S = 60
 LINE_BYTES_MAX = 1024 * 1024
+NICEST = 19
 
 ENVIRONMENT = {"LANG": "C.UTF-8", "PYTHONPATH": os.pathsep.join(sys.path)}
 """Where to find our code, and nothing else: the process opens pictures that strangers sent, and
@@ -37,11 +38,13 @@ class ProcessPool:
     """At most `size` rendering processes at once, each rendering one work at a time.
 
     A place is taken for the time of one work. Whoever has a place takes a process that is idle
-    and alive, or starts one; a place cannot be lost with a process.
+    and alive, or starts one; a place cannot be lost with a process. A pool of `spare_time` works
+    when nobody else needs the processor, and keeps no process when it is done.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, *, spare_time: bool = False) -> None:
         self.size = size
+        self.spare_time = spare_time
         self.places = asyncio.Semaphore(size)
         self.idle: list[Process] = []
         self.alive: set[Process] = set()
@@ -77,7 +80,7 @@ class ProcessPool:
                 clean = True
                 raise
             finally:
-                if clean and process.returncode is None:
+                if clean and process.returncode is None and not self.spare_time:
                     self.idle.append(process)
                 else:
                     await asyncio.shield(self._end(process))
@@ -107,9 +110,11 @@ class ProcessPool:
             raise RenderingBroke(f"a rendering process could not start: {error}") from error
         self.alive.add(process)
         try:
+            if self.spare_time:
+                os.setpriority(os.PRIO_PROCESS, process.pid, NICEST)
             async with asyncio.timeout(START_TIMEOUT_S):
                 await _next_event(process)
-        except (TimeoutError, RenderingBroke) as error:
+        except (TimeoutError, ProcessLookupError, RenderingBroke) as error:
             await self._end(process)
             raise RenderingBroke("a rendering process did not get ready") from error
         return process

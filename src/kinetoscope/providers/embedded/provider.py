@@ -52,6 +52,7 @@ class Rendering:
 
     work: Work
     folder: Path
+    pool: ProcessPool
     news: asyncio.Event = field(default_factory=asyncio.Event)
     started: bool = False
     progress: float = 0.0
@@ -69,6 +70,7 @@ class EmbeddedProvider:
 
     def __init__(self, *, processes: int, folder: Path) -> None:
         self.pool = ProcessPool(processes)
+        self.spare_pool = ProcessPool(1, spare_time=True)
         self.folder = folder
         self.renderings: dict[str, Rendering] = {}
 
@@ -82,6 +84,7 @@ class EmbeddedProvider:
         for task_id in list(self.renderings):
             await self.cancel(task_id)
         await self.pool.stop()
+        await self.spare_pool.stop()
 
     async def submit(self, job: Job) -> SubmitOutcome:
         """Begin a rendering, or join the one under way for this task."""
@@ -92,7 +95,11 @@ class EmbeddedProvider:
         try:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            rendering = Rendering(work=work_of(job, _keep(job, folder)), folder=folder)
+            rendering = Rendering(
+                work=work_of(job, _keep(job, folder)),
+                folder=folder,
+                pool=self.spare_pool if job.may_wait else self.pool,
+            )
         except OSError as error:
             return Refused(code="500", message=str(error), temporary=True)
         self.renderings[job.task_id] = rendering
@@ -149,7 +156,7 @@ class EmbeddedProvider:
 
         for attempt in range(1, ATTEMPTS_MAX + 1):
             try:
-                rendering.ended = await self.pool.render(
+                rendering.ended = await rendering.pool.render(
                     rendering.work, rendering.folder, on_start, on_progress
                 )
                 break

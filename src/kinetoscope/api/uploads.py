@@ -1,0 +1,255 @@
+"""Uploads: a place for a file, the file itself without a key, or a file fetched from an address."""
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from kinetoscope.accounts.opening import Caller
+from kinetoscope.api.body import LENGTH, invalid, issue, read_object
+from kinetoscope.api.doors import Doors, Operation
+from kinetoscope.api.envelope import answer
+from kinetoscope.kernel.clock import unix_ms
+from kinetoscope.kernel.errors import BodyTooLarge, InvalidRequest
+from kinetoscope.kernel.ids import AccountId
+from kinetoscope.kernel.outbound import (
+    Egress,
+    FetchLimits,
+    OutboundError,
+    fetch,
+)
+from kinetoscope.media import uploads
+from kinetoscope.media.uploads import BYTES_MAX, PUT_LIFETIME
+from kinetoscope.wiring import Runtime
+
+SCOPE = "uploads:write"
+
+FETCH_TIMEOUT_S = 30
+INSPECTIONS_MAX = 2
+"""Each may take the memory of a large picture."""
+
+STALE_S = 3600
+
+UPLOAD = {
+    "type": "object",
+    "required": ["url", "contentType", "expiresAt"],
+    "properties": {
+        "uploadUrl": {"type": "string", "format": "uri", "description": "PUT the bytes here"},
+        "url": {"type": "string", "format": "uri", "description": "Use this in a task's inputs"},
+        "fileName": {"type": "string"},
+        "contentType": {"type": "string"},
+        "bytesMax": {"type": "integer"},
+        "bytes": {"type": "integer"},
+        "expiresAt": {"type": "integer", "description": "Unix time in milliseconds"},
+    },
+}
+
+CREATE = Operation(
+    summary="Make a place for a file, or fetch one",
+    tag="uploads",
+    description=(
+        "With `fileName`: answers where to PUT the bytes (no key needed there, Content-Type as "
+        "answered, within an hour). With `fileUrl`: fetches the file from there. Either way `url` "
+        "is good in inputs for 24 hours."
+    ),
+    body={
+        "type": "object",
+        "properties": {
+            "fileName": {"type": "string", "minLength": 3, "maxLength": 256},
+            "fileUrl": {"type": "string", "format": "uri"},
+        },
+    },
+    answer=UPLOAD,
+    answers={
+        400: "The name, the address, or what was found there is not acceptable",
+        413: "The body is too large",
+    },
+)
+
+PUT = Operation(
+    summary="Put an upload's bytes",
+    tag="uploads",
+    description="The address is the permission. The same bytes may be put again.",
+    parameters=(
+        {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}},
+        {"name": "expires", "in": "query", "required": True, "schema": {"type": "string"}},
+        {"name": "signature", "in": "query", "required": True, "schema": {"type": "string"}},
+    ),
+    body={"type": "string", "format": "binary"},
+    body_type="*/*",
+    answer=UPLOAD,
+    answers={
+        400: "The bytes are no media of the promised kind",
+        403: "The address is not valid, or has expired",
+        404: "There is no such upload, or no more",
+        409: "Other bytes were put here before",
+        413: "The file is too large",
+    },
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """What taking files in needs."""
+
+    runtime: Runtime
+    folder: Path
+    egress: Egress
+    inspecting: asyncio.Semaphore
+
+
+def mount(doors: Doors) -> None:
+    """Add the routes under /api/v1/uploads."""
+    settings = doors.runtime.settings
+    intake = Intake(
+        runtime=doors.runtime,
+        folder=settings.work_dir / "uploads",
+        egress=Egress(allowed_networks=settings.allowed_networks),
+        inspecting=asyncio.Semaphore(INSPECTIONS_MAX),
+    )
+
+    async def create(request: Request, caller: Caller) -> Response:
+        """Make a place for a file, or fetch one."""
+        file_name, file_url = read_request(await read_object(request))
+        if file_url is not None:
+            return answer(await fetched(intake, caller.account_id, file_url))
+        return answer(await promised(intake.runtime, caller.account_id, str(file_name)))
+
+    async def put(request: Request) -> Response:
+        """Take a file in."""
+        return answer(await taken_in(intake, request))
+
+    doors.guarded("POST", "/api/v1/uploads", SCOPE, create, CREATE)
+    doors.open("PUT", "/api/v1/uploads/{name}", put, PUT)
+
+
+async def promised(runtime: Runtime, account_id: AccountId, file_name: str) -> dict[str, object]:
+    """Make a place for a file; return where to put it, and where it will be."""
+    media_type = uploads.media_type_for(file_name)
+    now = runtime.clock()
+    place = await uploads.promise(runtime.database, account_id, media_type, now)
+    at_store = await runtime.store.sign_put(place.name, PUT_LIFETIME)
+    return {
+        "uploadUrl": at_store or runtime.signer.upload_url(place.name, now + PUT_LIFETIME),
+        "url": runtime.signer.url(place.name, place.expires_at),
+        "fileName": file_name,
+        "contentType": place.media_type,
+        "bytesMax": place.bytes_max,
+        "expiresAt": unix_ms(place.expires_at),
+    }
+
+
+async def fetched(intake: Intake, account_id: AccountId, url: str) -> dict[str, object]:
+    """Fetch a file and take it in; raises InvalidRequest or BodyTooLarge."""
+    runtime = intake.runtime
+    with scratch(intake.folder) as path:
+        limits = FetchLimits(bytes_max=max(BYTES_MAX.values()), total_timeout_s=FETCH_TIMEOUT_S)
+        try:
+            await fetch(intake.egress, url, path, limits)
+        except OutboundError as error:
+            raise invalid(issue("invalid_value", str(error), "fileUrl")) from None
+        async with intake.inspecting:
+            media_type = await uploads.require_kind(path, None)
+        now = runtime.clock()
+        place = await uploads.promise(runtime.database, account_id, media_type, now)
+        if _bytes_size(path) > place.bytes_max:
+            raise BodyTooLarge(place.bytes_max)
+        return await kept(intake, place.name, path)
+
+
+async def taken_in(intake: Intake, request: Request) -> dict[str, object]:
+    """Take in what is put to an upload's address."""
+    runtime = intake.runtime
+    name, query = request.path_params["name"], request.query_params
+    now = runtime.clock()
+    runtime.signer.check_upload(name, query.get("expires", ""), query.get("signature", ""), now)
+    place = uploads.place_of(await uploads.promised(runtime.database, name, now))
+    require_type(request.headers.get("content-type"), place.media_type)
+    with scratch(intake.folder) as path:
+        await receive(request, path, place.bytes_max)
+        return await kept(intake, name, path)
+
+
+async def kept(intake: Intake, name: str, path: Path) -> dict[str, object]:
+    """Keep a file in its place; return where it is."""
+    runtime = intake.runtime
+    file = await uploads.promised(runtime.database, name, runtime.clock())
+    async with intake.inspecting:
+        await uploads.keep(runtime.database, runtime.store, file, path)
+    place = uploads.place_of(file)
+    return {
+        "url": runtime.signer.url(name, place.expires_at),
+        "contentType": place.media_type,
+        "bytes": _bytes_size(path),
+        "expiresAt": unix_ms(place.expires_at),
+    }
+
+
+def _bytes_size(path: Path) -> int:
+    return path.stat().st_size
+
+
+def read_request(stated: dict[str, Any]) -> tuple[str | None, str | None]:
+    """Return the file name and the address that were stated; raises InvalidRequest."""
+    file_name, file_url = stated.get("fileName"), stated.get("fileUrl")
+    if file_url is not None and not isinstance(file_url, str):
+        raise invalid(issue("invalid_type", "Expected an http or https URL", "fileUrl"))
+    if file_url is None and not isinstance(file_name, str):
+        raise invalid(issue("invalid_type", "Expected the name of a file", "fileName"))
+    if file_name is not None and not isinstance(file_name, str):
+        raise invalid(issue("invalid_type", "Expected the name of a file", "fileName"))
+    return file_name, file_url
+
+
+def require_type(stated: str | None, media_type: str) -> None:
+    """Refuse a Content-Type other than the one that was answered; raises InvalidRequest."""
+    plain = (stated or media_type).partition(";")[0].strip().lower()
+    if plain != media_type:
+        raise invalid(issue("invalid_value", f"Expected {media_type}", "Content-Type"))
+
+
+async def receive(request: Request, path: Path, bytes_max: int) -> None:
+    """Write a request's body to a file as it comes; raises BodyTooLarge or InvalidRequest."""
+    stated = request.headers.get("content-length", "")
+    if LENGTH.fullmatch(stated) and int(stated) > bytes_max:
+        raise BodyTooLarge(bytes_max)
+    size = 0
+    with path.open("wb") as file:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > bytes_max:
+                raise BodyTooLarge(bytes_max)
+            # On the loop on purpose: a chunk into the page cache is quicker than a thread.
+            file.write(chunk)
+    if size == 0:
+        raise InvalidRequest("The body is empty; it must be the file's bytes")
+
+
+@contextmanager
+def scratch(folder: Path) -> Iterator[Path]:
+    """Lend a path for a file that is on its way; nothing of it stays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
+    handle, text = tempfile.mkstemp(dir=folder)
+    os.close(handle)
+    path = Path(text)
+    try:
+        yield path
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a process left that was killed on the way."""
+    for path in folder.iterdir():
+        age_s = time.time() - path.stat().st_mtime  # noqa: TID251 - files bear the machine's time
+        if age_s > STALE_S:
+            path.unlink(missing_ok=True)

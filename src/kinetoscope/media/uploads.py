@@ -1,0 +1,146 @@
+"""Uploads: files that clients bring along, to refer to them in tasks. Gone after a day.
+
+A file is promised first, under a name of ours, and put afterwards: here, or straight into the
+store where that can sign addresses of its own. What is put here is inspected before it is kept.
+"""
+
+import asyncio
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from kinetoscope.kernel.errors import Conflict, InputIssue, InvalidRequest, NotFound, TooManyUploads
+from kinetoscope.kernel.ids import AccountId, new_media_name
+from kinetoscope.kernel.order import MediaKind
+from kinetoscope.media import files
+from kinetoscope.media.files import FileKind, MediaFile
+from kinetoscope.media.inspect import MEDIA_KINDS, InspectLimits, MediaRefused, inspect
+from kinetoscope.media.store import ENDINGS, MEDIA_TYPES, MediaStore, media_type_of
+from kinetoscope.postgres.pool import Database
+
+LIFETIME = timedelta(hours=24)
+
+PUT_LIFETIME = timedelta(hours=1)
+
+LIVE_MAX = 1000
+"""How many uploads of one account there may be at once."""
+
+BYTES_MAX = {
+    MediaKind.IMAGE: 30 * 1024 * 1024,
+    MediaKind.AUDIO: 15 * 1024 * 1024,
+    MediaKind.VIDEO: 200 * 1024 * 1024,
+}
+"""What the hosted services accept at most per reference."""
+
+OTHER_ENDINGS = {"jpeg": "jpg", "m4v": "mp4", "oga": "ogg", "wave": "wav"}
+
+FILE_NAME = re.compile(r"[^/\\\x00-\x1f\x7f]{1,250}\.([A-Za-z0-9]{2,5})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promised:
+    """A place for a file: its name here, what it must be, how large, and until when it is kept."""
+
+    name: str
+    media_type: str
+    bytes_max: int
+    expires_at: datetime
+
+
+def media_type_for(file_name: str) -> str:
+    """Return the content type that a file's name stands for; raises InvalidRequest."""
+    match = FILE_NAME.fullmatch(file_name)
+    ending = "" if match is None else match[1].lower()
+    media_type = MEDIA_TYPES.get(OTHER_ENDINGS.get(ending, ending))
+    if media_type is None:
+        endings = ", ".join(sorted({*MEDIA_TYPES, *OTHER_ENDINGS}))
+        raise _invalid("fileName", f"Expected a file name that ends in one of {endings}")
+    return media_type
+
+
+async def promise(
+    database: Database, account_id: AccountId, media_type: str, now: datetime
+) -> Promised:
+    """Make a place for a file; raises TooManyUploads."""
+    if await files.count_live(database, account_id, FileKind.UPLOAD, now) >= LIVE_MAX:
+        raise TooManyUploads(LIVE_MAX)
+    name = f"{new_media_name()}-upload.{ENDINGS[media_type]}"
+    expires_at = now + LIFETIME
+    await files.register(
+        database,
+        name=name,
+        account_id=account_id,
+        task_id=None,
+        kind=FileKind.UPLOAD,
+        expires_at=expires_at,
+        now=now,
+    )
+    return Promised(
+        name=name,
+        media_type=media_type,
+        bytes_max=BYTES_MAX[MEDIA_KINDS[media_type]],
+        expires_at=expires_at,
+    )
+
+
+async def promised(database: Database, name: str, now: datetime) -> MediaFile:
+    """Return what is known of a place for a file; raises NotFound where there is none now."""
+    found = await files.find(database, name)
+    if found is None or found.kind != FileKind.UPLOAD or not found.is_there(now):
+        raise NotFound("There is no such upload")
+    return found
+
+
+def place_of(file: MediaFile) -> Promised:
+    """Return a place for a file as it was promised."""
+    media_type = media_type_of(file.name)
+    return Promised(
+        name=file.name,
+        media_type=media_type,
+        bytes_max=BYTES_MAX[MEDIA_KINDS[media_type]],
+        expires_at=file.expires_at or file.created_at + LIFETIME,
+    )
+
+
+async def keep(database: Database, store: MediaStore, place: MediaFile, path: Path) -> None:
+    """Take a file in, whole or not at all; the same bytes again change nothing.
+
+    Raises InvalidRequest for what is no media of the promised kind, and Conflict for other bytes
+    than were put before: a task may refer to those already.
+    """
+    await require_kind(path, MEDIA_KINDS[media_type_of(place.name)])
+    digest, bytes_size = await asyncio.to_thread(_measure, path)
+    if place.sha256 is not None and bytes(place.sha256) != digest:
+        raise Conflict("Another file was put here before. Ask for a new upload.")
+    await store.put(place.name, path)
+    await files.describe(
+        database,
+        name=place.name,
+        media_type=media_type_of(place.name),
+        bytes_size=bytes_size,
+        sha256=digest,
+    )
+
+
+async def require_kind(path: Path, kind: MediaKind | None) -> str:
+    """Inspect a file and return its media type; raises InvalidRequest for anything unacceptable."""
+    try:
+        (found,) = await inspect([path], InspectLimits())
+    except MediaRefused as error:
+        raise _invalid("body", f"The file {error.reason}") from None
+    if kind is not None and found.kind is not kind:
+        raise _invalid("body", f"Expected media of the kind {kind}, found {found.media_type}")
+    return found.media_type
+
+
+def _measure(path: Path) -> tuple[bytes, int]:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").digest(), file.tell()
+
+
+def _invalid(field: str, message: str) -> InvalidRequest:
+    return InvalidRequest(
+        "Invalid request parameters", (InputIssue("invalid_value", message, (field,)),)
+    )
