@@ -116,12 +116,17 @@ class Link:
 
 
 @asynccontextmanager
-async def linked(world: World, patience_s: float = 5) -> AsyncIterator[tuple[World, Link]]:
+async def linked(
+    world: World, patience_s: float = 5, *, paced: bool = True
+) -> AsyncIterator[tuple[World, Link]]:
     """Run a second app over the same database, reached by a link."""
     link = Link(world.runtime.database.conninfo)
     await link.open()
     database = Database(link.conninfo, connections_max=16, patience_s=patience_s)
-    runtime = replace(world.runtime, database=database)
+    settings = world.runtime.settings
+    if not paced:
+        settings = replace(settings, requests_per_second=0)
+    runtime = replace(world.runtime, database=database, settings=settings)
     app = create_app(runtime)
     await database.open()
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
@@ -136,7 +141,8 @@ async def linked(world: World, patience_s: float = 5) -> AsyncIterator[tuple[Wor
 async def test_every_route_says_503_in_bounded_time_while_the_database_is_away(world: World):
     alice = await world.person("alice")
     task_id = await create(world, alice, PICTURE)
-    async with linked(world, patience_s=0.3) as (far, link):
+    # Without a pace, so that it is the creating statement that fails.
+    async with linked(world, patience_s=0.3, paced=False) as (far, link):
         headers = alice.headers
         assert (await far.client.get("/readyz")).status_code == 200
         await link.cut()
@@ -171,6 +177,23 @@ async def test_every_route_says_503_in_bounded_time_while_the_database_is_away(w
         back = await far.client.get(PATH_RECORD, params={"taskId": task_id}, headers=headers)
         assert (back.status_code, back.json()["taskId"]) == (200, task_id)
     assert await world.balance(alice) == (997_83, 2_17, 0, 1)
+
+
+async def test_what_was_not_even_counted_made_nothing_and_may_be_tried_again(world: World):
+    alice = await world.person("alice")
+    async with linked(world, patience_s=0.3) as (far, link):
+        await link.cut()
+        asked = [far.client.post(PATH_CREATE, json=PICTURE, headers=alice.headers)]
+        asked += [far.client.get("/api/v1/credits", headers=alice.headers) for _ in range(20)]
+        began = time.monotonic()
+        answers = await asyncio.gather(*asked)
+        assert time.monotonic() - began < 5
+        for response in answers:
+            assert (response.status_code, response.json()) == (503, AWAY)
+            assert response.headers["retry-after"] == "1"
+        await link.open()
+        await asyncio.wait_for(create(far, alice, PICTURE), 15)
+    assert await world.count("task") == 1
 
 
 async def test_a_request_waits_for_a_database_that_comes_back(world: World):

@@ -21,7 +21,7 @@ from tests.scripted import (
     record,
     tools_for,
 )
-from tests.unit.test_provenance_signing import verified
+from tests.unit.test_provenance_signing import actions_of, verified
 
 from kinetoscope.api import verify
 from kinetoscope.kernel.clock import unix_ms
@@ -30,6 +30,7 @@ from kinetoscope.media.credentials import Credentials
 from kinetoscope.media.files import FileKind
 from kinetoscope.providers.contract import Done, Failed, Job
 from kinetoscope.tasks.advance import advance
+from kinetoscope.wiring import credentials_of, worker_tools
 
 pytestmark = pytest.mark.anyio
 
@@ -289,3 +290,30 @@ async def test_anybody_may_ask(world: World):
         PATH, params={"sha256": "0" * 64}, headers={"Authorization": "Bearer nonsense"}
     )
     assert (response.status_code, response.json()) == (200, UNKNOWN)
+
+
+async def test_a_worker_signs_what_its_own_renderer_drew(
+    world: World, tmp_path_factory: pytest.TempPathFactory
+):
+    signer = chain()
+    settings = replace(
+        world.runtime.settings, c2pa_key=signer.key, c2pa_certificate=signer.certificate
+    )
+    runtime = replace(world.runtime, settings=settings, credentials=credentials_of(settings))
+    alice = await world.person("alice")
+    order = {"model": "gpt-image-2", "inputs": {"prompt": "a sunset"}}
+    task_id = await create(world, alice, order)
+    async with worker_tools(runtime) as tools:
+        await advance(tools, task_id)
+    found = await record(world, alice, task_id)
+    [item] = found["output"]
+    assert (found["preview"], found["aiGenerated"]) == (True, False)
+    assert item["contentCredentials"] is True
+    data = (await world.client.get(item["url"])).content
+    path = tmp_path_factory.mktemp("signed") / "drawn"
+    path.write_bytes(data)
+    state, manifest = verified(path, item["mediaType"], signer.authority)
+    assert state == "Trusted"
+    [action] = actions_of(manifest)
+    assert action["digitalSourceType"] == f"{SOURCE_TYPES}algorithmicMedia"
+    assert (await by_file(world, data))["aiGenerated"] is False

@@ -21,6 +21,8 @@ def test_nothing_needs_to_be_set():
     assert settings.first_grant == Credits(10_000_00)
     assert settings.body_bytes_max == 8 * 1024 * 1024
     assert settings.media_lifetime == timedelta(days=14)
+    assert settings.task_lifetime == timedelta(days=60)
+    assert settings.upload_lifetime == timedelta(hours=24)
     assert settings.task_deadline == timedelta(minutes=60)
     assert settings.allowed_networks == ()
     assert settings.trusted_proxies == ()
@@ -49,6 +51,8 @@ GOOD = [
     ("first_grant", "0", Credits(0)),
     ("body_bytes_max", "1024", 1024),
     ("media_lifetime", "1", timedelta(days=1)),
+    ("task_lifetime", "30", timedelta(days=30)),
+    ("upload_lifetime", "2", timedelta(hours=2)),
     ("task_deadline", "90", timedelta(minutes=90)),
     ("allowed_networks", "10.0.0.0/8", (ip_network("10.0.0.0/8"),)),
     (
@@ -98,6 +102,8 @@ BAD = {
     "first_grant": ["x", "-5", "0.001", "NaN", "Infinity", "1e999999999", "1" * 16, "1,5"],
     "body_bytes_max": ["0", "8M"],
     "media_lifetime": ["0", "14d", "36501", "-1"],
+    "task_lifetime": ["0", "60d", "36501"],
+    "upload_lifetime": ["0", "24h", "876001"],
     "task_deadline": ["0", "1h", "525601"],
     "allowed_networks": ["10.0.0.0/33", "10.0.0.1/8", "intranet", "10.0.0.0/8,,", "10.0.0.0/8 x"],
     "requests_per_second": ["-1", "1000001", "5/s"],

@@ -87,16 +87,30 @@ async def everyone(database: Database) -> list[Account]:
 
 
 async def limit(
-    database: Database, name: str, *, tasks_running_max: int | None, api_access: bool | None
+    database: Database,
+    name: str,
+    *,
+    tasks_running_max: int | None,
+    api_access: bool | None,
+    requests_per_second: int | None = None,
+    requests_burst: int | None = None,
 ) -> Account:
     """Change what an account may do; None leaves a thing as it is. Raises NotFound."""
     await database.execute(
         """
         update account
         set tasks_running_max = coalesce(%(tasks_running_max)s, tasks_running_max),
-            api_access = coalesce(%(api_access)s, api_access)
+            api_access = coalesce(%(api_access)s, api_access),
+            requests_per_second = coalesce(%(requests_per_second)s, requests_per_second),
+            requests_burst = coalesce(%(requests_burst)s, requests_burst)
         where name = %(name)s
         """,
-        {"name": name, "tasks_running_max": tasks_running_max, "api_access": api_access},
+        {
+            "name": name,
+            "tasks_running_max": tasks_running_max,
+            "api_access": api_access,
+            "requests_per_second": requests_per_second,
+            "requests_burst": requests_burst,
+        },
     )
     return await by_name(database, name)

@@ -274,7 +274,8 @@ async def ensure_demo(database: Database, account_id: AccountId, text: str, now:
           (%(id)s, %(account_id)s, 'demo', 'demo', %(secret_sha256)s, %(last_four)s,
            array['samples:read'], %(now)s)
         on conflict (id) do update
-        set secret_sha256 = excluded.secret_sha256, last_four = excluded.last_four, active = true
+        set secret_sha256 = excluded.secret_sha256, last_four = excluded.last_four,
+            scopes = excluded.scopes, expires_at = null, active = true
         """,
         {
             "id": DEMO_KEY_ID,

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from kinetoscope.accounts import accounts
+from kinetoscope.cli.key_options import RequestsBurst, RequestsPerSecond
 from kinetoscope.cli.session import with_runtime
 from kinetoscope.kernel.credits import format_credits
 
@@ -35,11 +36,18 @@ def limit(
     *,
     tasks_running_max: Annotated[int | None, typer.Option(min=0)] = None,
     api_access: Annotated[bool | None, typer.Option()] = None,
+    requests_per_second: RequestsPerSecond = None,
+    requests_burst: RequestsBurst = None,
 ) -> None:
-    """Set how many tasks may run at once, and whether the API may be used at all."""
+    """Set how many tasks may run at once, how fast requests may come, and whether at all."""
     account = with_runtime(
         lambda runtime: accounts.limit(
-            runtime.database, name, tasks_running_max=tasks_running_max, api_access=api_access
+            runtime.database,
+            name,
+            tasks_running_max=tasks_running_max,
+            api_access=api_access,
+            requests_per_second=requests_per_second,
+            requests_burst=requests_burst,
         )
     )
     access = "with" if account.api_access else "without"

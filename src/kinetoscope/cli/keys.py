@@ -4,7 +4,6 @@ import json
 import re
 import sys
 from datetime import datetime, timedelta
-from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated
 
 import typer
@@ -12,11 +11,11 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from kinetoscope.accounts import accounts, keys
-from kinetoscope.accounts.caps import Caps, read_range
+from kinetoscope.accounts.caps import Caps
 from kinetoscope.accounts.keys import KeyListing
+from kinetoscope.cli import key_options as options
 from kinetoscope.cli.session import fail, with_runtime
 from kinetoscope.kernel.clock import system_clock
-from kinetoscope.kernel.credits import Credits, format_credits, parse_credits
 from kinetoscope.kernel.ids import KeyId
 from kinetoscope.kernel.secrets import IssuedKey, KeyMode
 from kinetoscope.wiring import Runtime
@@ -45,25 +44,6 @@ def _duration(text: str) -> timedelta:
         raise fail(str(error)) from None
 
 
-def _credits(text: str) -> Credits | None:
-    if not text:
-        return None
-    try:
-        amount = parse_credits(text)
-    except ValueError as error:
-        raise fail(str(error)) from None
-    if amount < 0:
-        raise fail(f"{text} credits are below zero")
-    return amount
-
-
-def _range(text: str) -> IPv4Network | IPv6Network:
-    try:
-        return read_range(text)
-    except ValueError as error:
-        raise fail(str(error)) from None
-
-
 def _show(issued: IssuedKey, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"key": issued.text, "keyId": issued.id}))
@@ -73,48 +53,38 @@ def _show(issued: IssuedKey, *, as_json: bool) -> None:
 
 
 @app.command()
-def create(
+def create(  # noqa: PLR0913 - each is an option
     account: AccountName,
     name: Annotated[str, typer.Option(help="What the key is for.")],
     *,
     test: Annotated[bool, typer.Option("--test", help="A key that costs nothing.")] = False,
     expires_in: Annotated[str, typer.Option(help="Such as 30d; never by default.")] = "",
-    scope: Annotated[
-        list[str] | None, typer.Option(help="What it may do; repeat it. All but keys:write.")
-    ] = None,
-    model: Annotated[
-        list[str] | None, typer.Option(help="A model it may order; repeat it. All by default.")
-    ] = None,
-    price_max: Annotated[str, typer.Option(help="Credits that one task may cost.")] = "",
-    spend_max: Annotated[str, typer.Option(help="Credits that it may spend in all.")] = "",
-    spend_window: Annotated[
-        str, typer.Option(help="In any stretch this long, such as 24h; ever by default.")
-    ] = "",
-    tasks_running_max: Annotated[
-        int | None, typer.Option(min=0, help="How many of its tasks may run at once.")
-    ] = None,
-    ip: Annotated[
-        list[str] | None, typer.Option(help="Where it may be used from, 203.0.113.0/24; repeat it.")
-    ] = None,
-    requests_per_second: Annotated[int | None, typer.Option(min=1, max=1_000_000)] = None,
-    requests_burst: Annotated[int | None, typer.Option(min=1, max=1_000_000)] = None,
+    scope: options.Scopes = None,
+    model: options.Models = None,
+    price_max: options.PriceMax = "",
+    spend_max: options.SpendMax = "",
+    spend_window: options.SpendWindow = "",
+    tasks_running_max: options.TasksRunningMax = None,
+    ip: options.Ranges = None,
+    requests_per_second: options.RequestsPerSecond = None,
+    requests_burst: options.RequestsBurst = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a key; its account too, if there is none of that name."""
     lifetime = _duration(expires_in) if expires_in else None
-    scopes = tuple(scope) if scope else keys.SCOPES_DEFAULT
-    unknown = sorted(set(scopes) - set(keys.SCOPES_ALL))
-    if unknown:
-        raise fail(f"There is no scope {unknown[0]}; there are {', '.join(keys.SCOPES_ALL)}")
+    scopes = options.read_scopes(scope)
     if spend_window and not spend_max:
         raise fail("--spend-window means nothing without --spend-max")
+    window = _duration(spend_window) if spend_window else None
+    if window is not None and not window:
+        raise fail("--spend-window must be longer than nothing")
     caps = Caps(
         models=tuple(model) if model else None,
-        price_max=_credits(price_max),
+        price_max=options.read_credits(price_max),
         tasks_running_max=tasks_running_max,
-        spend_max=_credits(spend_max),
-        spend_window=_duration(spend_window) if spend_window else None,
-        ip_ranges=tuple(_range(text) for text in ip) if ip else None,
+        spend_max=options.read_credits(spend_max),
+        spend_window=window,
+        ip_ranges=options.read_ranges(ip),
         requests_per_second=requests_per_second,
         requests_burst=requests_burst,
     )
@@ -177,7 +147,7 @@ def list_keys(
             f"…{key.last_four}",
             _state(key, now),
             used,
-            ", ".join(_caps(key)),
+            options.caps_in_words(key),
         )
     Console().print(table)
 
@@ -193,27 +163,6 @@ def _state(key: KeyListing, now: datetime) -> str:
     return ", ".join(words)
 
 
-def _caps(key: KeyListing) -> list[str]:
-    """Say what a key may do at most, in words."""
-    words = []
-    if key.models is not None:
-        words.append("only " + " ".join(key.models))
-    if key.price_max is not None:
-        words.append(f"{format_credits(key.price_max)} credits a task")
-    if key.spend_max is not None:
-        window = f" in {key.spend_window_s / 3600:g} h" if key.spend_window_s else ""
-        words.append(f"{format_credits(key.spend_max)} credits{window}")
-    if key.tasks_running_max is not None:
-        words.append(f"{key.tasks_running_max} tasks at once")
-    if key.ip_ranges is not None:
-        words.append("from " + " ".join(str(network) for network in key.ip_ranges))
-    if key.requests_per_second is not None:
-        words.append(f"{key.requests_per_second} requests/s")
-    if key.requests_burst is not None:
-        words.append(f"{key.requests_burst} requests at once")
-    return words
-
-
 def _as_json(key: KeyListing) -> dict[str, object]:
     def text(moment: datetime | None) -> str | None:
         return None if moment is None else moment.isoformat()
@@ -225,16 +174,7 @@ def _as_json(key: KeyListing) -> dict[str, object]:
         "mode": key.mode,
         "lastFour": key.last_four,
         "scopes": key.scopes,
-        "caps": {
-            "models": key.models,
-            "priceMax": None if key.price_max is None else format_credits(key.price_max),
-            "tasksRunningMax": key.tasks_running_max,
-            "spendMax": None if key.spend_max is None else format_credits(key.spend_max),
-            "spendWindowSeconds": key.spend_window_s,
-            "ipRanges": key.ip_ranges and [str(network) for network in key.ip_ranges],
-            "requestsPerSecond": key.requests_per_second,
-            "requestsBurst": key.requests_burst,
-        },
+        "caps": options.caps_json(key),
         "active": key.active,
         "expiresAt": text(key.expires_at),
         "replacedBy": key.replaced_by,

@@ -42,7 +42,7 @@ def label_jpeg(file: BinaryIO, label: Label) -> Pieces:
 
 def _comes_first(segment: _Segment) -> bool:
     is_exif = segment.marker == _APP1 and segment.begins.startswith(b"Exif\0")
-    return segment.marker == _APP0
+    return segment.marker == _APP0 or is_exif
 
 
 def _segments(file: BinaryIO) -> Iterator[_Segment]:
