@@ -265,14 +265,14 @@ def _flag(text: str) -> bool:
 def _url(text: str) -> str:
     parts = urlsplit(text)
     if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
-        raise ValueError(f"{text!r} is not an http or https address")
+        raise ValueError("what it says is not an http or https address")  # it may hold a password
     return text.rstrip("/")
 
 
 def _media_url(text: str) -> str:
     scheme, separator, rest = text.partition("://")
     if scheme not in MEDIA_SCHEMES or not separator or not rest:
-        raise ValueError(f"{text!r} does not begin with file://, s3://, gs:// or az://")
+        raise ValueError("what it says does not begin with file://, s3://, gs:// or az://")
     return text
 
 

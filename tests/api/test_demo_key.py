@@ -161,3 +161,15 @@ async def test_a_wish_is_refused_from_live_keys_and_where_nobody_knows_it(world:
         assert refused.status_code == 400
         assert refused.json()["errors"][0]["path"] == ["X-Test-Outcome"]
     assert await world.count("task") == 0
+
+
+async def test_a_start_gives_the_demo_key_back_what_it_may_and_no_more(world: World):
+    await ensure_demo(world.runtime)
+    await world.runtime.database.execute(
+        "update api_key set active = false, expires_at = %(now)s, scopes = array['tasks:write']",
+        {"now": world.clock()},
+    )
+    await ensure_demo(world.runtime)
+    assert (await read(world, SAMPLES[0].id, DEMO)).status_code == 200
+    refused = await world.client.post(PATH_CREATE, json=VIDEO, headers=DEMO)
+    assert (refused.status_code, refused.json()) == (403, {"message": READ_ONLY})

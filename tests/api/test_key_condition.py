@@ -1,5 +1,9 @@
-"""The key's check exists as SQL (`OPENS`) and as Python (`admit`, `require`): they agree."""
+"""The key's check exists as SQL (`OPENS`) and as Python (`admit`, `require`): they agree.
 
+And the limiter counts a request exactly where the key opens, whatever its scopes.
+"""
+
+import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import product
@@ -8,9 +12,12 @@ import pytest
 from tests.conftest import World
 
 from kinetoscope.accounts import accounts, keys, opening
+from kinetoscope.accounts.caps import Caps, read_range
 from kinetoscope.kernel.errors import Forbidden, Unauthenticated
 from kinetoscope.kernel.ids import KeyId
-from kinetoscope.kernel.secrets import KeyMode, PresentedKey
+from kinetoscope.kernel.secrets import KeyMode, PresentedKey, issue_key
+from kinetoscope.limits.gcra import Pace
+from kinetoscope.limits.limiter import Limiter
 
 pytestmark = pytest.mark.anyio
 
@@ -70,4 +77,65 @@ async def test_both_checks_decide_alike_in_every_state(world: World):
             )
             assert by_sql == expected
             opened += by_sql
+            if scope == "tasks:read":
+                assert await is_counted(world, presented) == expected
     assert opened == 2
+
+
+RANGES = (
+    None,
+    ("203.0.113.0/24",),
+    ("198.51.100.0/24", "203.0.113.7"),
+    ("2001:db8::/32",),
+    ("0.0.0.0/0",),
+    ("::/0",),
+)
+
+ADDRESSES = (None, "203.0.113.7", "203.0.113.8", "203.0.114.7", "2001:db8::7", "2001:db9::7")
+
+INSIDE = {
+    (ranges, address)
+    for ranges, addresses in (
+        (RANGES[0], ADDRESSES),
+        (RANGES[1], ADDRESSES[1:3]),
+        (RANGES[2], ADDRESSES[1:2]),
+        (RANGES[3], ADDRESSES[4:5]),
+        (RANGES[4], ADDRESSES[1:4]),
+        (RANGES[5], ADDRESSES[4:]),
+    )
+    for address in addresses
+}
+
+
+@pytest.mark.parametrize("ranges", RANGES, ids=str)
+async def test_both_checks_decide_alike_about_addresses(
+    world: World, ranges: tuple[str, ...] | None
+):
+    alice = await world.person("alice")
+    caps = Caps(ip_ranges=None if ranges is None else tuple(read_range(text) for text in ranges))
+    issued = await keys.create(
+        world.runtime.database,
+        alice.account_id,
+        "from somewhere",
+        mode=KeyMode.LIVE,
+        expires_at=None,
+        caps=caps,
+        now=world.clock(),
+    )
+    for address in ADDRESSES:
+        presented = opening.present(f"Bearer {issued.text}", address)
+        expected = (ranges, address) in INSIDE
+        assert await opens_by_sql(world, presented, "tasks:read") == expected, address
+        assert await opens_by_python(world, presented, "tasks:read") == expected, address
+        assert await is_counted(world, presented) == expected, address
+
+
+async def is_counted(world: World, presented: PresentedKey) -> bool:
+    """Whether the limiter counts a request, asked for it alone and together with another."""
+    limiter = Limiter(world.runtime.database, Pace(1000, 100_000), world.clock)
+    nobody = opening.present(f"Bearer {issue_key(KeyMode.LIVE).text}")
+    alone = await limiter.ask(presented)
+    together, nothing = await asyncio.gather(limiter.ask(presented), limiter.ask(nobody))
+    assert nothing is None
+    assert (alone is None) == (together is None)
+    return alone is not None

@@ -1,15 +1,12 @@
-"""Test keys, seen by a client: free on every model, scripted, and proof against our own restarts."""
+"""Test keys, seen by a client: free on every model, scripted, and proof against our restarts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from tests.conftest import Person, World
+from tests.conftest import START, Person, World
 from tests.scripted import (
-    PICTURE,
-    VIDEO,
     Killed,
     ScriptedProvider,
     StatusStep,
@@ -21,7 +18,7 @@ from tests.scripted import (
 
 from kinetoscope.kernel.ids import TaskId
 from kinetoscope.kernel.secrets import KeyMode
-from kinetoscope.providers.contract import Accepted, Job, Lost, Rehearsal
+from kinetoscope.providers.contract import Accepted, Job, Lost, Rehearsal, Status
 from kinetoscope.providers.rehearsal import FAILURES, SLOW_S, TIMEOUT_S, RehearsalProvider
 from kinetoscope.tasks import request
 from kinetoscope.tasks.advance import advance
@@ -40,6 +37,11 @@ async def tester(world: World) -> Person:
     return await world.person("tester", "0", mode=KeyMode.TEST)
 
 
+async def begin(world: World, tester: Person, outcome: Rehearsal) -> TaskId:
+    order = {"model": "seedance-20", "inputs": {"prompt": f"test:{outcome} a sunset"}}
+    return await create(world, tester, order)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
     """One worker's tools, and the renderer behind its rehearsals."""
@@ -48,22 +50,17 @@ class Worker:
     renderer: ScriptedProvider
 
 
-def accepted(job: Job) -> Accepted:
-    return Accepted(upstream_id=job.task_id)
-
-
 def worker(
-    world: World, *, renders: int = 0, statuses: Iterable[StatusStep] = (), lives: int = 1000
+    world: World, *, renders: int = 0, statuses: Iterable[StatusStep] = (), questions: int = 1000
 ) -> Worker:
-    """Start a worker that is killed after it has asked how things go `lives` times.
-
-    Each question takes a second.
-    """
-    renderer = ScriptedProvider(submits=[accepted] * renders, statuses=statuses)
+    """Start a worker whose every question takes a second, and that is killed after so many."""
+    renderer = ScriptedProvider(
+        submits=[lambda job: Accepted(upstream_id=job.task_id)] * renders, statuses=statuses
+    )
     provider = RehearsalProvider(renderer, world.clock)
-    ask, left = provider.status, iter(range(lives))
+    ask, left = provider.status, iter(range(questions))
 
-    async def status(upstream_id: str, job: Job) -> Any:
+    async def status(upstream_id: str, job: Job) -> Status:
         if next(left, None) is None:
             raise Killed
         world.clock.move(timedelta(seconds=1))
@@ -74,18 +71,94 @@ def worker(
     return Worker(tools=tools, renderer=renderer)
 
 
-async def create_with(world: World, person: Person, outcome: Rehearsal) -> TaskId:
-    return await create(
-        world, replace_headers(person, outcome), VIDEO
-    )
+async def assert_free(world: World, tester: Person) -> None:
+    assert await world.balance(tester) == (0, 0, 0, 0)
+    assert await audit(world.runtime.database) == []
 
 
-def replace_headers(person: Person, outcome: Rehearsal) -> Person:
-    """Return the same person, who now says how the next tasks shall go."""
-    return Rehearsing(
-        name=person.name,
-        account_id=person.account_id,
-        key=person.key,
-        key_id=person.key_id,
-        outcome=outcome,
+async def test_a_timeout_lasts_as_long_whichever_worker_has_it(world: World, tester: Person):
+    task_id = await begin(world, tester, Rehearsal.TIMEOUT)
+    with pytest.raises(Killed):
+        await advance(worker(world, questions=10).tools, task_id)
+    found = await record(world, tester, task_id)
+    assert (found["status"], found["creditsUsed"]) == ("generating", 0)
+    assert 0 < found["progress"] < 100
+    await advance(worker(world).tools, task_id)
+    found = await record(world, tester, task_id)
+    assert found["error"] == {"code": TIMED_OUT.code, "message": TIMED_OUT.message}
+    assert (world.clock() - START).total_seconds() == TIMEOUT_S
+    await assert_free(world, tester)
+
+
+async def test_a_slow_task_is_slow_once_and_rendered_once(world: World, tester: Person):
+    task_id = await begin(world, tester, Rehearsal.SLOW)
+    with pytest.raises(Killed):
+        await advance(worker(world, questions=10).tools, task_id)
+    second = worker(world, renders=1, statuses=[Lost(), done_video])
+    await advance(second.tools, task_id)
+    found = await record(world, tester, task_id)
+    assert (found["status"], found["creditsUsed"], found["error"]) == ("success", 0, None)
+    assert (world.clock() - START).total_seconds() == SLOW_S + 1
+    assert second.renderer.submitted == [task_id]
+    await assert_free(world, tester)
+
+
+async def test_a_slow_task_whose_worker_died_rendering_is_rendered_by_the_next(
+    world: World, tester: Person
+):
+    task_id = await begin(world, tester, Rehearsal.SLOW)
+    first = worker(world, renders=1, statuses=[Lost(), Killed()])
+    with pytest.raises(Killed):
+        await advance(first.tools, task_id)
+    assert first.renderer.submitted == [task_id]
+    second = worker(world, renders=1, statuses=[Lost(), done_video])
+    await advance(second.tools, task_id)
+    assert (await record(world, tester, task_id))["status"] == "success"
+    await assert_free(world, tester)
+
+
+@pytest.mark.parametrize("outcome", [Rehearsal.TIMEOUT, Rehearsal.SLOW])
+async def test_a_rehearsal_can_be_cancelled(world: World, tester: Person, outcome: Rehearsal):
+    task_id = await begin(world, tester, outcome)
+    with pytest.raises(Killed):
+        await advance(worker(world, questions=3).tools, task_id)
+    body = {"taskId": task_id}
+    asked = await world.client.post("/api/v1/jobs/cancelTask", json=body, headers=tester.headers)
+    assert asked.json()["cancelRequested"] is True
+    second = worker(world)
+    await advance(second.tools, task_id)
+    assert (await record(world, tester, task_id))["error"]["code"] == "cancelled"
+    assert second.renderer.cancelled == [task_id]
+    await assert_free(world, tester)
+
+
+@pytest.mark.parametrize("outcome", [Rehearsal.DUPLICATE_WEBHOOK, Rehearsal.WEBHOOK_DOWN])
+async def test_what_concerns_webhooks_alone_succeeds(
+    world: World, tester: Person, outcome: Rehearsal
+):
+    task_id = await begin(world, tester, outcome)
+    await advance(worker(world, renders=1, statuses=[done_video]).tools, task_id)
+    assert (await record(world, tester, task_id))["status"] == "success"
+    await assert_free(world, tester)
+
+
+def test_failures_read_as_those_that_clients_really_meet():
+    timeout = FAILURES[Rehearsal.TIMEOUT]
+    assert (timeout.code, timeout.message) == (TIMED_OUT.code, TIMED_OUT.message)
+    server_error = FAILURES[Rehearsal.SERVER_ERROR].message
+    assert server_error.startswith("Service temporarily unavailable. Please try again later.")
+
+
+async def test_no_model_takes_a_test_key_to_its_real_provider(world: World):
+    catalog = world.runtime.catalog
+    real = Route(provider="real", queue="real")
+    routes = Routes(
+        by_model={model.id: real for model in catalog.models}, test=world.runtime.routes.test
     )
+    for model in ("seedance-20", "gpt-image-2", "midjourney-v8", "wan3.0-text-to-video"):
+        asked = Request(
+            model=model, inputs={"prompt": "a sunset"}, auto_fix=False, callback_url=None
+        )
+        planned = request.plan(catalog, routes, KeyMode.TEST, asked)
+        assert (planned.route.provider, planned.held, planned.is_test) == ("rehearsal", 0, True)
+        assert request.plan(catalog, routes, KeyMode.LIVE, asked).route == real

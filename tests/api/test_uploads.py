@@ -20,9 +20,11 @@ from tests.scripted import (
     stored_names,
     tools_for,
 )
+from tests.unit import hostile_media
 from tests.unit.outside import serving
 
 from kinetoscope.media import uploads
+from kinetoscope.media.store import MEDIA_TYPES
 from kinetoscope.server import create_app
 from kinetoscope.tasks.advance import advance
 
@@ -280,3 +282,27 @@ async def test_nobody_puts_where_nothing_was_promised(world: World, tmp_path: Pa
     url = world.runtime.signer.upload_url(name, world.clock() + HOUR)
     refused = await put(world, url, picture(tmp_path))
     assert (refused.status_code, refused.json()) == (404, {"message": "There is no such upload"})
+
+
+async def test_hostile_files_are_refused_at_the_door_and_nothing_of_them_is_kept(
+    world: World, tmp_path: Path
+):
+    alice = await world.person("alice")
+    refused = 0
+    hostile = [
+        *hostile_media.write_all(tmp_path, 9),
+        hostile_media.png_bomb(tmp_path / "b.png", 30_000),
+    ]
+    for path in hostile:
+        if path.is_symlink() or not path.is_file():
+            continue
+        name = f"a.{path.suffix.removeprefix('.')}"
+        if name.rpartition(".")[2] not in MEDIA_TYPES:
+            name = "a.png"
+        place = await promise(world, alice, name)
+        answered = await put(world, place["uploadUrl"], path.read_bytes(), place["contentType"])
+        assert answered.status_code in {400, 413}, path.name
+        assert (await world.client.get(place["url"])).status_code == 404
+        refused += 1
+    assert refused > 30
+    assert stored_names(world) == set()

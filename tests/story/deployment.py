@@ -80,6 +80,7 @@ class Deployment:
             **{name: value for name, value in SURROUNDINGS.items() if "KINETOSCOPE" not in name},
             "KINETOSCOPE_DATA_DIR": str(self.folder),
             "KINETOSCOPE_PORT": str(self.port),
+            "KINETOSCOPE_REQUESTS_PER_SECOND": "0",  # stories poll faster than clients may
             **self.extra,
         }
 

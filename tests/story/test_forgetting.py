@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 from tests.conftest import START, Person, World
-from tests.kept import CONFIRM_S, NOT_FOUND, NOTHING, finished, read, reaped
+from tests.kept import CONFIRM_S, NOT_FOUND, NOTHING, finished, read, reaped, set_row
 from tests.scripted import FOUR, PATH_CREATE, PICTURE, ScriptedProvider, create, tools_for
 
 from kinetoscope.accounts import keys
@@ -98,3 +98,31 @@ async def test_a_cap_whose_window_is_longer_keeps_an_emptied_row_for_so_long(wor
     assert await world.count("task") == 0
     await finished(world, alice)
     assert await audit(world.runtime.database) == []
+
+
+@pytest.mark.parametrize("table", ["task", "account"])
+async def test_a_held_task_without_files_is_kept_too(world: World, table: str):
+    alice = await world.person("alice")
+    task_id = await create(world, alice, PICTURE)
+    failing = ScriptedProvider(statuses=[Failed(code="1", message="")])
+    await advance(tools_for(world, failing), task_id)
+    key = task_id if table == "task" else alice.account_id
+    await set_row(world, table, key, "legal_hold = true")
+    world.clock.move(TASK)
+    assert await reaped(world) == NOTHING
+    assert await world.count("task") == 1
+    await set_row(world, table, key, "legal_hold = false")
+    assert await reaped(world) == replace(NOTHING, tasks=1)
+
+
+async def test_a_task_is_forgotten_only_once_its_files_are_certainly_gone(world: World):
+    alice = await world.person("alice")
+    task_id = await finished(world, alice)
+    world.clock.move(TASK)
+    assert await reaped(world) == replace(NOTHING, files=4)
+    world.clock.move(timedelta(seconds=CONFIRM_S) - 2 * SECOND)
+    assert await reaped(world) == NOTHING
+    assert await world.count(f"media_file where task_id = '{task_id}'") == 4
+    world.clock.move(2 * SECOND)
+    assert await reaped(world) == replace(NOTHING, confirmed=4, tasks=1)
+    assert (await world.count("task"), await world.count("media_file")) == (0, 0)

@@ -106,6 +106,7 @@ BAD = {
     "upload_lifetime": ["0", "24h", "876001"],
     "task_deadline": ["0", "1h", "525601"],
     "allowed_networks": ["10.0.0.0/33", "10.0.0.1/8", "intranet", "10.0.0.0/8,,", "10.0.0.0/8 x"],
+    "demo_key": ["on", "kino_demo_readonly_", "kino_demo_readonly_" + "0" * 23, "kino_live_x"],
     "requests_per_second": ["-1", "1000001", "5/s"],
     "requests_burst": ["0", "many", "1000001"],
     "trusted_proxies": ["10.0.0.1/8", "proxy", "10.0.0.0/8,"],

@@ -48,7 +48,8 @@ def client_ip(request: Request, trusted_proxies: tuple[Network, ...]) -> str | N
     if nearest is None:
         return None
     if trusted_proxies and is_within(nearest, trusted_proxies):
-        hops = request.headers.get("x-forwarded-for", "").split(",")
+        # All lines of the header: a proxy may write a new one below the client's.
+        hops = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
         for hop in reversed(hops):
             address = _read(hop.strip())
             if address is None:

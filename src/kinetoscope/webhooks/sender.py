@@ -81,8 +81,10 @@ class Sender:
         except Exception:
             logger.exception("webhook.sender_failed")
             await asyncio.sleep(POLL_DELAY_S)
+        # Not `wait_for`: in Python 3.11 it loses a cancellation that comes with the wake-up.
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.wake.wait(), POLL_DELAY_S)
+            async with asyncio.timeout(POLL_DELAY_S):
+                await self.wake.wait()
 
     async def _deliver(self, claimed: Claimed) -> None:
         try:

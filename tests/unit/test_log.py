@@ -1,0 +1,80 @@
+"""Log lines: structured, and without what looks like a secret, wherever in them it stands."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import redirect_stderr
+
+import psycopg
+import pytest
+import structlog
+
+from kinetoscope.kernel.log import configure_logging, redact
+from kinetoscope.kernel.secrets import KeyMode, issue_key
+
+
+@pytest.fixture
+def lines() -> Iterator[io.StringIO]:
+    """Configure logging as a process of ours does, onto a text that can be read."""
+    written = io.StringIO()
+    handlers, level = logging.root.handlers[:], logging.root.level
+    with redirect_stderr(written):
+        configure_logging(as_json=True, level="INFO")
+        yield written
+    structlog.reset_defaults()
+    logging.root.handlers[:], logging.root.level = handlers, level
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Bearer abcdef0123456789", "Bearer …"),
+        ('"authorization": "bearer abcdef0123456789"', '"authorization": "bearer …"'),
+        ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw=", "whsec_…"),
+        ("/media/a.mp4?expires=1&signature=abc%3D&x=1", "/media/a.mp4?expires=1&signature=…&x=1"),
+        ("https://a.example/?access_token=abc", "https://a.example/?access_token=…"),
+        ("https://s3.example/a?X-Amz-Signature=abc", "https://s3.example/a?X-Amz-Signature=…"),
+        ("postgresql://kino:pass@db/kino", "postgresql://kino:…@db/kino"),
+        ("host=db password=pass user=kino", "host=db password=… user=kino"),
+        ("https://a.example:8080/b@c", "https://a.example:8080/b@c"),
+        ("a token of thanks, the key to it all", "a token of thanks, the key to it all"),
+    ],
+)
+def test_what_looks_like_a_secret_is_cut(text: str, shown: str):
+    assert redact(text) == shown
+
+
+def test_keys_are_cut_wherever_they_stand_in_a_line(lines: io.StringIO):
+    key = issue_key(KeyMode.LIVE).text
+    log = structlog.get_logger("test")
+    event = f"event {key}"
+    log.warning(event, plain=key, inside={"deep": [key]}, **{key: 1})
+    logging.getLogger("library").warning("told %s", key)
+    log.error("broke", exc_info=RuntimeError(key))
+    text = lines.getvalue()
+    assert key.rpartition("_")[2] not in text
+    assert text.count("kino_live_…") >= 6
+    assert [json.loads(line)["level"] for line in text.splitlines()] == [
+        "warning",
+        "warning",
+        "error",
+    ]
+
+
+def test_a_refused_row_is_not_quoted(lines: io.StringIO, conninfo: str):
+    log = structlog.get_logger("test")
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute("create temporary table prompt (words text check (length(words) < 5))")
+        try:
+            try:
+                connection.execute("insert into prompt values (%s)", ["a long secret"])
+            except psycopg.Error as error:
+                raise ExceptionGroup("several", [error]) from error
+        except ExceptionGroup as error:
+            log.info("by.value", exc_info=error)
+            log.exception("by.default")
+            logging.getLogger("library").exception("told")
+    text = lines.getvalue()
+    assert "a long secret" not in text
+    assert text.count("violates check constraint") >= 3
