@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kinetoscope.settings import Settings
+from kinetoscope.server import create_app
+from kinetoscope.settings import Settings, load_settings
+from kinetoscope.wiring import build_runtime
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "kinetoscope"
@@ -72,3 +74,12 @@ def test_a_decision_has_its_parts():
             continue
         for part in ("**Context.**", "**Decision.**", "**Consequences.**", "**Enforced by**"):
             assert part in text, f"{path.name} lacks {part}"
+
+
+def test_the_guide_names_only_routes_that_exist(tmp_path: Path):
+    settings = load_settings({"KINETOSCOPE_DATA_DIR": str(tmp_path)})
+    app = create_app(build_runtime(settings, "postgresql:///nowhere", patience_s=1))
+    paths = {route.path for route in app.state.declared}
+    named = set(re.findall(r"/api/v1/[A-Za-z/{}]+", (ROOT / "docs" / "api.md").read_text()))
+    assert len(named) > 20
+    assert named - paths == set()

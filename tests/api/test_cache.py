@@ -134,3 +134,11 @@ async def test_an_idempotent_request_for_cached_media_replays(world: World):
     ]
     assert answers[0] == answers[1]
     assert await world.count("task") == 2
+
+
+async def test_reused_media_is_told_by_webhook_like_any_success(world: World):
+    alice = await world.person("alice")
+    await made(world, alice)
+    assert await world.count("webhook_delivery") == 0
+    await cached(world, alice, {**ORDER, "callBackUrl": "https://hook.example/"})
+    assert await world.count("webhook_delivery") == 1

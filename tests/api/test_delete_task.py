@@ -99,6 +99,7 @@ async def test_inputs_media_and_webhooks_are_gone_at_once_and_the_books_agree(wo
     assert len(stored_names(world)) == 4
     assert "canary" not in await dump(world)
     assert await world.count("webhook_delivery") == 0
+    assert await world.count("task where cache_key is not null") == 0
     assert await ended.by_id(world.runtime.database, task_id, world.clock()) is None
     assert await world.balance(alice) == balance
     assert await world.count("task where price = 1200 and data_deleted_at is not null") == 1

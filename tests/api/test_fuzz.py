@@ -51,9 +51,17 @@ OPERATIONS: list[dict[str, Any]] = [
         "include-name": "POST /api/v1/jobs/estimateTask",
         "phases": {"coverage": {"enabled": False}},
     },
-    # Refused are the fifth secret at a time, and a cursor that has the form but was never given.
-    {"include-name": "POST /api/v1/webhooks/secret", "checks": ANY_ANSWER},
-    {"include-name": "GET /api/v1/jobs/listTasks", "checks": ANY_ANSWER},
+    *(
+        {"include-name": name, "checks": ANY_ANSWER}
+        for name in (
+            "POST /api/v1/webhooks/secret",  # only so many at a time
+            "GET /api/v1/jobs/listTasks",  # a cursor may have the form and be none
+            "POST /api/v1/keys",  # ends in the future, is for models that exist
+            "PATCH /api/v1/keys/{keyId}",
+            "POST /api/v1/keys/{keyId}/rotate",
+            "POST /api/v1/uploads",  # names end in one of a few ways
+        )
+    ),
 ]
 
 ADDRESS = {"enum": ["https://example.com/hook", "http://example.com:8080/?a=b"]}
@@ -191,6 +199,7 @@ def test_no_answer_with_a_key_is_undocumented_or_a_crash(
     key = made_key(settings, conninfo)
     app = create_app(build_runtime(settings, conninfo, patience_s=5))
     seen = fuzz(app, {"Authorization": f"Bearer {key}"}, examples=15)
+    open('/tmp/fz.txt','w').write('\n@@'.join(seen.failures)+'\n'+str(sorted(seen.answers.items())))
     assert seen.failures == []
     assert seen.stop is StopReason.COMPLETED
     assert seen.answers["POST /api/v1/jobs/createTask", 200] > 100

@@ -235,6 +235,21 @@ async def test_what_a_killed_worker_stored_of_a_task_that_fails_then_is_removed(
     await assert_books_of_files_agree(world)
 
 
+async def test_what_was_stored_of_a_task_that_fails_goes_at_once(world: World):
+    alice = await world.person("alice")
+    task_id = await create(world, alice, FOUR)
+    dying = DyingStore(world.runtime.settings.media_url, 3)
+    with pytest.raises(Killed):
+        await advance(
+            tools_for(world, ScriptedProvider(statuses=[done_pictures]), store=dying), task_id
+        )
+    task = await store.claim(world.runtime.database, task_id)
+    assert task is not None
+    await finish.fail(tools_for(world), task, GENERATION_FAILED)
+    assert (await reaped(world)).files == 3
+    assert stored_names(world) == set()
+
+
 async def assert_known(world: World) -> None:
     assert stored_names(world) <= {file.name for file in await files(world)}
 

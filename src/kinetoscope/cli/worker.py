@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from collections.abc import Coroutine
 from functools import partial
 
 import structlog
@@ -19,6 +20,7 @@ from kinetoscope.tasks.advance import advance
 from kinetoscope.tasks.cancellations import REFRESH_DELAY_S
 from kinetoscope.tasks.expire import sweep_drafts
 from kinetoscope.tasks.reap import reap
+from kinetoscope.tasks.tools import Tools
 from kinetoscope.webhooks import log as webhook_log
 from kinetoscope.webhooks.sender import Sender
 from kinetoscope.wiring import (
@@ -54,41 +56,8 @@ async def work(runtime: Runtime, timing: Timing) -> None:
     loop = asyncio.get_running_loop()
     for ending in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(ending, stop.set)
-    database = runtime.database
     async with worker_tools(runtime) as tools:
-
-        async def advance_task(task_id: TaskId) -> None:
-            await advance(tools, task_id)
-
-        queues = runtime.routes.queue_of_provider()
-        reaper = reaper_of(runtime)
-        jobs = [
-            engine.run_worker(
-                database.conninfo,
-                queues=["embedded"],
-                # Rendering has its own bound. More tasks may be gathering references and storing
-                # results meanwhile, so that a slow address holds up nobody else's.
-                concurrency=runtime.settings.render_processes + TASKS_BESIDE_RENDERING,
-                advance=advance_task,
-                timing=timing,
-            ),
-            engine.run_worker(
-                database.conninfo,
-                queues=["test"],
-                concurrency=TEST_TASKS,
-                advance=advance_task,
-                timing=timing,
-            ),
-            every(timing.sweep_s, partial(engine.requeue_stalled, database, timing)),
-            every(REFRESH_DELAY_S, tools.cancellations.refresh),
-            every(RECONCILE_DELAY_S, partial(engine.enqueue_orphans, database, queues)),
-            every(FORGET_DELAY_S, partial(engine.forget_finished, database)),
-            every(REAP_DELAY_S, partial(reap, reaper)),
-            every(FORGET_DELAY_S, partial(sweep_drafts, reaper)),
-            Sender(sender_parts(runtime, tools.egress)).run(),
-            every(FORGET_DELAY_S, lambda: webhook_log.forget_old(database, runtime.clock())),
-        ]
-        running = [asyncio.create_task(job) for job in jobs]
+        running = [asyncio.create_task(part) for part in parts_of_a_worker(runtime, tools, timing)]
         log.info("worker.started", render_processes=runtime.settings.render_processes)
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
@@ -99,6 +68,42 @@ async def work(runtime: Runtime, timing: Timing) -> None:
     for failure in failures:
         raise failure or KinetoscopeError("a part of the worker ended by itself")
     log.info("worker.stopped")
+
+
+def parts_of_a_worker(
+    runtime: Runtime, tools: Tools, timing: Timing
+) -> list[Coroutine[object, object, None]]:
+    """Return what a worker does at once: tasks, webhooks, and looking after what was left."""
+    database = runtime.database
+
+    async def advance_task(task_id: TaskId) -> None:
+        await advance(tools, task_id)
+
+    def tasks_of(queue: str, concurrency: int) -> Coroutine[object, object, None]:
+        return engine.run_worker(
+            database.conninfo,
+            queues=[queue],
+            concurrency=concurrency,
+            advance=advance_task,
+            timing=timing,
+        )
+
+    queues = runtime.routes.queue_of_provider()
+    reaper = reaper_of(runtime)
+    return [
+        # Rendering has its own bound. More tasks may be gathering references and storing
+        # results meanwhile, so that a slow address holds up nobody else's.
+        tasks_of("embedded", runtime.settings.render_processes + TASKS_BESIDE_RENDERING),
+        tasks_of("test", TEST_TASKS),
+        every(timing.sweep_s, partial(engine.requeue_stalled, database, timing)),
+        every(REFRESH_DELAY_S, tools.cancellations.refresh),
+        every(RECONCILE_DELAY_S, partial(engine.enqueue_orphans, database, queues)),
+        every(FORGET_DELAY_S, partial(engine.forget_finished, database)),
+        every(REAP_DELAY_S, partial(reap, reaper)),
+        every(FORGET_DELAY_S, partial(sweep_drafts, reaper)),
+        Sender(sender_parts(runtime, tools.egress)).run(),
+        every(FORGET_DELAY_S, lambda: webhook_log.forget_old(database, runtime.clock())),
+    ]
 
 
 def main() -> None:
