@@ -19,6 +19,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.failures import Failure
 from schemathesis.engine import Status, StopReason, events, from_schema
 from schemathesis.python.asgi import shutdown_lifespans
+from schemathesis.schemas import BaseSchema
 
 from kinetoscope.accounts import accounts, keys
 from kinetoscope.api import watch, webhooks
@@ -75,7 +76,7 @@ class Seen:
     answers: Counter[tuple[str, int]] = field(default_factory=Counter)
     """By operation and status, to its own method; other methods are tried as well."""
     failures: list[str] = field(default_factory=list)
-    stop: StopReason | None = None
+    stops: list[StopReason] = field(default_factory=list)
 
     def note(self, event: events.EngineEvent) -> None:
         if isinstance(event, events.ScenarioFinished):
@@ -92,7 +93,7 @@ class Seen:
         if isinstance(event, events.FatalError):
             raise event.exception
         if isinstance(event, events.EngineFinished):
-            self.stop = event.stop_reason
+            self.stops.append(event.stop_reason)
 
     def statuses(self, label: str) -> set[int]:
         return {status for asked, status in self.answers if asked == label}
@@ -122,8 +123,24 @@ def narrowed(app: FastAPI) -> dict[str, Any]:
     return described
 
 
+KEYS = "^/api/v1/keys"
+"""What is sent there ends the key that sends it, sooner or later."""
+
+
 def fuzz(app: FastAPI, headers: dict[str, str], examples: int) -> Seen:
-    """Run all phases against an app."""
+    """Run all phases against an app: what may end the key comes last."""
+    seen = Seen()
+    try:
+        schema = schema_of(app, headers, examples)
+        for part in (schema.exclude(path_regex=KEYS), schema.include(path_regex=KEYS)):
+            for event in from_schema(part).execute():
+                seen.note(event)
+    finally:
+        shutdown_lifespans()
+    return seen
+
+
+def schema_of(app: FastAPI, headers: dict[str, str], examples: int) -> BaseSchema:
     config = SchemathesisConfig.from_dict(
         {
             "seed": SEED,
@@ -142,13 +159,7 @@ def fuzz(app: FastAPI, headers: dict[str, str], examples: int) -> Seen:
     )
     schema = schemathesis.openapi.from_dict(narrowed(app), config=config)
     schema.app = app
-    seen = Seen()
-    try:
-        for event in from_schema(schema).execute():
-            seen.note(event)
-    finally:
-        shutdown_lifespans()
-    return seen
+    return schema
 
 
 @pytest.fixture
@@ -199,9 +210,8 @@ def test_no_answer_with_a_key_is_undocumented_or_a_crash(
     key = made_key(settings, conninfo)
     app = create_app(build_runtime(settings, conninfo, patience_s=5))
     seen = fuzz(app, {"Authorization": f"Bearer {key}"}, examples=15)
-    open('/tmp/fz.txt','w').write('\n@@'.join(seen.failures)+'\n'+str(sorted(seen.answers.items())))
     assert seen.failures == []
-    assert seen.stop is StopReason.COMPLETED
+    assert seen.stops == [StopReason.COMPLETED] * 2
     assert seen.answers["POST /api/v1/jobs/createTask", 200] > 100
     assert seen.answers["GET /api/v1/jobs/recordInfo", 200] > 0
     assert asyncio.run(run_in(settings, conninfo, discrepancies)) == []

@@ -48,8 +48,7 @@ async def keeper(world: World, name: str = "alice") -> Person:
 async def send(
     world: World, person: Person, method: str, path: str = "", body: object = None
 ) -> httpx.Response:
-    content = {} if body is None else {"json": body}
-    return await world.client.request(method, PATH + path, headers=person.headers, **content)
+    return await world.client.request(method, PATH + path, headers=person.headers, json=body)
 
 
 async def good(

@@ -1,5 +1,6 @@
 """Keys give no more than they have: every way of getting more by making or changing a key."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 import httpx
@@ -52,8 +53,7 @@ async def key_with(
 async def send(
     world: World, person: Person, method: str, path: str = "", body: object = None
 ) -> httpx.Response:
-    content = {} if body is None else {"json": body}
-    return await world.client.request(method, PATH + path, headers=person.headers, **content)
+    return await world.client.request(method, PATH + path, headers=person.headers, json=body)
 
 
 async def make(world: World, person: Person, **stated: object) -> httpx.Response:
@@ -61,7 +61,7 @@ async def make(world: World, person: Person, **stated: object) -> httpx.Response
 
 
 async def change(
-    world: World, person: Person, other: Person, body: dict[str, object]
+    world: World, person: Person, other: Person, body: Mapping[str, object]
 ) -> httpx.Response:
     return await send(world, person, "PATCH", f"/{other.key_id}", body)
 

@@ -278,14 +278,6 @@ async def test_a_late_failure_decides_nothing_and_a_late_success_counts(
     assert (delivery["state"], delivery["attemptCount"]) == ("delivered", 3)
 
 
-async def test_two_senders_do_not_take_the_same(world: World, alice: Person, receiver: Receiver):
-    for number in range(6):
-        await ended(world, alice, receiver.url(f"/{number}"))
-    first, second = await claimed_by_another(world), await claimed_by_another(world)
-    assert (len(first), len(second)) == (4, 2)
-    assert len({claimed.id for claimed in (*first, *second)}) == 6
-
-
 async def test_an_attempt_is_logged_once_however_often_it_is_written(
     world: World, alice: Person, receiver: Receiver
 ):

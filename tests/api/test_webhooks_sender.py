@@ -17,6 +17,7 @@ from kinetoscope.kernel.clock import Clock
 from kinetoscope.kernel.ids import TaskId
 from kinetoscope.webhooks import outbox
 from kinetoscope.webhooks import sender as sender_module
+from kinetoscope.webhooks.outbox import Room
 from kinetoscope.webhooks.sender import (
     DELIVERIES_MAX,
     DELIVERIES_PER_ACCOUNT_MAX,
@@ -127,6 +128,10 @@ async def test_two_accounts_on_one_host_do_not_hold_each_other_up(
         await until(lambda: len(receiver.received) == DELIVERIES_PER_LANE_MAX)
         await put_many(world, bob, 1, lambda _: receiver.url("/quick"))
         await until(lambda: receiver.received[-1].path == "/quick")
+    assert [got.path for got in receiver.received] == [
+        *["/slow"] * DELIVERIES_PER_LANE_MAX,
+        "/quick",
+    ]
 
 
 async def test_a_receiver_that_failed_is_tried_one_at_a_time(
@@ -152,6 +157,19 @@ async def test_a_receiver_that_failed_is_tried_one_at_a_time(
     await put_many(world, alice, 1, lambda _: receiver.url())
     await sender.drain()
     assert sender.failing == {}
+
+
+async def test_senders_that_claim_at_once_do_not_take_the_same(world: World, alice: Person):
+    await put_many(world, alice, 60, lambda _: "http://one.test/")
+    room = Room(total=10, per_lane=4, by_lane={}, full_accounts=())
+    claims = await asyncio.gather(
+        *(
+            outbox.claim_due(world.runtime.database, room, world.clock(), sender_module.LEASE)
+            for _ in range(12)
+        )
+    )
+    ids = [claimed.id for claim in claims for claimed in claim]
+    assert len(ids) == len(set(ids)) == 48
 
 
 async def test_what_is_written_goes_out_at_once(

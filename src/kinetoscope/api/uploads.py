@@ -135,7 +135,9 @@ async def promised(runtime: Runtime, account_id: AccountId, file_name: str) -> d
     """Make a place for a file; return where to put it, and where it will be."""
     media_type = uploads.media_type_for(file_name)
     now = runtime.clock()
-    place = await uploads.promise(runtime.database, account_id, media_type, now)
+    place = await uploads.promise(
+        runtime.database, account_id, media_type, runtime.settings.upload_lifetime, now
+    )
     at_store = await runtime.store.sign_put(place.name, PUT_LIFETIME)
     return {
         "uploadUrl": at_store or runtime.signer.upload_url(place.name, now + PUT_LIFETIME),
@@ -159,7 +161,9 @@ async def fetched(intake: Intake, account_id: AccountId, url: str) -> dict[str, 
         async with intake.inspecting:
             media_type = await uploads.require_kind(path, None)
         now = runtime.clock()
-        place = await uploads.promise(runtime.database, account_id, media_type, now)
+        place = await uploads.promise(
+            runtime.database, account_id, media_type, runtime.settings.upload_lifetime, now
+        )
         if _bytes_size(path) > place.bytes_max:
             raise BodyTooLarge(place.bytes_max)
         return await kept(intake, place.name, path)

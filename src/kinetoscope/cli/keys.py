@@ -134,7 +134,7 @@ def list_keys(
         "last four",
         "state (UTC)",
         "last used",
-        "caps",
+        Column("caps", overflow="fold"),
     )
     now = system_clock()
     for key in found:

@@ -1,4 +1,4 @@
-"""Uploads: files that clients bring along, to refer to them in tasks. Gone after a day.
+"""Uploads: files that clients bring along, to refer to them in tasks. Gone after a while.
 
 A file is promised first, under a name of ours, and put afterwards: here, or straight into the
 store where that can sign addresses of its own. What is put here is inspected before it is kept.
@@ -19,8 +19,6 @@ from kinetoscope.media.files import FileKind, MediaFile
 from kinetoscope.media.inspect import MEDIA_KINDS, InspectLimits, MediaRefused, inspect
 from kinetoscope.media.store import ENDINGS, MEDIA_TYPES, MediaStore, media_type_of
 from kinetoscope.postgres.pool import Database
-
-LIFETIME = timedelta(hours=24)
 
 PUT_LIFETIME = timedelta(hours=1)
 
@@ -61,13 +59,17 @@ def media_type_for(file_name: str) -> str:
 
 
 async def promise(
-    database: Database, account_id: AccountId, media_type: str, now: datetime
+    database: Database,
+    account_id: AccountId,
+    media_type: str,
+    lifetime: timedelta,
+    now: datetime,
 ) -> Promised:
     """Make a place for a file; raises TooManyUploads."""
     if await files.count_live(database, account_id, FileKind.UPLOAD, now) >= LIVE_MAX:
         raise TooManyUploads(LIVE_MAX)
     name = f"{new_media_name()}-upload.{ENDINGS[media_type]}"
-    expires_at = now + LIFETIME
+    expires_at = now + lifetime
     await files.register(
         database,
         name=name,
@@ -100,7 +102,7 @@ def place_of(file: MediaFile) -> Promised:
         name=file.name,
         media_type=media_type,
         bytes_max=BYTES_MAX[MEDIA_KINDS[media_type]],
-        expires_at=file.expires_at or file.created_at + LIFETIME,
+        expires_at=file.expires_at or file.created_at,
     )
 
 
