@@ -93,6 +93,19 @@ async def test_a_failure_is_told_with_its_reason(
     assert [delivery["eventType"] for delivery in deliveries] == ["task.failed"]
 
 
+async def test_media_shown_again_is_told_of_too(
+    world: World, alice: Person, receiver: Receiver, sender: Sender
+):
+    """Such a task has ended when it is made."""
+    order = {"model": "midjourney-v8", "inputs": {"prompt": "x", "seed": 7}, "useCache": True}
+    await ended(world, alice, receiver.url("/first"), order)
+    task_id = await create(world, alice, {**order, "callBackUrl": receiver.url("/again")})
+    await sender.drain()
+    again = next(got for got in receiver.received if got.path == "/again")
+    assert (again.data["taskId"], again.data["status"]) == (task_id, "success")
+    assert again.data["creditsUsed"] == 0
+
+
 async def test_nothing_is_told_where_nobody_asked(world: World, alice: Person, sender: Sender):
     task_id = await create(world, alice, PICTURE)
     await advance(tools_for(world, ScriptedProvider(statuses=[done_pictures])), task_id)

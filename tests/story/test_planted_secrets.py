@@ -23,6 +23,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 from tests.story.deployment import Deployment, deployment, wait_until
+from typing_extensions import override
 
 CREATE = "/api/v1/jobs/createTask"
 
@@ -74,6 +75,7 @@ def receiver() -> Iterator[int]:
             self.send_response(500 if "refuse" in self.path else 204)
             self.end_headers()
 
+        @override
         def log_message(self, *_: object) -> None:
             """Nothing."""
 
@@ -194,14 +196,15 @@ def delivered(client: httpx.Client, task_id: str, state: str) -> None:
 
 def be_refused(client: httpx.Client, plants: Planted) -> None:
     """Be turned away at every door, with a secret in hand."""
-    good = {"model": "kinetoscope-soundscape", "inputs": {"prompt": plants.new("prompt")}}
+    prompt = plants.new("prompt")
+    good = {"model": "kinetoscope-soundscape", "inputs": {"prompt": prompt}}
     stranger = plants.new("stranger")
     for scheme in ("Bearer ", "Basic ", "Bearer kino_live_000000000000_", ""):
         headers = {"Authorization": scheme + stranger}
         plants.refusals.append(client.post(CREATE, json=good, headers=headers))
         plants.refusals.append(client.get("/api/v1/webhooks/settings", headers=headers))
-    dear = {"model": "seedance-20", "inputs": {**good["inputs"], "duration": 15}}
-    wrong = {"model": "seedance-20", "inputs": {**good["inputs"], "duration": 99}}
+    dear = {"model": "seedance-20", "inputs": {"prompt": prompt, "duration": 15}}
+    wrong = {"model": "seedance-20", "inputs": {"prompt": prompt, "duration": 99}}
     body = plants.new("body")
     hidden = plants.new("path")
     uploaded = client.post("/api/v1/uploads", json={"fileName": plants.new("file name") + ".png"})

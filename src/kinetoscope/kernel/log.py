@@ -1,12 +1,15 @@
 """One way to log: structured events to standard error, without secrets."""
 
+import io
 import logging
 import re
 import sys
 from collections.abc import Callable
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
+from typing_extensions import override
 
 SECRETS = (
     (re.compile(r"kino_(live|test)_[0-9A-Za-z]{12}_[0-9A-Za-z]+"), r"kino_\1_…"),
@@ -62,8 +65,23 @@ def without_values(_logger: WrappedLogger, _method: str, event: EventDict) -> Ev
     return event
 
 
+class StandardError(io.TextIOBase):
+    """Standard error as it is at the moment of writing, whoever has redirected it meanwhile."""
+
+    @override
+    def write(self, text: str, /) -> int:
+        """Write a text."""
+        return sys.stderr.write(text)
+
+    @override
+    def flush(self) -> None:
+        """Write out what waits."""
+        sys.stderr.flush()
+
+
 def configure_logging(*, as_json: bool, level: str) -> None:
     """Set logging up for this process: JSON lines, or colours at a terminal."""
+    stream = cast("TextIO", StandardError())
     renderer = redacting(
         structlog.processors.JSONRenderer()
         if as_json
@@ -79,10 +97,10 @@ def configure_logging(*, as_json: bool, level: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level)),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(file=stream),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[

@@ -15,7 +15,6 @@ from kinetoscope.tasks import creation, idempotency, key_caps
 from kinetoscope.tasks.idempotency import Once
 from kinetoscope.tasks.request import Attempt, Created
 from kinetoscope.webhooks import outbox
-from kinetoscope.webhooks import outbox
 
 
 @dataclass(frozen=True, slots=True)
