@@ -12,6 +12,7 @@ from tests.scripted import PICTURE, ScriptedProvider, create, done_pictures, too
 
 from kinetoscope.accounts import accounts, keys
 from kinetoscope.accounts.opening import READ_ONLY
+from kinetoscope.api import webhooks
 from kinetoscope.api.doors import Declared
 from kinetoscope.kernel.secrets import DEMO_KEY_ID, IssuedKey, KeyMode, parse_key
 from kinetoscope.tasks.advance import advance
@@ -208,7 +209,10 @@ async def demo(world: World) -> str:
 
 
 @pytest.mark.parametrize("route", EXAMPLES, ids=lambda route: f"{route[0]} {route[1]}")
-async def test_each_kind_of_caller_gets_what_is_theirs(world: World, route: tuple[str, str]):
+async def test_each_kind_of_caller_gets_what_is_theirs(
+    world: World, route: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(webhooks, "TEST_PATIENCE_S", 0)  # nobody sends here
     alice = await world.person("alice")
     things = await things_of(world, alice)
     example = EXAMPLES[route](things)

@@ -137,7 +137,7 @@ async def test_a_page_stays_as_it_was_while_entries_are_added(world: World):
 
 async def test_usage_sums_up_tasks_by_what_is_asked(world: World):
     alice = await lived(world)
-    await world.person("bob")
+    await create(world, await world.person("bob"), PICTURE)
     issued = await keys.create(
         world.runtime.database,
         alice.account_id,

@@ -1,5 +1,6 @@
 """deleteTask: what an owner wants gone is gone at once; what money needs stays."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -36,6 +37,9 @@ from kinetoscope.tasks.advance import advance
 from kinetoscope.tasks.audit import audit
 from kinetoscope.tasks.delete import delete, hold_task
 from kinetoscope.tasks.expire import Reaper
+from kinetoscope.webhooks import log, outbox
+from kinetoscope.webhooks.log import Attempt
+from kinetoscope.webhooks.outbox import Room
 from kinetoscope.wiring import lifetimes_of, reaper_of
 
 pytestmark = pytest.mark.anyio
@@ -105,6 +109,19 @@ async def test_inputs_media_and_webhooks_are_gone_at_once_and_the_books_agree(wo
     assert await world.count("task where price = 1200 and data_deleted_at is not null") == 1
     assert await audit(world.runtime.database) == []
     await assert_books_of_files_agree(world)
+
+
+async def test_a_webhook_that_is_on_its_way_leaves_no_trace_afterwards(world: World):
+    alice = await world.person("alice")
+    task_id = await finished(world, alice, ORDER)
+    database, now = world.runtime.database, world.clock()
+    room = Room(total=1, per_lane=1, by_lane={}, full_accounts=())
+    (claimed,) = await outbox.claim_due(database, room, now, timedelta(minutes=1))
+    assert claimed.task_id == task_id
+    await deleted(world, alice, task_id)
+    attempt = Attempt(started_at=now, duration_ms=1, status=200, error=None, response="ok")
+    await log.note(database, claimed, attempt, state="delivered", next_attempt_at=None, now=now)
+    assert await world.count("webhook_attempt") == 0
 
 
 async def test_doing_it_again_changes_nothing(world: World):

@@ -151,7 +151,11 @@ def examples() -> list[KinetoscopeError]:
         CreditsShort: CreditsShort(required=Credits(217), available=Credits(-1)),
         CapReached: CapReached(limit=1, current=2),
         errors.DatabaseUnavailable: errors.DatabaseUnavailable(),
+        errors.KeySpent: errors.KeySpent(required=Credits(217), available=Credits(1)),
+        errors.RateLimited: errors.RateLimited(limit=50, wait_s=2),
     }
+    without_words = (errors.IdempotencyBusy, errors.IdempotencyMismatch, errors.TooManyWatching)
+    special |= {kind: kind() for kind in without_words}
     return [special.get(kind) or kind("A sentence.") for kind in leaves(KinetoscopeError)]
 
 
@@ -161,7 +165,10 @@ async def test_every_error_is_answered_in_the_contracts_form():
         InvalidRequest: {"errors"},
         CreditsShort: {"required", "available"},
         CapReached: {"limit", "current"},
+        errors.KeySpent: {"required", "available"},
+        errors.RateLimited: {"limit"},
     }
+    again_s = {errors.DatabaseUnavailable: "1", errors.RateLimited: "2", CapReached: "2"}
     for error in examples():
         answered = await answer_error(Request({"type": "http", "headers": []}), error)
         response = httpx.Response(answered.status_code, content=bytes(answered.body))
@@ -171,7 +178,7 @@ async def test_every_error_is_answered_in_the_contracts_form():
         assert body["message"] == str(error)
         assert answered.headers["content-type"] == "application/json"
         assert ("www-authenticate" in answered.headers) == (response.status_code == 401)
-        assert answered.headers.get("retry-after") == ("1" if response.status_code == 503 else None)
+        assert answered.headers.get("retry-after") == again_s.get(type(error))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import re
 from html.parser import HTMLParser
 
 import pytest
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator
 from tests.conftest import World
 from typing_extensions import override
 

@@ -23,6 +23,7 @@ from tests.scripted import (
 from tests.unit import hostile_media
 from tests.unit.outside import serving
 
+from kinetoscope.kernel.order import MediaKind
 from kinetoscope.media import uploads
 from kinetoscope.media.store import MEDIA_TYPES
 from kinetoscope.server import create_app
@@ -205,7 +206,7 @@ async def test_bytes_that_are_not_what_was_promised_are_refused_and_not_kept(
 async def test_too_many_bytes_are_refused_stated_or_not(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setitem(uploads.BYTES_MAX, uploads.MediaKind.IMAGE, 1000)
+    monkeypatch.setitem(uploads.BYTES_MAX, MediaKind.IMAGE, 1000)
     alice = await world.person("alice")
     place = await promise(world, alice)
     assert place["bytesMax"] == 1000

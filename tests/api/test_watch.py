@@ -129,8 +129,10 @@ async def test_events_tell_the_whole_story_and_end_with_the_record(world: World)
     query = {"taskId": task_id}
     following = asyncio.create_task(world.client.get(EVENTS, params=query, headers=alice.headers))
     await until_watched(world, task_id)
-    statuses = [Working(progress=0.25), Working(progress=0.75), done_video]
-    await advance(tools_for(world, ScriptedProvider(statuses=statuses)), task_id)
+    provider = ScriptedProvider(
+        statuses=[Working(progress=0.25), Working(progress=0.75), done_video]
+    )
+    await advance(tools_for(world, provider), task_id)
     async with asyncio.timeout(20):
         response = await following
     assert response.headers["content-type"].startswith("text/event-stream")

@@ -13,6 +13,7 @@ from tests.conftest import World
 from tests.scripted import ScriptedProvider, create, done_video, paint, record, tools_for
 
 from kinetoscope.kernel.errors import NotFound
+from kinetoscope.kernel.order import MediaKind
 from kinetoscope.media import uploads
 from kinetoscope.media.store import MediaStore
 from kinetoscope.server import create_app
@@ -88,7 +89,7 @@ async def test_an_upload_goes_straight_to_s3_and_into_a_task(
     name = urlsplit(found["output"][0]["url"]).path.rpartition("/")[2]
     assert (await s3.stat(name)).bytes_size > 0
     # Nobody bounded what was put straight into the store, so that is done when it is fetched.
-    monkeypatch.setitem(uploads.BYTES_MAX, uploads.MediaKind.IMAGE, len(content) - 1)
+    monkeypatch.setitem(uploads.BYTES_MAX, MediaKind.IMAGE, len(content) - 1)
     large = await create(world, alice, order)
     await advance(tools_for(world, ScriptedProvider(submits=[]), store=s3), large)
     assert (await record(world, alice, large))["error"]["code"] == "asset_review_failed"

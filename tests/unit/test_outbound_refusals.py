@@ -21,6 +21,7 @@ from kinetoscope.kernel.outbound import Egress, OutboundRefused
 
 pytestmark = pytest.mark.anyio
 
+
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"

@@ -71,8 +71,11 @@ NOTE = """
 with noted as (
   insert into webhook_attempt
     (id, delivery_id, started_at, duration_ms, status, error, response)
-  values (%(attempt_id)s, %(id)s, %(started_at)s, %(duration_ms)s, %(status)s, %(error)s,
-          %(response)s)
+  -- Nothing, where the delivery was deleted with its task while it was on its way.
+  select %(attempt_id)s, id, %(started_at)s, %(duration_ms)s, %(status)s::integer,
+         %(error)s::text, %(response)s
+  from webhook_delivery where id = %(id)s
+  for key share
   on conflict (id) do nothing
   returning id
 ), before as (
