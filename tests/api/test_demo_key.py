@@ -12,10 +12,11 @@ import pytest
 from tests.conftest import World
 from tests.scripted import PATH_CREATE, PATH_RECORD, PICTURE, VIDEO, create
 
-from kinetoscope.accounts import accounts
+from kinetoscope.accounts import accounts, keys
 from kinetoscope.accounts.opening import READ_ONLY
 from kinetoscope.cli.first_start import ensure_demo
-from kinetoscope.kernel.secrets import KeyMode
+from kinetoscope.kernel.errors import InvalidRequest
+from kinetoscope.kernel.secrets import DEMO_KEY_ID, KeyMode
 from kinetoscope.settings import DEMO_KEY
 from kinetoscope.tasks.advance import advance
 from kinetoscope.tasks.audit import audit
@@ -173,3 +174,11 @@ async def test_a_start_gives_the_demo_key_back_what_it_may_and_no_more(world: Wo
     assert (await read(world, SAMPLES[0].id, DEMO)).status_code == 200
     refused = await world.client.post(PATH_CREATE, json=VIDEO, headers=DEMO)
     assert (refused.status_code, refused.json()) == (403, {"message": READ_ONLY})
+
+
+async def test_the_demo_key_is_not_rotated(world: World):
+    await ensure_demo(world.runtime)
+    with pytest.raises(InvalidRequest, match="KINETOSCOPE_DEMO_KEY"):
+        await keys.rotate(
+            world.runtime.database, DEMO_KEY_ID, overlap=timedelta(), now=world.clock()
+        )

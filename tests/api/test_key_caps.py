@@ -111,14 +111,36 @@ async def test_a_spending_window_moves_on(world: World):
     assert (await post(world, alice, PICTURE)).status_code == 200
 
 
-async def test_rotating_a_key_does_not_refill_its_cap(world: World):
-    alice = await capped(world, Caps(spend_max=Credits(217)))
-    await create(world, alice, PICTURE)
+async def rotated(world: World, person: Person) -> Person:
     issued = await keys.rotate(
-        world.runtime.database, alice.key_id, overlap=timedelta(hours=1), now=world.clock()
+        world.runtime.database, person.key_id, overlap=timedelta(hours=1), now=world.clock()
     )
-    successor = Person(name="alice", account_id=alice.account_id, key=issued.text, key_id=issued.id)
-    assert (await post(world, successor, PICTURE)).status_code == 402
+    return Person(name=person.name, account_id=person.account_id, key=issued.text, key_id=issued.id)
+
+
+async def test_rotating_a_key_does_not_refill_its_cap_whichever_of_the_two_is_used(world: World):
+    alice = await capped(world, Caps(spend_max=Credits(217 * 2)))
+    successor = await rotated(world, alice)
+    await create(world, successor, PICTURE)
+    await create(world, alice, PICTURE)
+    for person in (alice, successor):
+        assert (await post(world, person, PICTURE)).status_code == 402
+
+
+async def test_rotating_a_key_does_not_double_its_share(world: World):
+    alice = await capped(world, Caps(tasks_running_max=1))
+    successor = await rotated(world, alice)
+    await create(world, successor, PICTURE)
+    assert (await post(world, alice, PICTURE)).status_code == 429
+    latest = await rotated(world, successor)
+    assert (await post(world, latest, PICTURE)).status_code == 429
+
+
+async def test_both_keys_of_a_rotation_at_once_do_not_overspend(world: World):
+    alice = await capped(world, Caps(spend_max=Credits(217 * 5)))
+    people = [alice, await rotated(world, alice)] * 10
+    answers = await asyncio.gather(*(post(world, person, PICTURE) for person in people))
+    assert Counter(answer.status_code for answer in answers) == {200: 5, 402: 15}
 
 
 async def test_thirty_parallel_requests_do_not_overspend_a_cap(world: World):

@@ -126,6 +126,8 @@ async def rotate(
     old = await find(database, key_id)
     if old.replaced_by is not None:
         raise InvalidRequest(f"Key {key_id} was already replaced by {old.replaced_by}")
+    if old.mode == KeyMode.DEMO:
+        raise InvalidRequest("The demo key is what KINETOSCOPE_DEMO_KEY says")
     if not old.active:
         raise InvalidRequest(f"Key {key_id} is inactive; reactivate it before replacing it")
     issued = issue_key(KeyMode(old.mode))
@@ -275,7 +277,7 @@ async def ensure_demo(database: Database, account_id: AccountId, text: str, now:
            array['samples:read'], %(now)s)
         on conflict (id) do update
         set secret_sha256 = excluded.secret_sha256, last_four = excluded.last_four,
-            scopes = excluded.scopes, expires_at = null, active = true
+            scopes = excluded.scopes, expires_at = null, active = true, deleted_at = null
         """,
         {
             "id": DEMO_KEY_ID,

@@ -44,6 +44,15 @@ def _duration(text: str) -> timedelta:
         raise fail(str(error)) from None
 
 
+def _window(text: str, spend_max: str) -> timedelta | None:
+    if text and not spend_max:
+        raise fail("--spend-window means nothing without --spend-max")
+    window = _duration(text) if text else None
+    if window is not None and not window:
+        raise fail("--spend-window must be longer than nothing")
+    return window
+
+
 def _show(issued: IssuedKey, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"key": issued.text, "keyId": issued.id}))
@@ -73,17 +82,12 @@ def create(  # noqa: PLR0913 - each is an option
     """Make a key; its account too, if there is none of that name."""
     lifetime = _duration(expires_in) if expires_in else None
     scopes = options.read_scopes(scope)
-    if spend_window and not spend_max:
-        raise fail("--spend-window means nothing without --spend-max")
-    window = _duration(spend_window) if spend_window else None
-    if window is not None and not window:
-        raise fail("--spend-window must be longer than nothing")
     caps = Caps(
         models=tuple(model) if model else None,
         price_max=options.read_credits(price_max),
         tasks_running_max=tasks_running_max,
         spend_max=options.read_credits(spend_max),
-        spend_window=window,
+        spend_window=_window(spend_window, spend_max),
         ip_ranges=options.read_ranges(ip),
         requests_per_second=requests_per_second,
         requests_burst=requests_burst,

@@ -7,7 +7,6 @@ things first. Requests without them, nearly all, never come here.
 import asyncio
 from dataclasses import dataclass
 
-from kinetoscope.accounts.caps import UNCAPPED
 from kinetoscope.accounts.opening import Caller
 from kinetoscope.kernel.errors import IdempotencyBusy
 from kinetoscope.postgres.pool import Connection, Database
@@ -71,14 +70,14 @@ async def _create(
 ) -> Created | None:
     planned, key_id = attempt.plan, caller.key_id
     own = {**parameters, "account_id": caller.account_id, "caps_checked": True}
-    caps = await key_caps.locked(connection, key_id) if caller.capped else UNCAPPED
-    key_caps.require_model(caps, planned.order.model)
+    line = await key_caps.locked(connection, key_id) if caller.capped else key_caps.UNBOUND
+    key_caps.require_model(line.caps, planned.order.model)
     may_reuse = attempt.reuse and planned.cache_key is not None and planned.rehearsal is None
     if may_reuse and await creation.reuse_within(connection, own):
         # It has ended in the same moment.
         await outbox.put(connection, attempt.task_id, attempt.now)
         return Created(attempt.task_id, reused=True)
-    await key_caps.require(connection, key_id, caps, planned.held, attempt.now)
+    await key_caps.require(connection, line, planned.held, attempt.now)
     if await creation.create_within(connection, own):
         return Created(attempt.task_id)
     return None

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from kinetoscope.accounts.caps import UNCAPPED
 from kinetoscope.accounts.opening import Caller
 from kinetoscope.catalog.model import PerEditedSecond, PerFootageSecond, PerToken
 from kinetoscope.catalog.spec import Catalog
@@ -78,10 +77,12 @@ async def estimate(
 async def _check_key(
     connection: Connection, caller: Caller, planned: Plan, *, cached: bool, now: datetime
 ) -> None:
-    caps = await key_caps.locked(connection, caller.key_id) if caller.capped else UNCAPPED
-    key_caps.require_model(caps, planned.order.model)
+    line = key_caps.UNBOUND
+    if caller.capped:
+        line = await key_caps.locked(connection, caller.key_id)
+    key_caps.require_model(line.caps, planned.order.model)
     if not cached:
-        await key_caps.require(connection, caller.key_id, caps, planned.held, now)
+        await key_caps.require(connection, line, planned.held, now)
 
 
 def _short(balance: creation.Balance, price: Credits) -> Refusal | None:
