@@ -1,11 +1,9 @@
 """Log lines: structured, and without what looks like a secret, wherever in them it stands."""
 
-import io
 import json
 import logging
 import secrets
 from collections.abc import Iterator
-from contextlib import redirect_stderr
 
 import psycopg
 import pytest
@@ -16,13 +14,11 @@ from kinetoscope.kernel.secrets import KeyMode, issue_key
 
 
 @pytest.fixture
-def lines() -> Iterator[io.StringIO]:
-    """Configure logging as a process of ours does, onto a text that can be read."""
-    written = io.StringIO()
+def configured() -> Iterator[None]:
+    """Configure logging as a process of ours does."""
     handlers, level = logging.root.handlers[:], logging.root.level
-    with redirect_stderr(written):
-        configure_logging(as_json=True, level="INFO")
-        yield written
+    configure_logging(as_json=True, level="INFO")
+    yield
     structlog.reset_defaults()
     logging.root.handlers[:], logging.root.level = handlers, level
 
@@ -46,14 +42,15 @@ def test_what_looks_like_a_secret_is_cut(text: str, shown: str):
     assert redact(text) == shown
 
 
-def test_keys_are_cut_wherever_they_stand_in_a_line(lines: io.StringIO):
+@pytest.mark.usefixtures("configured")
+def test_keys_are_cut_wherever_they_stand_in_a_line(capsys: pytest.CaptureFixture[str]):
     key = issue_key(KeyMode.LIVE).text
     log = structlog.get_logger("test")
     event = f"event {key}"
     log.warning(event, plain=key, inside={"deep": [key]}, **{key: 1})
     logging.getLogger("library").warning("told %s", key)
     log.error("broke", exc_info=RuntimeError(key))
-    text = lines.getvalue()
+    text = capsys.readouterr().err
     assert key.rpartition("_")[2] not in text
     assert text.count("kino_live_…") >= 6
     assert [json.loads(line)["level"] for line in text.splitlines()] == [
@@ -63,7 +60,8 @@ def test_keys_are_cut_wherever_they_stand_in_a_line(lines: io.StringIO):
     ]
 
 
-def test_a_refused_row_is_not_quoted(lines: io.StringIO, conninfo: str):
+@pytest.mark.usefixtures("configured")
+def test_a_refused_row_is_not_quoted(capsys: pytest.CaptureFixture[str], conninfo: str):
     log = structlog.get_logger("test")
     prompt = secrets.token_hex(16)  # not in the source, which tracebacks quote
     with psycopg.connect(conninfo, autocommit=True) as connection:
@@ -77,6 +75,6 @@ def test_a_refused_row_is_not_quoted(lines: io.StringIO, conninfo: str):
             log.info("by.value", exc_info=error)
             log.exception("by.default")
             logging.getLogger("library").exception("told")
-    text = lines.getvalue()
+    text = capsys.readouterr().err
     assert prompt not in text
     assert text.count("violates check constraint") >= 3
