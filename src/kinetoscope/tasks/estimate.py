@@ -47,7 +47,8 @@ async def estimate(
     planned = request.plan(catalog, routes, caller.mode, asked)
 
     async def steps(connection: Connection) -> tuple[bool, Refusal | None]:
-        cached = asked.reuse and await creation.reusable_within(
+        may_reuse = asked.reuse and planned.rehearsal is None
+        cached = may_reuse and await creation.reusable_within(
             connection, caller.account_id, planned.cache_key, now
         )
         try:
