@@ -27,7 +27,7 @@ from tests.scripted import (
     tools_for,
 )
 from tests.unit.hostile_urls import HOSTILE
-from tests.unit.outside import Canary, listening, serving
+from tests.unit.outside import Canary, listening, serving, watching
 
 from kinetoscope.accounts import accounts
 from kinetoscope.cli.sending import sender_parts
@@ -57,7 +57,9 @@ async def canary(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Canary]:
 
     monkeypatch.setattr(socket, "getaddrinfo", everywhere)
     async with listening() as counted:
-        yield counted
+        with watching() as connecting:
+            yield counted
+        assert connecting == [], "not even a packet was to leave"
 
 
 def urls(canary: Canary) -> list[str]:

@@ -3,9 +3,11 @@
 import asyncio
 import gzip
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -130,6 +132,32 @@ class Canary:
 
     port: int = 0
     connections: int = 0
+
+
+_connecting: list[object] = []
+
+
+def _note_connect(event: str, arguments: tuple[object, ...]) -> None:
+    if event == "socket.connect":
+        _connecting.append(arguments[1])
+
+
+@cache
+def _watch() -> None:
+    """Hook in once; a hook stays for as long as the process lives."""
+    sys.addaudithook(_note_connect)
+
+
+@contextmanager
+def watching() -> Iterator[list[object]]:
+    """Note every address that this process connects to, to whatever machine that may be.
+
+    A listener on 127.0.0.1 sees nothing of 169.254.169.254 or [::1]; this does, before a packet
+    leaves. Databases are not seen: their library makes its own connections.
+    """
+    _watch()
+    _connecting.clear()
+    yield _connecting
 
 
 @asynccontextmanager

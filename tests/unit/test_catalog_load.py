@@ -128,6 +128,21 @@ BROKEN = [
     ('["mp4", "mov"]', '["mp4", "gif"]', "model[test-video].inputs.output_format"),
     ('kind = "image"', 'kind = "film"', "inputs.imageUrls.kind"),
     ("items_max = 2", "items_max = -1", "inputs.imageUrls.items_max"),
+    *(
+        ("items_max = 2", f"items_max = 2\n{bounds}", f"inputs.imageUrls.{key}")
+        for bounds, key in (
+            ("side_pixels_min = 0", "side_pixels_min"),
+            ('side_pixels_max = "6000"', "side_pixels_max"),
+            ("side_pixels_min = 301\nside_pixels_max = 300", "side_pixels_min"),
+            ("never_alone = 1", "never_alone"),
+            ("dispensable = 1", "dispensable"),
+            # A picture has no length.
+            ("item_s_min = 1", "item_s_min"),
+            ("item_s_max = 1", "item_s_max"),
+            ("total_s_max = 1", "total_s_max"),
+            ("total_with_output_s_max = 1", "total_with_output_s_max"),
+        )
+    ),
     ("[854, 480]", "[854]", "sizes.480p.16:9"),
     ("[854, 480]", "[854, -480]", "sizes.480p.16:9"),
     ("[854, 480]", '"854x480"', "sizes.480p.16:9"),
@@ -190,6 +205,29 @@ def test_two_inputs_of_one_kind_of_media(tmp_path: Path):
     second += 'description = "More."\nitems_max = 1\n[sizes.480p]'
     with pytest.raises(CatalogInvalid, match="two inputs take the same kind"):
         loaded(tmp_path, GOOD.replace("[sizes.480p]", second))
+
+
+@pytest.mark.parametrize(
+    ("kind", "bounds", "key"),
+    [
+        ("video", "item_s_min = 2\nitem_s_max = 30\nside_pixels_max = 4096", None),
+        ("video", "item_s_min = 15\nitem_s_max = 15\ntotal_with_output_s_max = 30", None),
+        ("video", "item_s_min = 16\nitem_s_max = 15", "item_s_min"),
+        ("video", "total_s_max = 1.5", "total_s_max"),
+        ("audio", "total_s_max = 15\nnever_alone = true", None),
+        ("audio", "side_pixels_min = 300", "side_pixels_min"),
+        ("audio", "side_pixels_max = 300", "side_pixels_max"),
+    ],
+)
+def test_media_is_bounded_by_what_it_has(tmp_path: Path, kind: str, bounds: str, key: str | None):
+    text = GOOD.replace('kind = "image"', f'kind = "{kind}"').replace("imageUrls", "mediaUrls")
+    text = text.replace("items_max = 2", f"items_max = 2\n{bounds}")
+    if key is None:
+        assert loaded(tmp_path, text).find("test-video").media[0].kind == kind
+        return
+    with pytest.raises(CatalogInvalid) as refused:
+        loaded(tmp_path, text)
+    assert refused.value.key == f"inputs.mediaUrls.{key}"
 
 
 def test_names_that_mean_something_have_one_type(tmp_path: Path):

@@ -31,6 +31,7 @@ from kinetoscope.kernel.errors import (
     RangeUnsatisfiable,
     RateLimited,
     SettingInvalid,
+    StoreUnavailable,
     TooManyUploads,
     TooManyWatching,
     Unauthenticated,
@@ -60,6 +61,7 @@ STATUS: Mapping[type[KinetoscopeError], int] = {
     LeaseLost: 500,
     SettingInvalid: 500,
     DatabaseUnavailable: 503,
+    StoreUnavailable: 503,
 }
 """Every error that can reach a door. A test demands that none is missing."""
 
@@ -114,10 +116,13 @@ def _issue(issue: InputIssue) -> dict[str, Any]:
     return {"code": issue.code, "message": issue.message, "path": list(issue.path)}
 
 
-async def answer_error(_request: Request, error: Exception) -> Response:
+async def answer_error(request: Request, error: Exception) -> Response:
     """Answer an anticipated error from the table."""
     assert isinstance(error, KinetoscopeError)  # noqa: S101 - registered for nothing else
-    status = STATUS.get(type(error), 500)
+    status = STATUS.get(type(error))
+    if status is None:
+        # A capability's own error: what it says may name paths and hosts of this machine.
+        return await answer_bug(request, error)
     headers = {}
     if status == STATUS[Unauthenticated]:
         headers["WWW-Authenticate"] = "Bearer"

@@ -5,7 +5,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from kinetoscope.kernel.outbound import (
     fetch,
 )
 from kinetoscope.media import uploads
+from kinetoscope.media.inspect import MEDIA_KINDS
 from kinetoscope.media.uploads import BYTES_MAX, PUT_LIFETIME
 from kinetoscope.wiring import Runtime
 
@@ -57,8 +58,8 @@ CREATE = Operation(
     tag="uploads",
     description=(
         "With `fileName`: answers where to PUT the bytes (no key needed there, Content-Type as "
-        "answered, within an hour). With `fileUrl`: fetches the file from there. Either way `url` "
-        "is good in inputs for 24 hours."
+        "answered, within an hour). With `fileUrl`: fetches the file from there; `fileName` may "
+        "then say which kind of media it must be. Either way `url` is good in inputs for 24 hours."
     ),
     body={
         "type": "object",
@@ -92,6 +93,7 @@ PUT = Operation(
         404: "There is no such upload, or no more",
         409: "Other bytes were put here before",
         413: "The file is too large",
+        503: "The service is unavailable for a moment",
     },
 )
 
@@ -120,7 +122,7 @@ def mount(doors: Doors) -> None:
         """Make a place for a file, or fetch one."""
         file_name, file_url = read_request(await read_object(request))
         if file_url is not None:
-            return answer(await fetched(intake, caller.account_id, file_url))
+            return answer(await fetched(intake, caller.account_id, file_url, file_name))
         return answer(await promised(intake.runtime, caller.account_id, str(file_name)))
 
     async def put(request: Request) -> Response:
@@ -149,9 +151,15 @@ async def promised(runtime: Runtime, account_id: AccountId, file_name: str) -> d
     }
 
 
-async def fetched(intake: Intake, account_id: AccountId, url: str) -> dict[str, object]:
-    """Fetch a file and take it in; raises InvalidRequest or BodyTooLarge."""
+async def fetched(
+    intake: Intake, account_id: AccountId, url: str, file_name: str | None
+) -> dict[str, object]:
+    """Fetch a file and take it in; raises InvalidRequest or BodyTooLarge.
+
+    Its content says what it is; a name, where one is given, must stand for the same kind.
+    """
     runtime = intake.runtime
+    kind = None if file_name is None else MEDIA_KINDS[uploads.media_type_for(file_name)]
     with scratch(intake.folder) as path:
         limits = FetchLimits(bytes_max=max(BYTES_MAX.values()), total_timeout_s=FETCH_TIMEOUT_S)
         try:
@@ -159,14 +167,16 @@ async def fetched(intake: Intake, account_id: AccountId, url: str) -> dict[str, 
         except OutboundError as error:
             raise invalid(issue("invalid_value", str(error), "fileUrl")) from None
         async with intake.inspecting:
-            media_type = await uploads.require_kind(path, None)
+            media_type = await uploads.require_kind(path, kind, "fileUrl")
+        bytes_max = BYTES_MAX[MEDIA_KINDS[media_type]]
+        if _bytes_size(path) > bytes_max:
+            raise BodyTooLarge(bytes_max)
         now = runtime.clock()
         place = await uploads.promise(
             runtime.database, account_id, media_type, runtime.settings.upload_lifetime, now
         )
-        if _bytes_size(path) > place.bytes_max:
-            raise BodyTooLarge(place.bytes_max)
-        return await kept(intake, place.name, path)
+        named = {} if file_name is None else {"fileName": file_name}
+        return await kept(intake, place.name, path) | named
 
 
 async def taken_in(intake: Intake, request: Request) -> dict[str, object]:
@@ -254,6 +264,8 @@ def scratch(folder: Path) -> Iterator[Path]:
 def _sweep(folder: Path) -> None:
     """Remove what a process left that was killed on the way."""
     for path in folder.iterdir():
-        age_s = time.time() - path.stat().st_mtime  # noqa: TID251 - files bear the machine's time
-        if age_s > STALE_S:
-            path.unlink(missing_ok=True)
+        # Another process may be done with it, or sweep it, in this moment.
+        with suppress(FileNotFoundError):
+            age_s = time.time() - path.stat().st_mtime  # noqa: TID251 - files bear the machine's time
+            if age_s > STALE_S:
+                path.unlink()

@@ -16,6 +16,13 @@ from kinetoscope.catalog.model import (
 from kinetoscope.catalog.reading import Table
 from kinetoscope.kernel.order import MediaKind
 
+UNMEASURED = {
+    MediaKind.IMAGE: ("item_s_min", "item_s_max", "total_s_max", "total_with_output_s_max"),
+    MediaKind.VIDEO: (),
+    MediaKind.AUDIO: ("side_pixels_min", "side_pixels_max"),
+}
+"""Bounds on what media of a kind does not have."""
+
 
 class Described(TypedDict):
     """What every field has, as keyword arguments of its class."""
@@ -126,6 +133,7 @@ def _media(described: Described, table: Table) -> Media:
     kind = table.text("kind")
     if kind not in {member.value for member in MediaKind}:
         raise table.invalid("kind", f"{kind!r} is not a kind of media")
+    _require_sensible_bounds(table, MediaKind(kind))
     return Media(
         **described,
         kind=MediaKind(kind),
@@ -139,6 +147,17 @@ def _media(described: Described, table: Table) -> Media:
         side_pixels_max=_bound(table, "side_pixels_max"),
         never_alone=table.boolean("never_alone", default=False),
     )
+
+
+def _require_sensible_bounds(table: Table, kind: MediaKind) -> None:
+    """Refuse bounds that no file could keep, or that are of no use for this kind of media."""
+    for least, most in (("item_s_min", "item_s_max"), ("side_pixels_min", "side_pixels_max")):
+        lower, upper = _bound(table, least), _bound(table, most)
+        if lower is not None and upper is not None and lower > upper:
+            raise table.invalid(least, f"is above {most}")
+    for key in UNMEASURED[kind]:
+        if table.has(key):
+            raise table.invalid(key, f"means nothing for media of the kind {kind}")
 
 
 def _bound(table: Table, key: str) -> int | None:

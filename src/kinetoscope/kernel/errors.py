@@ -21,6 +21,7 @@
     │   └── CapReached          carries the limit and how many tasks are running
     ├── LeaseLost               another worker took the task over; stop quietly
     ├── DatabaseUnavailable     the database cannot be reached; the caller may try again
+    ├── StoreUnavailable        a file cannot be kept or looked into; the caller may try again
     └── SettingInvalid          a setting cannot be used; names it
 
 Domain errors do not know HTTP: `api/envelope.py` holds the only table.
@@ -185,3 +186,7 @@ class DatabaseUnavailable(KinetoscopeError):
         super().__init__("Service temporarily unavailable. Please try again later.")
         self.task_id = task_id
         """The task that may have been created nevertheless, where one was asked for."""
+
+
+class StoreUnavailable(KinetoscopeError):
+    """A file cannot be kept or looked into just now, which is no fault of the file's."""

@@ -25,8 +25,8 @@ class FileKind(StrEnum):
 class MediaFile:
     """A file that the store holds, is about to hold, or held until `deleted_at`.
 
-    `media_type`, `bytes_size` and `sha256` are None until it was put; `expires_at` where it is
-    kept for good.
+    `media_type`, `bytes_size` and `sha256` are None until it was put, of an upload until it is just
+    being put; `expires_at` where it is kept for good.
     """
 
     name: str
@@ -83,6 +83,24 @@ async def register(  # noqa: PLR0913 - they are the row
             "now": now,
         },
     )
+
+
+async def claim(
+    database: Database, *, name: str, media_type: str, bytes_size: int, sha256: bytes
+) -> bool:
+    """Note what is about to be put, unless other bytes came first; return whether it may be.
+
+    Of any number of senders at once, one file's are let through.
+    """
+    claimed = await database.execute(
+        """
+        update media_file
+        set media_type = %(media_type)s, bytes_size = %(bytes_size)s, sha256 = %(sha256)s
+        where name = %(name)s and (sha256 is null or sha256 = %(sha256)s)
+        """,
+        {"name": name, "media_type": media_type, "bytes_size": bytes_size, "sha256": sha256},
+    )
+    return claimed > 0
 
 
 async def describe(
@@ -142,17 +160,17 @@ class Count:
 
 
 async def count_live(
-    database: Database, account_id: AccountId, kind: FileKind, now: datetime
+    database: Database, account_id: AccountId, kind: FileKind, now: datetime, *, since: datetime
 ) -> int:
-    """Count the files of a kind that an account has just now."""
+    """Count the files of a kind that an account has just now, of those made since a time."""
     counted = await database.fetch_one(
         Count,
         """
         select count(*)::int as files from media_file
         where account_id = %(account_id)s and kind = %(kind)s and deleted_at is null
-          and created_at > %(now)s - interval '2 days'
+          and created_at > %(since)s
           and (expires_at is null or expires_at > %(now)s)
         """,
-        {"account_id": account_id, "kind": kind, "now": now},
+        {"account_id": account_id, "kind": kind, "now": now, "since": since},
     )
     return 0 if counted is None else counted.files

@@ -11,14 +11,37 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from kinetoscope.kernel.errors import Conflict, InputIssue, InvalidRequest, NotFound, TooManyUploads
+import structlog
+
+from kinetoscope.kernel.errors import (
+    Conflict,
+    InputIssue,
+    InvalidRequest,
+    NotFound,
+    StoreUnavailable,
+    TooManyUploads,
+)
 from kinetoscope.kernel.ids import AccountId, new_media_name
 from kinetoscope.kernel.order import MediaKind
 from kinetoscope.media import files
 from kinetoscope.media.files import FileKind, MediaFile
-from kinetoscope.media.inspect import MEDIA_KINDS, InspectLimits, MediaRefused, inspect
-from kinetoscope.media.store import ENDINGS, MEDIA_TYPES, MediaStore, media_type_of
+from kinetoscope.media.inspect import (
+    MEDIA_KINDS,
+    InspectionFailed,
+    InspectLimits,
+    MediaRefused,
+    inspect,
+)
+from kinetoscope.media.store import (
+    ENDINGS,
+    MEDIA_TYPES,
+    MediaStore,
+    StoreFailed,
+    media_type_of,
+)
 from kinetoscope.postgres.pool import Database
+
+log = structlog.get_logger(__name__)
 
 PUT_LIFETIME = timedelta(hours=1)
 
@@ -31,6 +54,8 @@ BYTES_MAX = {
     MediaKind.VIDEO: 200 * 1024 * 1024,
 }
 """What the hosted services accept at most per reference."""
+
+UNAVAILABLE = "Service temporarily unavailable. Please try again later."
 
 OTHER_ENDINGS = {"jpeg": "jpg", "m4v": "mp4", "oga": "ogg", "wave": "wav"}
 
@@ -66,7 +91,8 @@ async def promise(
     now: datetime,
 ) -> Promised:
     """Make a place for a file; raises TooManyUploads."""
-    if await files.count_live(database, account_id, FileKind.UPLOAD, now) >= LIVE_MAX:
+    live = await files.count_live(database, account_id, FileKind.UPLOAD, now, since=now - lifetime)
+    if live >= LIVE_MAX:
         raise TooManyUploads(LIVE_MAX)
     name = f"{new_media_name()}-upload.{ENDINGS[media_type]}"
     expires_at = now + lifetime
@@ -109,31 +135,39 @@ def place_of(file: MediaFile) -> Promised:
 async def keep(database: Database, store: MediaStore, place: MediaFile, path: Path) -> None:
     """Take a file in, whole or not at all; the same bytes again change nothing.
 
-    Raises InvalidRequest for what is no media of the promised kind, and Conflict for other bytes
-    than were put before: a task may refer to those already.
+    Raises InvalidRequest for what is no media of the promised kind, Conflict for other bytes than
+    were put before, or are just being put, as a task may refer to those already, and
+    StoreUnavailable where the same bytes may be put again later.
     """
-    await require_kind(path, MEDIA_KINDS[media_type_of(place.name)])
+    media_type = media_type_of(place.name)
+    await require_kind(path, MEDIA_KINDS[media_type], "body")
     digest, bytes_size = await asyncio.to_thread(_measure, path)
-    if place.sha256 is not None and bytes(place.sha256) != digest:
+    if not await files.claim(
+        database, name=place.name, media_type=media_type, bytes_size=bytes_size, sha256=digest
+    ):
         raise Conflict("Another file was put here before. Ask for a new upload.")
-    await store.put(place.name, path)
-    await files.describe(
-        database,
-        name=place.name,
-        media_type=media_type_of(place.name),
-        bytes_size=bytes_size,
-        sha256=digest,
-    )
+    try:
+        await store.put(place.name, path)
+    except StoreFailed as error:
+        log.warning("upload.store_failed", name=place.name, error=str(error))
+        raise StoreUnavailable(UNAVAILABLE) from None
 
 
-async def require_kind(path: Path, kind: MediaKind | None) -> str:
-    """Inspect a file and return its media type; raises InvalidRequest for anything unacceptable."""
+async def require_kind(path: Path, kind: MediaKind | None, field: str) -> str:
+    """Inspect a file and return its media type; `field` is what it came by.
+
+    Raises InvalidRequest for anything unacceptable, and StoreUnavailable where no inspection can be
+    started.
+    """
     try:
         (found,) = await inspect([path], InspectLimits())
     except MediaRefused as error:
-        raise _invalid("body", f"The file {error.reason}") from None
+        raise _invalid(field, f"The file {error.reason}") from None
+    except (InspectionFailed, OSError) as error:
+        log.warning("upload.not_inspected", error=str(error))
+        raise StoreUnavailable(UNAVAILABLE) from None
     if kind is not None and found.kind is not kind:
-        raise _invalid("body", f"Expected media of the kind {kind}, found {found.media_type}")
+        raise _invalid(field, f"Expected media of the kind {kind}, found {found.media_type}")
     return found.media_type
 
 
