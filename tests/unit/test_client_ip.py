@@ -51,6 +51,9 @@ def request(peer: str | None, forwarded: str | None = None, **headers: str) -> R
         ("::ffff:203.0.113.7", None, "203.0.113.7"),
         ("::ffff:127.0.0.1", "::ffff:203.0.113.7", "203.0.113.7"),
         ("::ffff:127.0.0.1", "203.0.113.7, ::ffff:10.0.0.1", "203.0.113.7"),
+        # A zone is an interface of this machine, and no part of the address.
+        ("fe80::1%eth0", None, "fe80::1"),
+        ("127.0.0.1", "fe80::1%25eth0", "fe80::1"),
         # The server cannot tell, such as behind a Unix socket.
         (None, "203.0.113.7", None),
         ("", "203.0.113.7", None),

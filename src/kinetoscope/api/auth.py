@@ -61,6 +61,9 @@ def client_ip(request: Request, trusted_proxies: tuple[Network, ...]) -> str | N
 
 
 def _read(text: str) -> Address | None:
-    """Read an address; what is IPv4 in the dress of IPv6 counts as IPv4."""
-    address = read_address(text)
+    """Read an address without its zone; what is IPv4 in the dress of IPv6 counts as IPv4.
+
+    A zone (`fe80::1%eth0`) names an interface of this machine, and the database takes none.
+    """
+    address = read_address(text.partition("%")[0])
     return getattr(address, "ipv4_mapped", None) or address
