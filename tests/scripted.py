@@ -19,8 +19,12 @@ from kinetoscope.kernel.order import MediaKind, Usage
 from kinetoscope.kernel.outbound import Egress
 from kinetoscope.media.store import MediaStore
 from kinetoscope.providers.contract import (
+    Absent,
     Accepted,
+    CancelOutcome,
+    Condition,
     Done,
+    FindOutcome,
     Idempotency,
     Job,
     OutputFile,
@@ -61,7 +65,7 @@ class ScriptedProvider:
     """
 
     name = "embedded"
-    poll_delay_s = 0.0
+    polling = None
 
     def __init__(
         self,
@@ -69,8 +73,13 @@ class ScriptedProvider:
         statuses: Iterable[StatusStep] = (),
         *,
         idempotency: Idempotency = Idempotency.CLIENT_TOKEN,
+        finds: Iterable[FindOutcome] = (),
+        cancels: Iterable[CancelOutcome] = (),
     ) -> None:
         self.idempotency = idempotency
+        self.to_find = deque(finds)
+        self.to_cancel = deque(cancels)
+        self.sought: list[str] = []
         self.to_submit = deque(submits)
         self.to_tell = deque(statuses)
         self.submitted: list[str] = []
@@ -93,8 +102,18 @@ class ScriptedProvider:
             raise step
         return step(job) if callable(step) else step
 
-    async def cancel(self, upstream_id: str) -> None:
+    async def find(self, job: Job) -> FindOutcome:
+        self.sought.append(job.task_id)
+        return self.to_find.popleft() if self.to_find else Absent()
+
+    async def cancel(self, upstream_id: str, job: Job) -> CancelOutcome:
+        """Stop, unless the script says otherwise."""
+        del job
         self.cancelled.append(upstream_id)
+        return self.to_cancel.popleft() if self.to_cancel else CancelOutcome.STOPPED
+
+    async def check(self) -> Condition:
+        return Condition(works=True, says="plays a script")
 
     async def start(self) -> None:
         """Nothing to warm up."""

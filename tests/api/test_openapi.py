@@ -180,7 +180,7 @@ async def test_records_in_every_state_fit_the_schema(world: World):
         await advance(tools_for(world, ScriptedProvider(statuses=[done])), made)
         await shown(made, "success")
     refused = await create(world, alice, VIDEO)
-    no = Refused(code="2038", message="No.", temporary=False)
+    no = Refused(code="2038", message="No.", kind=Kind.PERMANENT)
     await advance(tools_for(world, ScriptedProvider(submits=[no])), refused)
     await shown(refused, "fail")
     failed = await create(world, alice, VIDEO)

@@ -157,7 +157,7 @@ async def test_what_the_provider_says_of_a_failure_is_shown(world: World, alice:
 
 # Submitting
 
-REFUSED_FOR_NOW = Refused(code="429", message="Too many.", temporary=True)
+REFUSED_FOR_NOW = Refused(code="429", message="Too many.", kind=Kind.TEMPORARY)
 
 
 async def test_a_provider_that_is_busy_is_asked_again(world: World, alice: Person):
@@ -190,7 +190,7 @@ async def test_a_final_refusal_is_the_tasks_end(
     world: World, alice: Person, idempotency: Idempotency
 ):
     task_id = await create(world, alice, PICTURE)
-    refusal = Refused(code="2038", message="Your prompt was refused.", temporary=False)
+    refusal = Refused(code="2038", message="Your prompt was refused.", kind=Kind.PERMANENT)
     provider = ScriptedProvider([refusal], idempotency=idempotency)
     await advance(tools_for(world, provider), task_id)
     error = {"code": "2038", "message": "Your prompt was refused."}

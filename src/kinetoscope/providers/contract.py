@@ -1,12 +1,15 @@
-"""What every provider is: a way to hand over a job, and three answers about it."""
+"""What every provider is: a way to hand over a job, and what can be learnt about it afterwards.
+
+`tests/providers/conformance.py` is this contract as tests; every provider passes it.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from kinetoscope.kernel.order import MediaKind, Order, Reference, Usage
+from kinetoscope.kernel.order import JSON, MediaKind, Order, Reference, Usage
 
 
 class Idempotency(StrEnum):
@@ -15,9 +18,30 @@ class Idempotency(StrEnum):
     CLIENT_TOKEN = "client_token"  # noqa: S105 - a word, not a secret
     """Sending the same task id again yields the same job."""
     LOOKUP = "lookup"
-    """A job can be found by our task id."""
+    """A job can be found by our task id: after an unknown outcome, ask before sending again."""
     NEITHER = "neither"
-    """Never resend: an unknown outcome is reconciled by hand or runs out."""
+    """Never resend: an unknown outcome is cleared up by the upstream's callback, or runs out."""
+
+
+class Kind(StrEnum):
+    """What sort of answer a refusal or a failure is: it decides what is done next."""
+
+    PERMANENT = "permanent"
+    """The same request will be answered the same way, here and elsewhere."""
+    TEMPORARY = "temporary"
+    """The upstream is busy or broken: wait, or go elsewhere."""
+    MODERATION = "moderation"
+    """The upstream's rules on content forbid it; nobody else is asked."""
+    UNSUPPORTED = "unsupported"
+    """This upstream cannot make it, or not under this account; another route may."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polling:
+    """How often to ask how a job goes: soon at first, then ever less often."""
+
+    delay_s: float
+    delay_s_max: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +53,7 @@ class FetchedReference:
 
     reference: Reference
     path: Path
+    media_type: str
     width: int
     height: int
     duration_ms: int
@@ -50,6 +75,10 @@ class Rehearsal(StrEnum):
 class Job:
     """What a provider gets: one order under one task id, with a folder of its own for files.
 
+    `references` are here when the job is submitted; when its status is asked, only for providers
+    without `polling`, whose jobs live in this process. The upstream knows the model as
+    `upstream_model`; `options` are what the operator's route adds for it.
+    At `callback_url`, where there is one, the upstream may say that there is news.
     Only the provider of test keys heeds `rehearsal`. A job that `may_wait` should delay no other.
     """
 
@@ -58,6 +87,9 @@ class Job:
     seed: int
     references: tuple[FetchedReference, ...]
     folder: Path
+    upstream_model: str = ""
+    options: Mapping[str, JSON] = field(default_factory=dict)
+    callback_url: str | None = None
     rehearsal: Rehearsal | None = None
     may_wait: bool = False
 
@@ -71,11 +103,15 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """The upstream does not have the job, for certain. `temporary` says whether to try again."""
+    """The upstream does not have the job, for certain. `code` and `message` are for the client.
+
+    `retry_after_s` is the upstream's own wish for when to come back.
+    """
 
     code: str
     message: str
-    temporary: bool
+    kind: Kind
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +121,9 @@ class Unknown:
     reason: str
 
 
-SubmitOutcome = Accepted | Refused | Unknown
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Absent:
+    """The upstream was asked for the job, and certainly does not have it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,13 +157,15 @@ class Done:
     """The job is finished and its files are here. `preview` marks procedural output as such.
 
     `ai_generated` says whether a trained model made them. Silence counts as yes: what an AI made
-    must not pass for something else because an adapter forgot to say so.
+    must not pass for something else because an adapter forgot to say so. `cost_usd_micros` is
+    what the upstream says it took for the job, in millionths of a dollar; None where it is silent.
     """
 
     files: tuple[OutputFile, ...]
     usage: Usage
     preview: bool
     ai_generated: bool = True
+    cost_usd_micros: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +174,7 @@ class Failed:
 
     code: str
     message: str
+    kind: Kind = Kind.PERMANENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,26 +182,86 @@ class Lost:
     """The upstream does not know the job (any more)."""
 
 
-Status = Waiting | Working | Done | Failed | Lost
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Silent:
+    """No usable answer came: nothing more is known of the job than before."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfetched:
+    """The job is done, but its files could not be brought here. Asking again may help."""
+
+    reason: str
+
+
+SubmitOutcome = Accepted | Done | Refused | Unknown
+"""`Done` from those who make it while one waits."""
+
+FindOutcome = Accepted | Absent | Unknown
+
+Status = Waiting | Working | Done | Failed | Lost | Silent | Unfetched
+
+
+class CancelOutcome(StrEnum):
+    """What became of the wish to stop a job."""
+
+    STOPPED = "stopped"
+    """It will never be done, and whoever pays for it pays no more."""
+    GOES_ON = "goes_on"
+    """It cannot be stopped, or was over already: only its status tells how it ends."""
+    UNKNOWN = "unknown"
+    """No clear answer came; ask again later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """Whether a provider could be used right now, found out without spending anything."""
+
+    works: bool
+    says: str
 
 
 class Provider(Protocol):
-    """Who can make media."""
+    """Who can make media. No method raises for anything that an upstream does.
 
-    name: str
-    idempotency: Idempotency
-    poll_delay_s: float
+    Without `polling`, `status` itself waits for news, for a second at most.
+    """
+
+    @property
+    def name(self) -> str:
+        """What routes and tasks call it."""
+        ...
+
+    @property
+    def idempotency(self) -> Idempotency:
+        """How a submit may be repeated."""
+        ...
+
+    @property
+    def polling(self) -> Polling | None:
+        """How often `status` is asked, where it answers at once."""
+        ...
 
     async def submit(self, job: Job) -> SubmitOutcome:
-        """Hand the job over under `job.task_id`. Never raises for what the upstream does."""
+        """Hand the job over under `job.task_id`."""
+        ...
+
+    async def find(self, job: Job) -> FindOutcome:
+        """Look for a job whose submit was not answered. Only asked where there is a LOOKUP."""
         ...
 
     async def status(self, upstream_id: str, job: Job) -> Status:
-        """Ask how it goes, waiting up to `poll_delay_s` for news; files are in `job.folder`."""
+        """Ask how it goes; when it is done, its files are in `job.folder`."""
         ...
 
-    async def cancel(self, upstream_id: str) -> None:
-        """Ask the upstream to stop, as far as it can. Harmless if the job is over."""
+    async def cancel(self, upstream_id: str, job: Job) -> CancelOutcome:
+        """Ask the upstream to stop. Harmless if the job is over."""
+        ...
+
+    async def check(self) -> Condition:
+        """Find out whether submits could work, without spending anything."""
         ...
 
     async def start(self) -> None:

@@ -10,7 +10,10 @@ from typing import assert_never
 from kinetoscope.kernel.clock import Clock, unix_ms
 from kinetoscope.providers.contract import (
     Accepted,
+    CancelOutcome,
+    Condition,
     Failed,
+    FindOutcome,
     Idempotency,
     Job,
     Lost,
@@ -24,6 +27,8 @@ from kinetoscope.providers.contract import (
 
 SLOW_S = 20.0
 """How long a slow job works before its rendering begins."""
+
+STEP_S = 0.5
 
 TIMEOUT_S = 30.0
 """How long a job that times out works; every second of it takes a place among test tasks."""
@@ -51,11 +56,11 @@ class RehearsalProvider:
 
     name = "rehearsal"
     idempotency = Idempotency.CLIENT_TOKEN
+    polling = None
 
     def __init__(self, inner: Provider, clock: Clock) -> None:
         self.inner = inner
         self.clock = clock
-        self.poll_delay_s = inner.poll_delay_s
 
     async def start(self) -> None:
         """Nothing: the inner provider is started by whoever made it."""
@@ -93,9 +98,17 @@ class RehearsalProvider:
             case _:
                 assert_never(job.rehearsal)
 
-    async def cancel(self, upstream_id: str) -> None:
+    async def find(self, job: Job) -> FindOutcome:
+        """Say whether the inner provider has the job."""
+        return await self.inner.find(job)
+
+    async def cancel(self, upstream_id: str, job: Job) -> CancelOutcome:
         """Stop the rendering, if there is one."""
-        await self.inner.cancel(upstream_id.partition("@")[0])
+        return await self.inner.cancel(upstream_id.partition("@")[0], job)
+
+    async def check(self) -> Condition:
+        """Say how the inner provider is."""
+        return await self.inner.check()
 
     async def _take(self, upstream_id: str, duration_s: float) -> Working | None:
         """Work for a while; None when that is over."""
@@ -103,7 +116,7 @@ class RehearsalProvider:
         share = (unix_ms(self.clock()) - begun_ms) / 1000 / duration_s
         if share >= 1:
             return None
-        await asyncio.sleep(self.poll_delay_s)
+        await asyncio.sleep(STEP_S)
         return Working(progress=share * 0.9)
 
     async def _render(self, job: Job) -> Status:

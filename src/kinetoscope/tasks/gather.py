@@ -100,6 +100,7 @@ async def _fetch_one(
     return FetchedReference(
         reference=reference,
         path=path,
+        media_type=inspected.media_type,
         width=inspected.width,
         height=inspected.height,
         duration_ms=inspected.duration_ms,

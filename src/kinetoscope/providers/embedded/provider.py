@@ -10,12 +10,17 @@ import structlog
 
 from kinetoscope.kernel.order import MediaKind, Order, Role, Size, Usage
 from kinetoscope.providers.contract import (
+    Absent,
     Accepted,
+    CancelOutcome,
+    Condition,
     Done,
     Failed,
     FetchedReference,
+    FindOutcome,
     Idempotency,
     Job,
+    Kind,
     Lost,
     OutputFile,
     Refused,
@@ -32,6 +37,8 @@ log = structlog.get_logger(__name__)
 ATTEMPTS_MAX = 2
 
 UNCLAIMED_S_MAX = 600
+
+NEWS_TIMEOUT_S = 0.5
 
 SOURCE_DURATION_S_MAX = 30
 DURATION_S_DEFAULT = 5
@@ -66,7 +73,7 @@ class EmbeddedProvider:
 
     name = "embedded"
     idempotency = Idempotency.CLIENT_TOKEN
-    poll_delay_s = 0.5
+    polling = None
 
     def __init__(self, *, processes: int, folder: Path) -> None:
         self.pool = ProcessPool(processes)
@@ -82,7 +89,7 @@ class EmbeddedProvider:
     async def stop(self) -> None:
         """End every rendering and its process."""
         for task_id in list(self.renderings):
-            await self.cancel(task_id)
+            await self._end(task_id)
         await self.pool.stop()
         await self.spare_pool.stop()
 
@@ -101,7 +108,7 @@ class EmbeddedProvider:
                 pool=self.spare_pool if job.may_wait else self.pool,
             )
         except OSError as error:
-            return Refused(code="500", message=str(error), temporary=True)
+            return Refused(code="500", message=str(error), kind=Kind.TEMPORARY)
         self.renderings[job.task_id] = rendering
         rendering.runner = asyncio.create_task(self._run(rendering), name=f"render {job.task_id}")
         return Accepted(upstream_id=job.task_id)
@@ -112,7 +119,7 @@ class EmbeddedProvider:
         if rendering is None:
             return Lost()
         try:
-            async with asyncio.timeout(self.poll_delay_s):
+            async with asyncio.timeout(NEWS_TIMEOUT_S):
                 await rendering.news.wait()
         except TimeoutError:
             pass
@@ -136,8 +143,21 @@ class EmbeddedProvider:
             case _:
                 assert_never(rendering.ended)
 
-    async def cancel(self, upstream_id: str) -> None:
+    async def find(self, job: Job) -> FindOutcome:
+        """Say whether this process has the job."""
+        return Accepted(upstream_id=job.task_id) if job.task_id in self.renderings else Absent()
+
+    async def cancel(self, upstream_id: str, job: Job) -> CancelOutcome:
         """End a rendering and its process."""
+        del job
+        await self._end(upstream_id)
+        return CancelOutcome.STOPPED
+
+    async def check(self) -> Condition:
+        """Always fine: it needs nothing but this machine."""
+        return Condition(works=True, says="renders on this machine")
+
+    async def _end(self, upstream_id: str) -> None:
         rendering = self.renderings.get(upstream_id)
         if rendering is None:
             return

@@ -1,0 +1,255 @@
+"""What a hosted upstream's adapter is: its facts, and pure functions from and to its wire shape.
+
+An adapter neither calls anybody nor remembers anything. `hosted` does, the same way for all.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from kinetoscope.kernel.calling import Answer, Call, Malformed
+from kinetoscope.kernel.order import JSON, MediaKind, Usage
+from kinetoscope.providers.contract import (
+    Accepted,
+    CancelOutcome,
+    Failed,
+    FetchedReference,
+    FindOutcome,
+    Idempotency,
+    Job,
+    Kind,
+    Polling,
+    Refused,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """An upstream as the operator set it up. The key appears in no text made of this."""
+
+    base_url: str
+    key: str = field(repr=False)
+    options: Mapping[str, JSON] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """A reference, and an address the upstream can read it by: its own upload, or a data URI."""
+
+    fetched: FetchedReference
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """Everything a submit is made of."""
+
+    job: Job
+    site: Site
+    attached: tuple[Attached, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """One finished file at the upstream: an address, or the bytes themselves.
+
+    `url` may be relative to the upstream's base. `headers` go along when it is fetched from the
+    upstream's own origin, and nowhere else.
+    """
+
+    url: str | None = None
+    data: bytes | None = field(default=None, repr=False)
+    kind: MediaKind | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    is_last_frame: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What an answer about a job says. `word` is the upstream's own name for its state.
+
+    `failure` explains a word that means failed. A word that means done without outputs is a
+    failure too.
+    """
+
+    word: str
+    progress: float | None = None
+    outputs: tuple[Output, ...] = ()
+    failure: Failed | None = None
+    usage: Usage = field(default_factory=Usage)
+    cost_usd_micros: int | None = None
+
+
+def _no_claim(body: Mapping[str, JSON]) -> str | None:
+    del body
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """One upstream.
+
+    Without `polling` every submit is answered with the finished files, and `status` is never
+    called. Functions that read raise Malformed for what the upstream's page does not allow for.
+    `refusals` are statuses in the 500s that the upstream documents as not having taken the job;
+    any other leaves the outcome of a submit open. The key called `key_name` opens it, unless the
+    operator names another.
+    """
+
+    name: str
+    docs: str
+    base_url: str
+    key_name: str
+    idempotency: Idempotency
+    polling: Polling | None
+    models: Mapping[str, str]
+    """Ours to theirs, where they offer the same."""
+
+    headers: Callable[[Site], Mapping[str, str]]
+    """Who we are."""
+    submit: Callable[[Ask], Call | Refused]
+    refusal: Callable[[Answer], Refused]
+    """What an answer in the 400s to a submit means."""
+    accepted: Callable[[Answer, Job], "Accepted | Refused | Reading"]
+    """Reads an answer in the 200s to a submit: the job's id there, or the finished files."""
+    read: Callable[[Answer, Job], Reading]
+    """Reads an answer in the 200s to a status or a result."""
+    check: Callable[[Site], Call]
+    """Something that needs the key and costs nothing."""
+
+    status: Callable[[Site, str, Job], Call] | None = None
+    result: Callable[[Site, str, Job], Call] | None = None
+    """Where the outputs of a finished job are, if its status does not say; `read` reads it."""
+    find: Callable[[Site, Job], Call] | None = None
+    found: Callable[[Answer, Job], FindOutcome] | None = None
+    cancel: Callable[[Site, str, Job], Call] | None = None
+    cancelled: Callable[[Answer], CancelOutcome] | None = None
+    """Reads any answer to a cancel, errors included."""
+    cancels_only_waiting: bool = False
+    """Whether a cancel of a job that has begun must not be sent, as where it deletes the job."""
+    upload: Callable[[Site, FetchedReference], Call] | None = None
+    uploaded: Callable[[Answer], str] | None = None
+    checked: Callable[[Answer], str | None] | None = None
+    """Finds fault with an answer in the 200s to a check."""
+    claim: Callable[[Mapping[str, JSON]], str | None] = _no_claim
+    """Finds the upstream's id for the job in what it sends to a callback address."""
+    refusals: frozenset[int] = frozenset({503})
+    submit_timeout_s: float = 60.0
+    find_delay_s: float = 5.0
+    """How long after an unanswered submit a lookup can be believed."""
+
+
+REFUSED_WORDS = {
+    Kind.PERMANENT: "The provider refused the request.",
+    Kind.TEMPORARY: "The provider is busy. Please try again later.",
+    Kind.MODERATION: "The content was refused by the provider's moderation.",
+    Kind.UNSUPPORTED: "The provider cannot make this.",
+}
+
+CODES = {
+    Kind.PERMANENT: "InvalidParameter",
+    Kind.TEMPORARY: "500",
+    Kind.MODERATION: "2038",
+    Kind.UNSUPPORTED: "500",
+}
+"""The contract's codes: https://kinovi.ai/docs/common/error-handling"""
+
+KINDS_BY_STATUS = {
+    400: Kind.PERMANENT,
+    413: Kind.PERMANENT,
+    422: Kind.PERMANENT,
+    401: Kind.UNSUPPORTED,
+    402: Kind.UNSUPPORTED,
+    403: Kind.UNSUPPORTED,
+    404: Kind.UNSUPPORTED,
+    405: Kind.UNSUPPORTED,
+    409: Kind.TEMPORARY,
+    425: Kind.TEMPORARY,
+    429: Kind.TEMPORARY,
+    503: Kind.TEMPORARY,
+}
+"""A bad key, no funds or an unknown model are this account's trouble: another route may do."""
+
+
+def refusal_by_status(answer: Answer, message: str = "", kind: Kind | None = None) -> Refused:
+    """Return the refusal that a status stands for, unless the adapter knows better."""
+    known = kind or KINDS_BY_STATUS.get(answer.status, Kind.PERMANENT)
+    return Refused(
+        code=CODES[known],
+        message=(message or REFUSED_WORDS[known])[:500],
+        kind=known,
+        retry_after_s=retry_after_s(answer),
+    )
+
+
+def failed(message: str = "", kind: Kind = Kind.PERMANENT, code: str = "") -> Failed:
+    """Return the failure of a job that the upstream had accepted."""
+    fallback = (
+        REFUSED_WORDS[kind] if kind is Kind.MODERATION else "Generation failed. Please try again."
+    )
+    codes = {Kind.MODERATION: CODES[kind], Kind.PERMANENT: "500"}
+    return Failed(
+        code=code or codes.get(kind, "500"), message=(message or fallback)[:500], kind=kind
+    )
+
+
+def retry_after_s(answer: Answer) -> float | None:
+    """Read Retry-After in seconds; dates are left to our own backoff."""
+    text = answer.headers.get("retry-after", "")
+    return min(float(text), 600.0) if text.isdigit() else None
+
+
+def bearer(site: Site) -> Mapping[str, str]:
+    """Return the usual header."""
+    return {"Authorization": f"Bearer {site.key}"}
+
+
+def text_at(value: JSON | Mapping[str, JSON], *path: str) -> str:
+    """Return the text at a path of names, or an empty one."""
+    found = at(value, *path)
+    return found if isinstance(found, str) else ""
+
+
+def number_at(value: JSON | Mapping[str, JSON], *path: str) -> float | None:
+    """Return the number at a path of names."""
+    found = at(value, *path)
+    return found if isinstance(found, int | float) and not isinstance(found, bool) else None
+
+
+def at(value: JSON | Mapping[str, JSON], *path: str) -> JSON:
+    """Return what lies at a path of names; None where nothing does."""
+    found: JSON = value if isinstance(value, dict) else None
+    for name in path:
+        if not isinstance(found, dict):
+            return None
+        found = found.get(name)
+    return found
+
+
+def items_at(value: JSON | Mapping[str, JSON], *path: str) -> list[JSON]:
+    """Return the list at a path of names, or an empty one."""
+    found = at(value, *path)
+    return found if isinstance(found, list) else []
+
+
+def required_text(value: JSON | Mapping[str, JSON], *path: str) -> str:
+    """Return the text at a path; raises Malformed where there is none."""
+    text = text_at(value, *path)
+    if not text:
+        raise Malformed(f"The answer has no {'.'.join(path)}")
+    return text
+
+
+def from_base64(text: str) -> bytes:
+    """Decode; raises Malformed."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise Malformed("The answer's base64 cannot be decoded") from None
+
+
+def data_uri(fetched: FetchedReference) -> str:
+    """Return a reference's bytes as an address."""
+    encoded = base64.b64encode(fetched.path.read_bytes()).decode("ascii")
+    return f"data:{fetched.media_type};base64,{encoded}"

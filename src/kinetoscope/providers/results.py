@@ -1,0 +1,84 @@
+"""Bringing finished files here from an upstream, before it forgets them."""
+
+import asyncio
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urljoin, urlsplit
+
+from kinetoscope.kernel.calling import MEBIBYTE, Call, Caller, CallFailed
+from kinetoscope.kernel.outbound import Egress, FetchLimits, OutboundFailed, OutboundRefused, fetch
+from kinetoscope.providers.adapter import Output, Reading, Site
+from kinetoscope.providers.contract import Done, Job, OutputFile, Unfetched
+
+RESULT_BYTES_MAX = 1024 * MEBIBYTE
+RESULT_TIMEOUT_S = 300.0
+OK = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """How files are brought. The operator's `origins` are trusted like the upstream's own."""
+
+    caller: Caller
+    egress: Egress
+    origins: frozenset[str]
+
+
+async def take(results: Results, site: Site, reading: Reading, job: Job) -> Done | Unfetched:
+    """Bring every file of a finished job into its folder; `Unfetched` where one does not come."""
+    files: list[OutputFile] = []
+    last_frame: Path | None = None
+    for number, output in enumerate(reading.outputs, start=1):
+        path = job.folder / f"result-{number}"
+        try:
+            media_type = await _bring(results, site, output, path)
+        except (CallFailed, OutboundFailed, OutboundRefused, OSError) as error:
+            return Unfetched(reason=str(error))
+        if output.is_last_frame:
+            last_frame = path
+            continue
+        files.append(
+            OutputFile(
+                path=path,
+                kind=output.kind or job.order.kind,
+                media_type=media_type,
+                seed=job.seed,
+            )
+        )
+    if last_frame is not None and files:
+        files[0] = replace(files[0], last_frame=last_frame)
+    return Done(
+        files=tuple(files),
+        usage=reading.usage,
+        preview=False,
+        cost_usd_micros=reading.cost_usd_micros,
+    )
+
+
+async def _bring(results: Results, site: Site, output: Output, path: Path) -> str:
+    """Write one file; from strangers' addresses only as `outbound` allows."""
+    if output.data is not None:
+        await asyncio.to_thread(path.write_bytes, output.data)
+        return "application/octet-stream"
+    url = urljoin(f"{site.base_url}/", output.url or "")
+    own = origin(url) == origin(site.base_url)
+    if not own and origin(url) not in results.origins:
+        limits = FetchLimits(bytes_max=RESULT_BYTES_MAX, total_timeout_s=RESULT_TIMEOUT_S)
+        return (await fetch(results.egress, url, path, limits)).content_type
+    call = Call(
+        method="GET",
+        url=url,
+        headers=output.headers if own else {},
+        timeout_s=RESULT_TIMEOUT_S,
+        bytes_max=RESULT_BYTES_MAX,
+    )
+    answer = await results.caller.download(call, path)
+    if answer.status != OK:
+        raise CallFailed(f"status {answer.status} for a result", may_have_arrived=True)
+    return answer.headers.get("content-type", "application/octet-stream")
+
+
+def origin(url: str) -> str:
+    """Return scheme, host and port of an address."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}".lower()

@@ -1,0 +1,6 @@
+"""Every hosted provider that the conformance suite is run against."""
+
+from tests.providers import wire_byteplus
+from tests.providers.case import Case
+
+CASES: tuple[Case, ...] = (*wire_byteplus.CASES,)
