@@ -18,6 +18,8 @@ from kinetoscope.kernel.ids import TaskId
 from kinetoscope.kernel.order import MediaKind, Usage
 from kinetoscope.kernel.outbound import Egress
 from kinetoscope.media.store import MediaStore
+from kinetoscope.postgres.listening import Listener
+from kinetoscope.providers.breaker import Breakers
 from kinetoscope.providers.contract import (
     Absent,
     Accepted,
@@ -28,11 +30,14 @@ from kinetoscope.providers.contract import (
     Idempotency,
     Job,
     OutputFile,
+    Polling,
     Status,
     SubmitOutcome,
 )
+from kinetoscope.tasks import store
 from kinetoscope.tasks.cancellations import Cancellations
 from kinetoscope.tasks.tools import Tools
+from kinetoscope.tasks.wakes import WAKE_CHANNEL, Wakes
 from kinetoscope.wiring import lifetimes_of
 
 PATH_CREATE = "/api/v1/jobs/createTask"
@@ -55,6 +60,9 @@ class Killed(BaseException):
 SubmitStep = SubmitOutcome | BaseException | Callable[[Job], SubmitOutcome]
 StatusStep = Status | BaseException | Callable[[Job], Status]
 
+INTENT = store.Intent(provider="embedded", upstream_model="", reference_video_s=0)
+"""What a worker writes down before it submits to the scripted provider."""
+
 ACCEPTED = Accepted(upstream_id="upstream-1")
 
 
@@ -64,9 +72,6 @@ class ScriptedProvider:
     A call beyond the end of its list fails the test: nothing may be asked once too often.
     """
 
-    name = "embedded"
-    polling = None
-
     def __init__(
         self,
         submits: Iterable[SubmitStep] = (ACCEPTED,),
@@ -75,7 +80,10 @@ class ScriptedProvider:
         idempotency: Idempotency = Idempotency.CLIENT_TOKEN,
         finds: Iterable[FindOutcome] = (),
         cancels: Iterable[CancelOutcome] = (),
+        polling: Polling | None = None,
     ) -> None:
+        self.name = "embedded"
+        self.polling = polling
         self.idempotency = idempotency
         self.to_find = deque(finds)
         self.to_cancel = deque(cancels)
@@ -145,6 +153,7 @@ def tools_for(
 ) -> Tools:
     """Give a worker's tools with these providers in place of the embedded renderer."""
     runtime = world.runtime
+    wakes = Wakes(Listener(runtime.database.conninfo, WAKE_CHANNEL))
     return Tools(
         database=runtime.database,
         catalog=runtime.catalog,
@@ -154,8 +163,12 @@ def tools_for(
         egress=Egress(),
         clock=world.clock,
         folder=runtime.settings.work_dir / "scripted",
-        cancellations=Cancellations(runtime.database),
+        routes=runtime.routes,
+        breakers=Breakers(),
+        wakes=wakes,
+        cancellations=Cancellations(runtime.database, wakes),
         task_deadline=task_deadline,
+        unknown_deadline=timedelta(minutes=30),
         lifetimes=lifetimes_of(runtime.settings),
     )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kinetoscope.server import create_app
-from kinetoscope.settings import Settings, load_settings
+from kinetoscope.settings import Settings, load_settings, variable_of
 from kinetoscope.wiring import build_runtime
 
 ROOT = Path(__file__).parent.parent
@@ -64,7 +64,7 @@ def test_the_map_links_to_files_that_exist():
 def test_the_readme_names_every_setting():
     text = (ROOT / "README.md").read_text()
     for setting in fields(Settings):
-        assert f"`KINETOSCOPE_{setting.name.upper()}`" in text
+        assert f"`{variable_of(setting)}`" in text
 
 
 def test_a_decision_has_its_parts():

@@ -7,26 +7,23 @@ holds the value. A setting that is unknown or cannot be used stops the start and
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import TypeVar
-from urllib.parse import urlsplit
+from typing import Any, TypeVar
 
 import platformdirs
 
-from kinetoscope.kernel.credits import Credits, parse_credits
+from kinetoscope.kernel import setting_values as values
+from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.errors import SettingInvalid
-from kinetoscope.kernel.secrets import DEMO_KEY_SHAPE
 from kinetoscope.media.credentials import read_pem
 
 Value = TypeVar("Value")
-Network = IPv4Network | IPv6Network
 
 PREFIX = "KINETOSCOPE_"
 
-MEDIA_SCHEMES = frozenset({"file", "s3", "gs", "az"})
+PROVIDER_KEY = re.compile(r"KINETOSCOPE_PROVIDER_([A-Z0-9_]+)_KEY")
 
 DEMO_KEY = "kino_demo_readonly_5f0c1e8a9b3d4c7e2a6f1b0d"
 """Public by design: documentation and new clients may carry it."""
@@ -44,6 +41,8 @@ class Settings:
     """Port to listen on."""
     data_dir: Path
     """Folder for the embedded database, media and the signing key."""
+    config_dir: Path
+    """Folder of the operator's files: `models/*.toml` and `providers/*.toml`."""
     database_url: str
     """libpq address of another PostgreSQL; empty for the embedded one."""
     public_url: str
@@ -66,7 +65,9 @@ class Settings:
     """How long an upload can be read (KINETOSCOPE_UPLOAD_LIFETIME in hours)."""
     task_deadline: timedelta
     """How long a task may stay open before it fails (KINETOSCOPE_TASK_DEADLINE in minutes)."""
-    allowed_networks: tuple[Network, ...]
+    unknown_deadline: timedelta
+    """How long a hold waits for a lost answer (KINETOSCOPE_UNKNOWN_DEADLINE in minutes)."""
+    allowed_networks: tuple[values.Network, ...]
     """Private networks that references may be fetched from, comma-separated; none by default."""
     requests_per_second: int
     """Requests that an account may make in the long run; 0 is no limit for anybody."""
@@ -74,12 +75,20 @@ class Settings:
     """Requests that an account may make at once."""
     demo_key: str
     """The public key that reads the sample tasks and nothing else; `off` for none."""
-    trusted_proxies: tuple[Network, ...]
+    trusted_proxies: tuple[values.Network, ...]
     """Networks whose X-Forwarded-For is believed, comma-separated; none by default."""
     c2pa_key: str = field(repr=False)
     """Private key that signs finished files, PEM; empty to sign none."""
     c2pa_certificate: str
     """Its certificate and those that vouch for it, PEM, its own first."""
+    signing_key: bytes = field(repr=False)
+    """32 bytes that all machines of a deployment share; empty for a file in the data folder."""
+    secrets_key: tuple[bytes, ...] = field(repr=False)
+    """Seals stored provider keys, comma-separated; the first seals, the others only open."""
+    provider_keys: Mapping[str, str] = field(
+        repr=False, metadata={"variable": "KINETOSCOPE_PROVIDER_<NAME>_KEY"}
+    )
+    """Providers' keys by name, each in a variable of its own, in capitals and with _ for -."""
     log_json: bool
     """Log lines of JSON (1) instead of text (0)."""
     log_level: str
@@ -102,34 +111,39 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     given = _given(source)
     read = _Reader(given)
     host = read("host", str, "127.0.0.1")
-    port = read("port", _port, 8000)
-    data_dir = read(
-        "data_dir", lambda text: Path(text).expanduser().absolute(), _default_data_dir()
-    )
+    port = read("port", values.port, 8000)
+    data_dir = read("data_dir", values.folder, _default_data_dir())
     settings = Settings(
         host=host,
         port=port,
         data_dir=data_dir,
+        config_dir=read("config_dir", values.folder, data_dir / "config"),
         database_url=read("database_url", str, ""),
-        public_url=read("public_url", _url, f"http://{_reachable(host)}:{port}"),
-        api_processes=read("api_processes", _positive, 1),
-        render_processes=read("render_processes", _positive, max(1, (os.cpu_count() or 2) - 1)),
-        media_url=read("media_url", _media_url, f"file://{data_dir / 'media'}"),
-        first_grant=read("first_grant", _grant, Credits(1_000_000)),
-        body_bytes_max=read("body_bytes_max", _positive, 8 * 1024 * 1024),
-        media_lifetime=read("media_lifetime", _days, timedelta(days=14)),
-        task_lifetime=read("task_lifetime", _days, timedelta(days=60)),
-        upload_lifetime=read("upload_lifetime", _hours, timedelta(hours=24)),
-        task_deadline=read("task_deadline", _minutes, timedelta(minutes=60)),
-        allowed_networks=read("allowed_networks", _networks, ()),
-        requests_per_second=read("requests_per_second", _pace, 50),
-        requests_burst=read("requests_burst", _burst, 100),
-        demo_key=read("demo_key", _demo_key, DEMO_KEY),
-        trusted_proxies=read("trusted_proxies", _networks, ()),
+        public_url=read("public_url", values.url, f"http://{_reachable(host)}:{port}"),
+        api_processes=read("api_processes", values.positive, 1),
+        render_processes=read(
+            "render_processes", values.positive, max(1, (os.cpu_count() or 2) - 1)
+        ),
+        media_url=read("media_url", values.media_url, f"file://{data_dir / 'media'}"),
+        first_grant=read("first_grant", values.grant, Credits(1_000_000)),
+        body_bytes_max=read("body_bytes_max", values.positive, 8 * 1024 * 1024),
+        media_lifetime=read("media_lifetime", values.days, timedelta(days=14)),
+        task_lifetime=read("task_lifetime", values.days, timedelta(days=60)),
+        upload_lifetime=read("upload_lifetime", values.hours, timedelta(hours=24)),
+        task_deadline=read("task_deadline", values.minutes, timedelta(minutes=60)),
+        unknown_deadline=read("unknown_deadline", values.minutes, timedelta(minutes=30)),
+        allowed_networks=read("allowed_networks", values.networks, ()),
+        requests_per_second=read("requests_per_second", values.pace, 50),
+        requests_burst=read("requests_burst", values.burst, 100),
+        demo_key=read("demo_key", values.demo_key, DEMO_KEY),
+        trusted_proxies=read("trusted_proxies", values.networks, ()),
         c2pa_key=read("c2pa_key", read_pem, ""),
         c2pa_certificate=read("c2pa_certificate", read_pem, ""),
-        log_json=read("log_json", _flag, False),
-        log_level=read("log_level", _log_level, "INFO"),
+        signing_key=read("signing_key", values.key_of_32_bytes, b""),
+        secrets_key=read("secrets_key", values.keys_of_32_bytes, ()),
+        provider_keys=read.provider_keys(),
+        log_json=read("log_json", values.flag, False),
+        log_level=read("log_level", values.log_level, "INFO"),
     )
     read.refuse_unknown()
     return settings
@@ -142,7 +156,9 @@ class _Reader:
         self.given = given
 
     def __call__(self, name: str, parse: Callable[[str], Value], default: Value) -> Value:
-        variable = PREFIX + name.upper()
+        return self._read(PREFIX + name.upper(), parse, default)
+
+    def _read(self, variable: str, parse: Callable[[str], Value], default: Value) -> Value:
         text = self.given.get(variable, "")
         if text == "":
             return default
@@ -151,11 +167,22 @@ class _Reader:
         except ValueError as error:
             raise SettingInvalid(f"{variable}: {error}") from None
 
+    def provider_keys(self) -> dict[str, str]:
+        """Take every variable that holds a provider's key, by the provider's name in capitals."""
+        matches = filter(None, map(PROVIDER_KEY.fullmatch, self.given))
+        found = {match[1]: self._read(match[0], values.credential, "") for match in matches}
+        return {name: key for name, key in found.items() if key}
+
     def refuse_unknown(self) -> None:
-        known = {PREFIX + field.name.upper() for field in fields(Settings)}
+        known = {variable_of(setting) for setting in fields(Settings)}
         for variable in self.given:
-            if variable not in known:
+            if variable not in known and not PROVIDER_KEY.fullmatch(variable):
                 raise SettingInvalid(f"{variable}: there is no such setting")
+
+
+def variable_of(setting: "Field[Any]") -> str:
+    """Return the variable that a field of Settings is read from."""
+    return str(setting.metadata.get("variable", PREFIX + setting.name.upper()))
 
 
 def _given(source: Mapping[str, str]) -> dict[str, str]:
@@ -208,89 +235,6 @@ def _reachable(host: str) -> str:
     if host in {"0.0.0.0", "::", ""}:  # noqa: S104 - compared, not bound
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host
-
-
-def _number(text: str, smallest: int, largest: int) -> int:
-    try:
-        number = int(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a whole number") from None
-    if not smallest <= number <= largest:
-        raise ValueError(f"{number} does not lie between {smallest} and {largest}")
-    return number
-
-
-def _port(text: str) -> int:
-    return _number(text, 1, 65535)
-
-
-def _positive(text: str) -> int:
-    return _number(text, 1, 2**40)
-
-
-def _pace(text: str) -> int:
-    return _number(text, 0, 1_000_000)
-
-
-def _burst(text: str) -> int:
-    return _number(text, 1, 1_000_000)
-
-
-def _days(text: str) -> timedelta:
-    return timedelta(days=_number(text, 1, 36500))
-
-
-def _hours(text: str) -> timedelta:
-    return timedelta(hours=_number(text, 1, 876000))
-
-
-def _minutes(text: str) -> timedelta:
-    return timedelta(minutes=_number(text, 1, 525600))
-
-
-def _demo_key(text: str) -> str:
-    if text.lower() == "off":
-        return ""
-    if DEMO_KEY_SHAPE.fullmatch(text) is None:
-        raise ValueError("is neither `off` nor kino_demo_readonly_ and 24 hexadecimal digits")
-    return text
-
-
-def _flag(text: str) -> bool:
-    if text.lower() not in {"0", "1", "false", "true"}:
-        raise ValueError(f"{text!r} is neither 0 nor 1")
-    return text.lower() in {"1", "true"}
-
-
-def _url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query or parts.fragment:
-        raise ValueError("what it says is not an http or https address")  # it may hold a password
-    return text.rstrip("/")
-
-
-def _media_url(text: str) -> str:
-    scheme, separator, rest = text.partition("://")
-    if scheme not in MEDIA_SCHEMES or not separator or not rest:
-        raise ValueError("what it says does not begin with file://, s3://, gs:// or az://")
-    return text
-
-
-def _grant(text: str) -> Credits:
-    # Looked at before it is multiplied: Decimal's exponents reach further than any arithmetic.
-    if not re.fullmatch(r"[0-9]{1,15}(\.[0-9]{1,2})?", text):
-        raise ValueError(f"{text!r} is not an amount such as 10000 or 142.57")
-    return parse_credits(text)
-
-
-def _networks(text: str) -> tuple[Network, ...]:
-    return tuple(ip_network(part.strip()) for part in text.split(","))
-
-
-def _log_level(text: str) -> str:
-    if text.upper() not in {"DEBUG", "INFO", "WARNING", "ERROR"}:
-        raise ValueError(f"{text!r} is none of debug, info, warning, error")
-    return text.upper()
 
 
 def child_environment(conninfo: str) -> dict[str, str]:

@@ -24,6 +24,7 @@ from kinetoscope.postgres.embedded import open_server
 from kinetoscope.postgres.listening import Listener
 from kinetoscope.postgres.migrations import migrate, read_migrations
 from kinetoscope.postgres.pool import Database
+from kinetoscope.providers.breaker import Breakers
 from kinetoscope.providers.embedded.provider import EmbeddedProvider
 from kinetoscope.providers.rehearsal import RehearsalProvider
 from kinetoscope.settings import Settings
@@ -33,6 +34,7 @@ from kinetoscope.tasks.lifetimes import Lifetimes
 from kinetoscope.tasks.route import Route, Routes
 from kinetoscope.tasks.task import NEWS_CHANNEL
 from kinetoscope.tasks.tools import Tools
+from kinetoscope.tasks.wakes import WAKE_CHANNEL, Wakes
 from kinetoscope.tasks.watch import Watch
 
 Result = TypeVar("Result")
@@ -91,7 +93,11 @@ def build_runtime(
         settings=settings,
         database=database,
         catalog=catalog,
-        routes=Routes(by_model={model.id: EMBEDDED for model in catalog.models}, test=REHEARSAL),
+        routes=Routes(
+            by_model={model.id: (EMBEDDED,) for model in catalog.models},
+            test=REHEARSAL,
+            queues={EMBEDDED.provider: EMBEDDED.queue, REHEARSAL.provider: REHEARSAL.queue},
+        ),
         store=MediaStore(settings.media_url),
         signer=Signer(signing_key, settings.public_url),
         sealer=sealer_from(signing_key),
@@ -131,6 +137,7 @@ async def worker_tools(runtime: Runtime) -> AsyncIterator[Tools]:
     )
     await embedded.start()
     rehearsal = RehearsalProvider(embedded, runtime.clock)
+    wakes = Wakes(Listener(runtime.database.conninfo, WAKE_CHANNEL))
     try:
         yield Tools(
             database=runtime.database,
@@ -141,8 +148,12 @@ async def worker_tools(runtime: Runtime) -> AsyncIterator[Tools]:
             egress=Egress(allowed_networks=runtime.settings.allowed_networks),
             clock=runtime.clock,
             folder=folder / "tasks",
-            cancellations=Cancellations(runtime.database),
+            routes=runtime.routes,
+            breakers=Breakers(),
+            wakes=wakes,
+            cancellations=Cancellations(runtime.database, wakes),
             task_deadline=runtime.settings.task_deadline,
+            unknown_deadline=runtime.settings.unknown_deadline,
             lifetimes=lifetimes_of(runtime.settings),
             credentials=runtime.credentials,
         )

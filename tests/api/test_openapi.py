@@ -22,7 +22,7 @@ from tests.scripted import (
 
 from kinetoscope.catalog.check import check
 from kinetoscope.catalog.spec import builtin
-from kinetoscope.providers.contract import Failed, Refused
+from kinetoscope.providers.contract import Failed, Kind, Refused
 from kinetoscope.tasks.advance import advance
 
 pytestmark = pytest.mark.anyio

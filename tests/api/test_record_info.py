@@ -10,6 +10,7 @@ from PIL import Image
 from tests.conftest import START, Person, World
 from tests.scripted import (
     FOUR,
+    INTENT,
     PATH_RECORD,
     PICTURE,
     TOKENS,
@@ -89,7 +90,7 @@ async def test_a_claimed_task_still_waits_and_one_with_progress_generates(world:
     task = await store.claim(database, task_id)
     assert task is not None
     assert (await record(world, alice, task_id))["status"] == "waiting"
-    await store.intend_submit(database, task, world.clock())
+    await store.intend_submit(database, task, INTENT, world.clock())
     await store.accept_submit(database, task, "upstream-1")
     assert (await record(world, alice, task_id))["status"] == "waiting"
     await store.note_progress(database, task, None, world.clock())

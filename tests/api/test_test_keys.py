@@ -23,7 +23,7 @@ from kinetoscope.providers.rehearsal import FAILURES, SLOW_S, TIMEOUT_S, Rehears
 from kinetoscope.tasks import request
 from kinetoscope.tasks.advance import advance
 from kinetoscope.tasks.audit import audit
-from kinetoscope.tasks.follow import TIMED_OUT
+from kinetoscope.tasks.ending import TIMED_OUT
 from kinetoscope.tasks.request import Request
 from kinetoscope.tasks.route import Route, Routes
 from kinetoscope.tasks.tools import Tools
@@ -153,12 +153,14 @@ async def test_no_model_takes_a_test_key_to_its_real_provider(world: World):
     catalog = world.runtime.catalog
     real = Route(provider="real", queue="real")
     routes = Routes(
-        by_model={model.id: real for model in catalog.models}, test=world.runtime.routes.test
+        by_model={model.id: (real,) for model in catalog.models},
+        test=world.runtime.routes.test,
+        queues={},
     )
     for model in ("seedance-20", "gpt-image-2", "midjourney-v8", "wan3.0-text-to-video"):
         asked = Request(
             model=model, inputs={"prompt": "a sunset"}, auto_fix=False, callback_url=None
         )
         planned = request.plan(catalog, routes, KeyMode.TEST, asked)
-        assert (planned.route.provider, planned.held, planned.is_test) == ("rehearsal", 0, True)
-        assert request.plan(catalog, routes, KeyMode.LIVE, asked).route == real
+        assert (planned.route("").provider, planned.held, planned.is_test) == ("rehearsal", 0, True)
+        assert request.plan(catalog, routes, KeyMode.LIVE, asked).route("") == real

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from kinetoscope.catalog import check
 from kinetoscope.catalog.spec import builtin
-from kinetoscope.providers.contract import Accepted, Done, Failed, Job, Lost, Status
+from kinetoscope.providers.contract import Accepted, CancelOutcome, Done, Failed, Job, Lost, Status
 from kinetoscope.providers.embedded.process import ProcessPool, RenderingBroke
 from kinetoscope.providers.embedded.provider import EmbeddedProvider
 
@@ -88,7 +88,7 @@ async def test_a_process_that_dies_at_work_is_replaced(provider: EmbeddedProvide
 async def test_a_cancelled_job_frees_its_place(provider: EmbeddedProvider, tmp_path: Path):
     job = job_for(tmp_path, "task_1")
     await provider.submit(job)
-    await provider.cancel("task_1")
+    assert await provider.cancel("task_1", job) is CancelOutcome.STOPPED
     assert await provider.status("task_1", job) == Lost()
     other = job_for(tmp_path, "task_2")
     await provider.submit(other)

@@ -155,7 +155,7 @@ async def test_a_sample_delays_no_other_rendering(tmp_path: Path):
         await provider.submit(other)
         assert isinstance(await end_of(provider, other), Done)
         assert provider.renderings["demo_1"].ended is None
-        await provider.cancel("demo_1")
+        await provider.cancel("demo_1", long)
         assert provider.spare_pool.alive == set()
     finally:
         await provider.stop()

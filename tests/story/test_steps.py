@@ -14,6 +14,7 @@ from tests.conftest import Person, World
 from tests.scripted import (
     ACCEPTED,
     FOUR,
+    INTENT,
     PICTURE,
     TOKENS,
     DyingStore,
@@ -42,6 +43,7 @@ from kinetoscope.providers.contract import (
     Failed,
     Idempotency,
     Job,
+    Kind,
     Lost,
     OutputFile,
     Refused,
@@ -50,8 +52,8 @@ from kinetoscope.providers.contract import (
     Waiting,
     Working,
 )
-from kinetoscope.tasks import finish, follow, store
-from kinetoscope.tasks.advance import CLAIMS_MAX, advance
+from kinetoscope.tasks import finish, store
+from kinetoscope.tasks.advance import CLAIMS_MAX, PLACES_MAX, advance
 from kinetoscope.tasks.audit import audit
 from kinetoscope.tasks.task import GENERATION_FAILED, Failure, Task
 
@@ -177,7 +179,7 @@ async def test_a_worker_killed_after_a_refusal_submits_again_whoever_the_provide
     database = world.runtime.database
     task = await store.claim(database, task_id)
     assert task is not None
-    await store.intend_submit(database, task, world.clock())
+    await store.intend_submit(database, task, INTENT, world.clock())
     await store.withdraw_submit(database, task)
     second = ScriptedProvider([ACCEPTED], [done_pictures], idempotency=NEITHER)
     await advance(tools_for(world, second), task_id)
@@ -208,12 +210,9 @@ async def test_an_unknown_outcome_is_asked_again_under_the_same_id_where_that_is
     await assert_paid(world, alice, task_id)
 
 
-@pytest.mark.parametrize("idempotency", [LOOKUP, NEITHER])
-async def test_an_unknown_outcome_is_never_resent_blindly(
-    world: World, alice: Person, idempotency: Idempotency
-):
+async def test_an_unknown_outcome_is_never_resent_blindly(world: World, alice: Person):
     task_id = await create(world, alice, PICTURE)
-    provider = ScriptedProvider([Unknown(reason="timeout")], idempotency=idempotency)
+    provider = ScriptedProvider([Unknown(reason="timeout")], idempotency=NEITHER)
     await advance(tools_for(world, provider), task_id)
     assert provider.submitted == [task_id]
     await assert_failed(world, alice, task_id, SUBMIT_UNKNOWN)
@@ -237,13 +236,12 @@ async def test_killed_between_intent_and_acceptance_a_client_token_submits_again
     await assert_paid(world, alice, task_id)
 
 
-@pytest.mark.parametrize("idempotency", [LOOKUP, NEITHER])
 async def test_killed_between_intent_and_acceptance_nothing_is_sent_twice(
-    world: World, alice: Person, idempotency: Idempotency
+    world: World, alice: Person
 ):
     task_id = await create(world, alice, PICTURE)
-    await killed(world, task_id, ScriptedProvider([Killed()], idempotency=idempotency))
-    again = ScriptedProvider([], idempotency=idempotency)
+    await killed(world, task_id, ScriptedProvider([Killed()], idempotency=NEITHER))
+    again = ScriptedProvider([], idempotency=NEITHER)
     await advance(tools_for(world, again), task_id)
     assert again.submitted == []
     await assert_failed(world, alice, task_id, SUBMIT_UNKNOWN)
@@ -329,12 +327,9 @@ async def test_a_job_that_its_provider_forgot_is_submitted_once_more(world: Worl
     await assert_paid(world, alice, task_id)
 
 
-@pytest.mark.parametrize("idempotency", [LOOKUP, NEITHER])
-async def test_a_forgotten_job_fails_where_another_might_make_two(
-    world: World, alice: Person, idempotency: Idempotency
-):
+async def test_a_forgotten_job_fails_where_another_might_make_two(world: World, alice: Person):
     task_id = await create(world, alice, PICTURE)
-    provider = ScriptedProvider(statuses=[Lost()], idempotency=idempotency)
+    provider = ScriptedProvider(statuses=[Lost()], idempotency=NEITHER)
     await advance(tools_for(world, provider), task_id)
     assert provider.submitted == [task_id]
     await assert_failed(world, alice, task_id, GENERAL)
@@ -344,7 +339,7 @@ async def test_a_job_that_is_forgotten_over_and_over_is_given_up(world: World, a
     task_id = await create(world, alice, PICTURE)
     provider = ScriptedProvider([ACCEPTED] * 30, [Lost()] * 30)
     await advance(tools_for(world, provider), task_id)
-    assert len(provider.submitted) == follow.SUBMITS_MAX
+    assert len(provider.submitted) == PLACES_MAX
     await assert_failed(world, alice, task_id, GENERAL)
 
 
@@ -364,7 +359,7 @@ async def test_who_claimed_first_can_write_no_more_once_another_has_claimed(
     tools = tools_for(world, ScriptedProvider([]))
     before = await row(world, task_id)
     with pytest.raises(LeaseLost):
-        await store.intend_submit(database, first, now)
+        await store.intend_submit(database, first, INTENT, now)
     with pytest.raises(LeaseLost):
         await store.withdraw_submit(database, first)
     with pytest.raises(LeaseLost):
@@ -488,7 +483,8 @@ async def test_an_order_that_the_catalog_no_longer_takes_fails(world: World, ali
 async def test_a_provider_that_is_not_here_fails_the_task(world: World, alice: Person):
     task_id = await create(world, alice, PICTURE)
     await advance(tools_for(world), task_id)
-    await assert_failed(world, alice, task_id, GENERAL)
+    error = {"code": "500", "message": "No provider can make this at the moment."}
+    await assert_failed(world, alice, task_id, error)
 
 
 async def test_a_task_that_kills_its_workers_is_given_up(world: World, alice: Person):

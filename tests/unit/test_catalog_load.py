@@ -7,7 +7,7 @@ import pytest
 
 from kinetoscope.catalog import spec
 from kinetoscope.catalog.model import Model
-from kinetoscope.catalog.reading import CatalogInvalid
+from kinetoscope.kernel.toml_tables import DeclarationInvalid
 
 GOOD = """
 family = "test"
@@ -166,6 +166,7 @@ BROKEN = [
     ('480p = "1"', '480p = "1.234"', "model[test-video].price.rates.480p"),
     ('480p = "1"', '480p = "-1"', "model[test-video].price.rates.480p"),
     ('480p = "1"', '480p = "0"', "model[test-video].price.rates.480p"),
+    ('480p = "1"', '480p = "100000000.01"', "model[test-video].price.rates.480p"),
     ('480p = "1"', '480p = "NaN"', "model[test-video].price.rates.480p"),
     ('480p = "1"', '480p = "one"', "model[test-video].price.rates.480p"),
     ('{ 480p = "1", 720p = "2.17" }', '"1"', "model[test-video].price.rates"),
@@ -183,27 +184,27 @@ BROKEN = [
 @pytest.mark.parametrize(("good", "broken", "key"), BROKEN)
 def test_a_broken_declaration_names_file_and_key(tmp_path: Path, good: str, broken: str, key: str):
     assert GOOD.count(good) == 1
-    with pytest.raises(CatalogInvalid) as refused:
+    with pytest.raises(DeclarationInvalid) as refused:
         loaded(tmp_path, GOOD.replace(good, broken))
     assert (refused.value.file, refused.value.key) == ("test.toml", key)
     assert str(refused.value) == f"test.toml: {key}: {refused.value.reason}"
 
 
 def test_models_without_any(tmp_path: Path):
-    with pytest.raises(CatalogInvalid, match=r"test.toml: model: must be a list of tables"):
+    with pytest.raises(DeclarationInvalid, match=r"test.toml: model: must be a list of tables"):
         loaded(tmp_path, 'family = "x"\nkind = "video"\nmodel = []')
 
 
 def test_an_id_is_declared_once(tmp_path: Path):
     (tmp_path / "another.toml").write_text(GOOD)
-    with pytest.raises(CatalogInvalid, match=r"test.toml: model\[test-video\].id: is declared"):
+    with pytest.raises(DeclarationInvalid, match=r"test.toml: model\[test-video\].id: is declared"):
         loaded(tmp_path, GOOD)
 
 
 def test_two_inputs_of_one_kind_of_media(tmp_path: Path):
     second = '[inputs.more]\ntype = "media"\nkind = "image"\ntitle = "M"\n'
     second += 'description = "More."\nitems_max = 1\n[sizes.480p]'
-    with pytest.raises(CatalogInvalid, match="two inputs take the same kind"):
+    with pytest.raises(DeclarationInvalid, match="two inputs take the same kind"):
         loaded(tmp_path, GOOD.replace("[sizes.480p]", second))
 
 
@@ -225,34 +226,36 @@ def test_media_is_bounded_by_what_it_has(tmp_path: Path, kind: str, bounds: str,
     if key is None:
         assert loaded(tmp_path, text).find("test-video").media[0].kind == kind
         return
-    with pytest.raises(CatalogInvalid) as refused:
+    with pytest.raises(DeclarationInvalid) as refused:
         loaded(tmp_path, text)
     assert refused.value.key == f"inputs.mediaUrls.{key}"
 
 
 def test_names_that_mean_something_have_one_type(tmp_path: Path):
     text = GOOD.replace("[inputs.imageUrls]", "[inputs.seed]")
-    with pytest.raises(CatalogInvalid, match=r"inputs\.seed\.type: must be integer"):
+    with pytest.raises(DeclarationInvalid, match=r"inputs\.seed\.type: must be integer"):
         loaded(tmp_path, text)
 
 
 def test_pictures_need_sizes(tmp_path: Path):
     text = GOOD.replace('[sizes.480p]\n"16:9" = [854, 480]', "")
     text = text.replace('[sizes.720p]\n"16:9" = [1280, 720]', "").replace('shape = "16:9"', "")
-    with pytest.raises(CatalogInvalid, match="sizes: is missing"):
+    with pytest.raises(DeclarationInvalid, match="sizes: is missing"):
         loaded(tmp_path, text)
 
 
 def test_numbers_are_numbers(tmp_path: Path):
     field = '[inputs.level]\ntype = "number"\ntitle = "L"\ndescription = "L."\noptions = ["1"]\n'
-    with pytest.raises(CatalogInvalid, match=r"inputs\.level\.options: must be a list of numbers"):
+    with pytest.raises(
+        DeclarationInvalid, match=r"inputs\.level\.options: must be a list of numbers"
+    ):
         loaded(tmp_path, GOOD.replace("[sizes.480p]", field + "[sizes.480p]"))
 
 
 def test_footage_prices_without_a_plain_rate_need_a_source(tmp_path: Path):
     price = 'unit = "footage_second"\nfootage_max_s = 30\nrates_with_video = '
     text = GOOD.replace('unit = "second"\nrates = ', price)
-    with pytest.raises(CatalogInvalid, match=r"model\[test-video\].inputs.videoUrls"):
+    with pytest.raises(DeclarationInvalid, match=r"model\[test-video\].inputs.videoUrls"):
         loaded(tmp_path, text)
 
 
@@ -261,11 +264,11 @@ def test_an_image_price_by_quality_needs_every_quality(tmp_path: Path):
     quality += 'options = ["low", "high"]\n{}\n[sizes.480p]'
     text = GOOD.replace('unit = "second"', 'unit = "image"').replace("rates = {", "rates.low = {")
     defaulted = text.replace("[sizes.480p]", quality.format('default = "low"'))
-    with pytest.raises(CatalogInvalid, match=r"price\.rates\.high\.480p: is missing"):
+    with pytest.raises(DeclarationInvalid, match=r"price\.rates\.high\.480p: is missing"):
         loaded(tmp_path, defaulted)
     open_ended = text.replace("[sizes.480p]", quality.format(""))
     both = open_ended + 'rates.high = { 480p = "3", 720p = "4" }\n'
-    with pytest.raises(CatalogInvalid, match=r"inputs.quality: sets the price"):
+    with pytest.raises(DeclarationInvalid, match=r"inputs.quality: sets the price"):
         loaded(tmp_path, both)
 
 

@@ -26,6 +26,7 @@ def fetched(order: Order, **measures: list[tuple[int, int, int]]) -> tuple[Fetch
             path=Path("x"),
             width=measures[reference.kind][reference.number - 1][0],
             height=measures[reference.kind][reference.number - 1][1],
+            media_type="video/mp4",
             duration_ms=measures[reference.kind][reference.number - 1][2],
         )
         for reference in order.references

@@ -122,7 +122,7 @@ async def test_a_slow_job_shows_progress_and_is_rendered_after_all(tmp_path: Pat
     assert inner.submitted == ["task_1"]
     assert isinstance(await provider.status(accepted.upstream_id, asked_for), Working)
     assert await provider.status(accepted.upstream_id, asked_for) == done
-    await provider.cancel(accepted.upstream_id)
+    await provider.cancel(accepted.upstream_id, asked_for)
     assert inner.cancelled == ["task_1"]
 
 

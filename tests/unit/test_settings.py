@@ -1,5 +1,6 @@
 """Settings: each is read, each is checked, and whatever stops the start is named."""
 
+import base64
 import re
 from dataclasses import fields, replace
 from datetime import timedelta
@@ -38,6 +39,17 @@ GOOD = [
     ("port", "1", 1),
     ("port", "65535", 65535),
     ("data_dir", "/srv/kinetoscope", Path("/srv/kinetoscope")),
+    ("config_dir", "/etc/kinetoscope", Path("/etc/kinetoscope")),
+    ("signing_key", "AB" * 32, b"\xab" * 32),
+    ("signing_key", base64.b64encode(b"\xfb\xef" * 16).decode(), b"\xfb\xef" * 16),
+    ("signing_key", base64.urlsafe_b64encode(b"\xfb\xef" * 16).decode(), b"\xfb\xef" * 16),
+    ("signing_key", base64.b64encode(b"k" * 32).decode().rstrip("="), b"k" * 32),
+    ("secrets_key", "ab" * 32, (b"\xab" * 32,)),
+    (
+        "secrets_key",
+        "ab" * 32 + ", " + base64.b64encode(b"k" * 32).decode(),
+        (b"\xab" * 32, b"k" * 32),
+    ),
     ("database_url", "postgresql://kino@db/kino", "postgresql://kino@db/kino"),
     ("public_url", "https://media.example.com/", "https://media.example.com"),
     ("public_url", "https://example.com/kino", "https://example.com/kino"),
@@ -79,11 +91,15 @@ def test_a_good_value_is_taken_and_changes_nothing_else(name: str, text: str, va
     usual = load_settings({})
     changed = load_settings({PREFIX + name.upper(): text})
     assert getattr(changed, name) == value
-    follow = {"public_url", "media_url"} if name in {"host", "port", "data_dir"} else set()
+    follow = (
+        {"public_url", "media_url", "config_dir"} if name in {"host", "port", "data_dir"} else set()
+    )
     for field in fields(Settings):
         if field.name != name and field.name not in follow:
             assert getattr(changed, field.name) == getattr(usual, field.name), field.name
 
+
+SECRET_TRIES = ["short", "ab" * 31, "ab" * 33, "xy" * 32, "kä" * 16, "k" * 44]
 
 BAD = {
     "port": ["0", "65536", "-1", "x", "80.5", "1e3"],
@@ -112,16 +128,20 @@ BAD = {
     "trusted_proxies": ["10.0.0.1/8", "proxy", "10.0.0.0/8,"],
     "c2pa_key": ["x", "/etc/key.pem", "MIGHAgEA"],
     "c2pa_certificate": ["x", "/etc/certificate.pem"],
+    "signing_key": SECRET_TRIES,
+    "secrets_key": [*SECRET_TRIES, "ab" * 32 + ",", "ab" * 32 + " " + "cd" * 32],
     "log_json": ["yes", "2"],
     "log_level": ["loud", "10"],
 }
 
-UNCHECKED = {"host", "data_dir", "database_url"}
+UNCHECKED = {"host", "data_dir", "config_dir", "database_url"}
 """Only the network, the disk and the database can tell whether these are good."""
 
 
 def test_every_setting_is_known_to_the_tests():
-    assert set(BAD) | UNCHECKED == {field.name for field in fields(Settings)}
+    own_variable = {field.name for field in fields(Settings) if not field.metadata}
+    assert set(BAD) | UNCHECKED == own_variable
+    assert {field.name for field in fields(Settings)} - own_variable == {"provider_keys"}
 
 
 @pytest.mark.parametrize(("name", "text"), [(name, text) for name in BAD for text in BAD[name]])
@@ -141,6 +161,53 @@ def test_a_bad_value_stops_the_start_and_names_its_variable(name: str, text: str
 def test_a_setting_that_does_not_exist_stops_the_start(variable: str):
     with pytest.raises(SettingInvalid, match=re.escape(f"{variable}: there is no such setting")):
         load_settings({variable: "1"})
+
+
+@pytest.mark.parametrize("name", ["signing_key", "secrets_key"])
+@pytest.mark.parametrize("text", ["ab" * 31, "x" * 33, "kä" * 16])
+def test_a_bad_secret_is_not_repeated(name: str, text: str):
+    with pytest.raises(SettingInvalid) as stopped:
+        load_settings({PREFIX + name.upper(): text})
+    assert text not in str(stopped.value)
+    assert text[:8] not in str(stopped.value)
+
+
+def test_each_provider_has_a_variable_for_its_key(tmp_path: Path):
+    file = tmp_path / "key"
+    file.write_text("kie-secret\n")
+    settings = load_settings(
+        {
+            "KINETOSCOPE_PROVIDER_FAL_KEY": " fal-secret ",
+            "KINETOSCOPE_PROVIDER_OPENAI_MEDIA_KEY": "",
+            "KINETOSCOPE_PROVIDER_MY_KIE_2_KEY_FILE": str(file),
+        }
+    )
+    assert settings.provider_keys == {"FAL": "fal-secret", "MY_KIE_2": "kie-secret"}
+    assert "secret" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["PROVIDER_KEYS", "PROVIDER_KEY", "PROVIDER__KEYS", "PROVIDER_fal_KEY", "PROVIDER_FAL_TOKEN"],
+)
+def test_what_only_resembles_the_variable_of_a_key_stops_the_start(variable: str):
+    with pytest.raises(SettingInvalid, match=f"^KINETOSCOPE_{variable}: there is no such setting"):
+        load_settings({f"KINETOSCOPE_{variable}": "SECRET"})
+
+
+@pytest.mark.parametrize("text", ["two\nlines", "a\tb", "schlüssel", "x" * 4097])
+def test_a_key_that_no_header_can_carry_stops_the_start_and_is_not_repeated(text: str):
+    with pytest.raises(SettingInvalid, match=r"^KINETOSCOPE_PROVIDER_FAL_KEY: ") as stopped:
+        load_settings({"KINETOSCOPE_PROVIDER_FAL_KEY": text})
+    assert text not in str(stopped.value)
+
+
+def test_no_secret_is_in_what_settings_look_like():
+    settings = load_settings(
+        {"KINETOSCOPE_SIGNING_KEY": "ab" * 32, "KINETOSCOPE_SECRETS_KEY": "cd" * 32}
+    )
+    assert "\\xab" not in repr(settings)
+    assert "\\xcd" not in repr(settings)
 
 
 def test_variables_of_others_are_none_of_ours():
@@ -204,6 +271,7 @@ def test_the_data_folder_holds_media_and_scratch(tmp_path: Path):
     settings = load_settings({"KINETOSCOPE_DATA_DIR": str(tmp_path)})
     assert settings.media_url == f"file://{tmp_path}/media"
     assert settings.work_dir == tmp_path / "work"
+    assert settings.config_dir == tmp_path / "config"
     home = load_settings({"KINETOSCOPE_DATA_DIR": "~/kinetoscope"})
     assert home.data_dir == Path.home() / "kinetoscope"
     assert load_settings({"KINETOSCOPE_DATA_DIR": "here"}).data_dir.is_absolute()

@@ -13,8 +13,8 @@ from kinetoscope.catalog.model import (
     Price,
     Rates,
 )
-from kinetoscope.catalog.reading import Table
 from kinetoscope.kernel.order import MediaKind
+from kinetoscope.kernel.toml_tables import Table
 
 UNMEASURED = {
     MediaKind.IMAGE: ("item_s_min", "item_s_max", "total_s_max", "total_with_output_s_max"),
@@ -36,7 +36,7 @@ class Described(TypedDict):
 
 
 def field_from(name: str, table: Table) -> Field:
-    """Read `[inputs.<name>]`; raises CatalogInvalid."""
+    """Read `[inputs.<name>]`; raises DeclarationInvalid."""
     described = Described(
         name=name,
         title=table.text("title"),
@@ -168,7 +168,7 @@ def price_from(table: Table, resolutions: tuple[str, ...], qualities: tuple[str,
     """Read `[model.price]`; every resolution and quality on offer must have its rate.
 
     `resolutions` and `qualities` hold one empty word where the model has no such input.
-    Raises CatalogInvalid.
+    Raises DeclarationInvalid.
     """
     price = _typed_price(table, resolutions, qualities)
     table.done()

@@ -13,8 +13,8 @@ from kinetoscope.catalog.model import (
     PerToken,
     Roles,
 )
-from kinetoscope.catalog.reading import Table
 from kinetoscope.kernel.order import MediaKind
+from kinetoscope.kernel.toml_tables import Table
 
 FILE_FORMATS = {
     MediaKind.VIDEO: frozenset({"mp4", "mov"}),
@@ -40,7 +40,7 @@ _TYPES: dict[str, type[Declared]] = {
 
 
 def check_whole(model: Model, table: Table) -> None:
-    """Refuse a model whose parts do not fit; raises CatalogInvalid."""
+    """Refuse a model whose parts do not fit; raises DeclarationInvalid."""
     _check_names(model, table)
     _check_media(model, table)
     _check_output(model, table)

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -14,9 +13,10 @@ from kinetoscope.catalog.declare import field_from, price_from
 from kinetoscope.catalog.fields import Boolean, Choice, Field, Integer, Media, Number, Text
 from kinetoscope.catalog.fitting import FILE_FORMATS, check_whole
 from kinetoscope.catalog.model import FOLLOW_WORDS, Follows, Model, Roles
-from kinetoscope.catalog.reading import CatalogInvalid, Table
 from kinetoscope.kernel.errors import UnknownModel
 from kinetoscope.kernel.order import JSON, MediaKind, Size
+from kinetoscope.kernel.toml_files import parse
+from kinetoscope.kernel.toml_tables import DeclarationInvalid, Table
 
 RATIO = re.compile(r"[1-9][0-9]?:[1-9][0-9]?")
 
@@ -45,7 +45,7 @@ def builtin() -> Catalog:
 
 
 def load(folder: Path | Traversable) -> Catalog:
-    """Read every `*.toml` of a folder, in the order of their names; raises CatalogInvalid.
+    """Read every `*.toml` of a folder, in the order of their names; raises DeclarationInvalid.
 
     The README.md of `models/` explains what a file looks like.
     """
@@ -53,19 +53,27 @@ def load(folder: Path | Traversable) -> Catalog:
     for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
         if not file.name.endswith(".toml"):
             continue
-        for model in _models_from(file.name, file.read_text(encoding="utf-8")):
+        text = file.read_text(encoding="utf-8")
+        for place, model in enumerate(models_from(parse(file.name, text), text)):
             if model.id in models:
-                raise CatalogInvalid(file.name, f"model[{model.id}].id", "is declared twice")
+                raise declared_twice(file.name, model.id, place)
             models[model.id] = model
+    return catalog_of(models)
+
+
+def catalog_of(models: Mapping[str, Model]) -> Catalog:
+    """Return a catalog of models by their ids."""
     return Catalog(models=tuple(models.values()), models_by_id=models)
 
 
-def _models_from(file: str, text: str) -> list[Model]:
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise CatalogInvalid(file, "file", f"is not TOML: {error}") from None
-    family = Table(file, "", content)
+def declared_twice(file: str, model_id: str, place: int, where: str = "") -> DeclarationInvalid:
+    """Return the error of a file whose model of this place has been declared before."""
+    path = ("model", place, "id")
+    return DeclarationInvalid(file, f"model[{model_id}].id", f"is declared twice{where}", path=path)
+
+
+def models_from(family: Table, text: str) -> list[Model]:
+    """Read a family of models; raises DeclarationInvalid."""
     shared = _fields_from(family.table("inputs"))
     sizes = _sizes_from(family.table("sizes"))
     tables = family.tables("model")
@@ -103,7 +111,7 @@ def _model_from(table: Table, family: Table, shared: dict[str, Field], sizes: Si
     kind = MediaKind(family.text("kind"))
     resolution_name = _first_of(fields, "outputResolution", "resolution")
     format_name = _first_of(fields, "output_format", "outputFormat")
-    resolutions = _options(fields, resolution_name)
+    resolutions = options(fields, resolution_name)
     follows = _follows(table, family)
     chosen_sizes = _chosen_sizes(table, fields, resolutions, sizes)
     model = Model(
@@ -122,7 +130,7 @@ def _model_from(table: Table, family: Table, shared: dict[str, Field], sizes: Si
         sizes=chosen_sizes,
         file_format=_file_format(family, kind),
         count=table.positive("count", 1),
-        price=price_from(table.table("price"), resolutions, _options(fields, "quality")),
+        price=price_from(table.table("price"), resolutions, options(fields, "quality")),
         fields_by_name=fields,
         names_by_alias=_names_by_alias(table, fields),
         names_by_flag={flag: field.name for field in fields.values() for flag in field.flags},
@@ -143,7 +151,7 @@ def _first_of(fields: Mapping[str, Field], *names: str) -> str:
     return next((name for name in names if name in fields), "")
 
 
-def _options(fields: Mapping[str, Field], name: str) -> tuple[str, ...]:
+def options(fields: Mapping[str, Field], name: str) -> tuple[str, ...]:
     """Return the words of a choice; one empty word where there is no such choice."""
     field = fields.get(name)
     return field.options if isinstance(field, Choice) else ("",)
@@ -156,7 +164,7 @@ def _chosen_sizes(
     if not sizes:
         return {}
     tables = sizes if resolutions != ("",) else {"": next(iter(sizes.values()))}
-    ratios = [word for word in _options(fields, "aspectRatio") if word not in FOLLOW_WORDS]
+    ratios = [word for word in options(fields, "aspectRatio") if word not in FOLLOW_WORDS]
     chosen: Sizes = {}
     for resolution in resolutions:
         available = tables.get(resolution, {})

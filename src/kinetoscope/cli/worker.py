@@ -16,6 +16,7 @@ from kinetoscope.kernel.ids import TaskId
 from kinetoscope.kernel.lifeline import end_with_parent
 from kinetoscope.kernel.log import configure_logging
 from kinetoscope.settings import Settings, load_settings
+from kinetoscope.tasks import alerts
 from kinetoscope.tasks.advance import advance
 from kinetoscope.tasks.cancellations import REFRESH_DELAY_S
 from kinetoscope.tasks.expire import sweep_drafts
@@ -88,7 +89,7 @@ def parts_of_a_worker(
             timing=timing,
         )
 
-    queues = runtime.routes.queue_of_provider()
+    queues = dict(runtime.routes.queues)
     reaper = reaper_of(runtime)
     return [
         # Rendering has its own bound. More tasks may be gathering references and storing
@@ -97,6 +98,8 @@ def parts_of_a_worker(
         tasks_of("test", TEST_TASKS),
         every(timing.sweep_s, partial(engine.requeue_stalled, database, timing)),
         every(REFRESH_DELAY_S, tools.cancellations.refresh),
+        tools.wakes.listener.run(),
+        every(FORGET_DELAY_S, lambda: alerts.forget_old(database, runtime.clock())),
         every(RECONCILE_DELAY_S, partial(engine.enqueue_orphans, database, queues)),
         every(FORGET_DELAY_S, partial(engine.forget_finished, database)),
         every(REAP_DELAY_S, partial(reap, reaper)),

@@ -136,8 +136,6 @@ class Adapter:
     """Finds the upstream's id for the job in what it sends to a callback address."""
     refusals: frozenset[int] = frozenset({503})
     submit_timeout_s: float = 60.0
-    find_delay_s: float = 5.0
-    """How long after an unanswered submit a lookup can be believed."""
 
 
 REFUSED_WORDS = {

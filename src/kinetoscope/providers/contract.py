@@ -38,10 +38,14 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polling:
-    """How often to ask how a job goes: soon at first, then ever less often."""
+    """How often to ask how a job goes: soon at first, then ever less often.
+
+    A lookup after an unanswered submit can be believed after `find_delay_s`.
+    """
 
     delay_s: float
     delay_s_max: float
+    find_delay_s: float = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,6 +5,9 @@ commits before the next begins, and a step that was done is not done twice.
 """
 
 import shutil
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import assert_never
 
 import structlog
 
@@ -12,15 +15,46 @@ from kinetoscope.catalog import check
 from kinetoscope.kernel.errors import InvalidInputs, LeaseLost, UnknownModel
 from kinetoscope.kernel.ids import TaskId
 from kinetoscope.kernel.order import Order
-from kinetoscope.providers.contract import Job, Provider, Rehearsal
-from kinetoscope.tasks import finish, follow, gather, late_checks, store, submit
+from kinetoscope.providers.contract import (
+    Done,
+    FetchedReference,
+    Idempotency,
+    Job,
+    Lost,
+    Provider,
+    Rehearsal,
+)
+from kinetoscope.tasks import (
+    ending,
+    finish,
+    follow,
+    gather,
+    late_checks,
+    place,
+    store,
+    submit,
+    unanswered,
+)
+from kinetoscope.tasks.finish import Finished
+from kinetoscope.tasks.place import Moved, Placed
+from kinetoscope.tasks.route import Route
 from kinetoscope.tasks.task import GENERATION_FAILED, Failure, Task
 from kinetoscope.tasks.tools import Tools
 
 log = structlog.get_logger(__name__)
 
-CLAIMS_MAX = 30
+PLACES_MAX = 20
+"""Bounds a provider that keeps forgetting; restarts of our own workers stay well below."""
+
+CLAIMS_MAX = 300
 """A task that was taken up this often and never ended brings its workers down; give it up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """The provider does not know the job any more."""
+
+    by: Provider
 
 
 async def advance(tools: Tools, task_id: TaskId) -> None:
@@ -40,43 +74,126 @@ async def advance(tools: Tools, task_id: TaskId) -> None:
 
 async def _walk(tools: Tools, task: Task, folder: gather.Folder) -> None:
     order = _order(tools, task)
-    provider = tools.providers.get(task.provider)
-    if order is None or provider is None or task.epoch > CLAIMS_MAX:
+    if order is None or task.epoch > CLAIMS_MAX:
         log.error("task.given_up", task=task.id, provider=task.provider, epoch=task.epoch)
         await finish.fail(tools, task, GENERATION_FAILED)
         return
+    if ending.is_late(tools, task) and not is_begun(task):
+        await finish.fail(tools, task, ending.TIMED_OUT)  # nobody has it, so nothing is lost
+        return
+    ended = await _make(tools, task, order, folder)
+    match ended:
+        case Finished():
+            await finish.succeed(tools, task, order, ended)
+        case Failure():
+            await finish.fail(tools, task, ended)
+        case Moved():
+            log.info("task.moved", task=task.id)
+        case _:
+            assert_never(ended)
+
+
+async def _make(
+    tools: Tools, task: Task, order: Order, folder: gather.Folder
+) -> Finished | Failure | Moved:
+    """Have the task made, and again where its provider forgot it."""
+    for _ in range(PLACES_MAX):
+        made = await _make_once(tools, task, order, folder)
+        if not isinstance(made, Forgotten):
+            return made
+        if made.by.idempotency is Idempotency.NEITHER:
+            return GENERATION_FAILED
+        await store.withdraw_submit(tools.database, task)
+        task = replace(task, submit_started_at=None, upstream_id=None)
+    return GENERATION_FAILED
+
+
+async def _make_once(
+    tools: Tools, task: Task, order: Order, folder: gather.Folder
+) -> Finished | Failure | Moved | Forgotten:
+    references: tuple[FetchedReference, ...] = ()
+    if _needs_references(tools, task):
+        gathered = await _gathered(tools, task, order, folder)
+        if isinstance(gathered, Failure):
+            return gathered
+        references = gathered
+    placed = await place.place(tools, task, partial(_job, tools, task, order, folder, references))
+    if isinstance(placed, Failure | Moved):
+        return placed
+    if isinstance(placed.outcome, Done):
+        return _finished(task, placed, placed.outcome)
+    if placed.provider.polling is not None:
+        shutil.rmtree(folder.references, ignore_errors=True)  # the upstream has them
+    upstream_id = placed.outcome.upstream_id
+    ended = await follow.follow(tools, task, placed.provider, placed.job, upstream_id)
+    match ended:
+        case Failure():
+            return ended
+        case Done():
+            return _finished(task, placed, ended)
+        case Lost():
+            return Forgotten(placed.provider)
+        case _:
+            assert_never(ended)
+
+
+def is_begun(task: Task) -> bool:
+    """Whether an upstream has the task, or may have it."""
+    return task.submit_started_at is not None or task.upstream_id is not None
+
+
+def _needs_references(tools: Tools, task: Task) -> bool:
+    """Whether the task may have to be submitted; not if a distant upstream has it."""
+    provider = tools.providers.get(task.provider)
+    if provider is None or provider.polling is None or not is_begun(task):
+        return True
+    return task.upstream_id is None and provider.idempotency is Idempotency.CLIENT_TOKEN
+
+
+async def _gathered(
+    tools: Tools, task: Task, order: Order, folder: gather.Folder
+) -> tuple[FetchedReference, ...] | Failure:
+    folder.references.mkdir(exist_ok=True)
     gathered = await gather.gather(tools, order, folder, task.created_at)
     if not isinstance(gathered, Failure):
         model = tools.catalog.find(task.model)
-        gathered = late_checks.check(model, order, gathered) or gathered
-    if isinstance(gathered, Failure):
-        await finish.fail(tools, task, gathered)
-        return
-    job = Job(
+        return late_checks.check(model, order, gathered) or gathered
+    provider = tools.providers.get(task.provider)
+    if is_begun(task) and provider is not None and provider.polling is not None:
+        # It cannot be sent again without them, and nobody knows whether it arrived.
+        return await unanswered.give_up(tools, task, provider)
+    return gathered
+
+
+def _job(
+    tools: Tools,
+    task: Task,
+    order: Order,
+    folder: gather.Folder,
+    references: tuple[FetchedReference, ...],
+    route: Route,
+) -> Job:
+    begun_as = task.upstream_model if is_begun(task) else None
+    return Job(
         task_id=task.id,
         order=order,
         seed=task.seed,
-        references=gathered,
+        references=references,
         folder=folder.outputs,
+        upstream_model=route.upstream_model if begun_as is None else begun_as,
+        options=route.options,
+        callback_url=None if tools.callback_url is None else tools.callback_url(task.id),
         rehearsal=None if task.rehearsal is None else Rehearsal(task.rehearsal),
         may_wait=task.is_sample,
     )
-    await _make(tools, task, provider, job)
 
 
-async def _make(tools: Tools, task: Task, provider: Provider, job: Job) -> None:
-    if task.upstream_id is None and follow.is_late(tools, task):
-        await finish.fail(tools, task, follow.TIMED_OUT)  # nothing was begun, so nothing is lost
-        return
-    submitted = await submit.submit(tools, task, provider, job)
-    if isinstance(submitted, Failure):
-        await finish.fail(tools, task, submitted)
-        return
-    ended = await follow.follow(tools, task, provider, job, submitted)
-    if isinstance(ended, Failure):
-        await finish.fail(tools, task, ended)
-    else:
-        await finish.succeed(tools, task, job.order, ended)
+def _finished(task: Task, placed: Placed, done: Done) -> Finished:
+    """Add what we know better than the upstream: the footage we measured, and what it costs."""
+    measured = task.reference_video_s if not placed.job.references else None
+    footage_s = submit.footage_s(placed.job) if measured is None else measured
+    usage = replace(done.usage, reference_video_s=footage_s)
+    return Finished(done=replace(done, usage=usage), cost_usd_micros=done.cost_usd_micros)
 
 
 def _order(tools: Tools, task: Task) -> Order | None:

@@ -69,7 +69,7 @@ async def estimate(
         and not planned.is_test
         and isinstance(planned.model.price, PerFootageSecond | PerEditedSecond | PerToken),
         cached=cached,
-        provider=planned.route.provider,
+        provider=planned.route("").provider,
         available=balance.available,
         refusal=refusal,
     )

@@ -1,5 +1,6 @@
 """Finish: take the media in, then end the task and its hold together, once."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -20,8 +21,17 @@ from kinetoscope.webhooks import outbox
 log = structlog.get_logger(__name__)
 
 
-async def succeed(tools: Tools, task: Task, order: Order, done: Done) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """What a provider made, and what that cost us; None where nobody knows."""
+
+    done: Done
+    cost_usd_micros: int | None
+
+
+async def succeed(tools: Tools, task: Task, order: Order, finished: Finished) -> None:
     """Store the media, then end the task and capture its hold. Raises LeaseLost."""
+    done = finished.done
     try:
         outputs = await keep(tools, task, done, order.count)
     except MediaRefused as error:
@@ -49,7 +59,7 @@ async def succeed(tools: Tools, task: Task, order: Order, done: Done) -> None:
             paid = await book.capture(
                 connection, task.account_id, task.id, held=task.price, charged=charged, now=now
             )
-            await store.set_price(connection, task, paid)
+            await store.set_price(connection, task, paid, finished.cost_usd_micros)
         await outbox.put(connection, task.id, now)
 
     await tools.database.transact(steps)

@@ -50,11 +50,17 @@ class Plan:
 
     model: Model
     order: Order
-    route: Route
+    routes: Routes
     held: Credits
     is_test: bool
     rehearsal: str | None
     cache_key: bytes | None
+
+    def route(self, task_id: str) -> Route:
+        """Return the first route of a task; the worker looks for another if it must."""
+        if self.is_test:
+            return self.routes.test
+        return self.routes.ranked(self.model.id, task_id)[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,15 +93,15 @@ def plan(catalog: Catalog, routes: Routes, mode: KeyMode, request: Request) -> P
     model = catalog.find(request.model)
     order = check.check(model, request.inputs, auto_fix=request.auto_fix)
     is_test = mode is KeyMode.TEST
-    route = routes.test if is_test else routes.by_model[model.id]
+    made_by = routes.test.provider if is_test else routes.names(model.id)
     return Plan(
         model=model,
         order=order,
-        route=route,
+        routes=routes,
         held=FREE if is_test else price.hold(model, order),
         is_test=is_test,
         rehearsal=asked_outcome(order.prompt, request.outcome, is_test=is_test),
-        cache_key=cache_key(model, order, route.provider, is_test=is_test),
+        cache_key=cache_key(model, order, made_by, is_test=is_test),
     )
 
 
@@ -116,6 +122,7 @@ def parameters(attempt: Attempt) -> dict[str, object]:
     """Return what the creating statement needs."""
     planned = attempt.plan
     order = planned.order
+    route = planned.route(attempt.task_id)
     return {
         **opening.opens_parameters(attempt.key, SCOPE),
         "caps_checked": False,
@@ -126,8 +133,8 @@ def parameters(attempt: Attempt) -> dict[str, object]:
         "inputs": Jsonb(order.inputs),
         "seed": secrets.randbelow(SEED_MAX) if order.seed is None else order.seed,
         "media_name": new_media_name(),
-        "provider": planned.route.provider,
-        "queue": planned.route.queue,
+        "provider": route.provider,
+        "queue": route.queue,
         "is_test": planned.is_test,
         "rehearsal": planned.rehearsal,
         "cache_key": planned.cache_key,

@@ -28,8 +28,8 @@ class Written:
 
 TASK_COLUMNS = """
   id, account_id, model, inputs, seed, provider, price, status, epoch, submits,
-  submit_started_at, upstream_id, media_name, rehearsal, is_sample,
-  cancel_requested_at, created_at
+  submit_started_at, upstream_id, upstream_model, reference_video_s, media_name, rehearsal,
+  is_sample, cancel_requested_at, created_at
 """
 
 
@@ -105,19 +105,72 @@ async def cancel_requests(database: Database) -> set[TaskId]:
     return {written.id for written in found}
 
 
-async def intend_submit(database: Database, task: Task, now: datetime) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """What is about to be submitted where. `decision` is None where it was decided before."""
+
+    provider: str
+    upstream_model: str
+    reference_video_s: int
+    decision: JSON = None
+
+
+async def intend_submit(database: Database, task: Task, intent: Intent, now: datetime) -> None:
     """Record that a submit is about to happen. Raises LeaseLost."""
     await _write(
         database,
         task,
-        "submit_started_at = %(now)s, upstream_id = null, submits = submits + 1",
-        {"now": now},
+        """
+        submit_started_at = %(now)s, upstream_id = null, upstream_claim = null,
+        submits = submits + 1, provider = %(provider)s, upstream_model = %(upstream_model)s,
+        reference_video_s = %(reference_video_s)s,
+        routing = routing || %(decision)s::jsonb
+        """,
+        {
+            "now": now,
+            "provider": intent.provider,
+            "upstream_model": intent.upstream_model,
+            "reference_video_s": intent.reference_video_s,
+            "decision": Jsonb([] if intent.decision is None else [intent.decision]),
+        },
     )
+
+
+async def move(database: Database, task: Task, provider: str, queue: str, decision: JSON) -> None:
+    """Hand a task that nobody has to the workers of another queue. Raises LeaseLost."""
+    moved = await database.execute(
+        f"""
+        with moved as (
+          update task
+          set provider = %(provider)s, routing = routing || %(decision)s::jsonb
+          where {FENCE} and submit_started_at is null
+          returning id
+        )
+        select enqueue_advance(id, %(queue)s) from moved
+        """,
+        {
+            "provider": provider,
+            "decision": Jsonb([decision]),
+            "queue": queue,
+            "id": task.id,
+            "epoch": task.epoch,
+        },
+    )
+    if moved != 1:
+        raise LeaseLost(task.id)
+
+
+async def claim_told(database: Database, task: Task) -> str | None:
+    """Return the id under which an upstream's callback said it has a task, if one came."""
+    values = await database.fetch_values(
+        "select upstream_claim from task where id = %(id)s", {"id": task.id}
+    )
+    return None if values is None else values[0]
 
 
 async def withdraw_submit(database: Database, task: Task) -> None:
     """Record that the upstream certainly does not have the task. Raises LeaseLost."""
-    await _write(database, task, "submit_started_at = null", {})
+    await _write(database, task, "submit_started_at = null, upstream_claim = null", {})
 
 
 async def accept_submit(database: Database, task: Task, upstream_id: str) -> None:
@@ -182,9 +235,14 @@ async def end_success(  # noqa: PLR0913 - what a success is
     await files.expire_within(connection, task.id, media_expires_at)
 
 
-async def set_price(connection: Connection, task: Task, charged: Credits) -> None:
-    """Write down what a settled task really cost. Part of the transaction that captures it."""
-    await connection.execute("update task set price = %s where id = %s", (charged, task.id))
+async def set_price(
+    connection: Connection, task: Task, charged: Credits, cost_usd_micros: int | None
+) -> None:
+    """Write down what a task was charged, and what it cost us. Part of the capture."""
+    await connection.execute(
+        "update task set price = %s, upstream_cost_usd_micros = %s where id = %s",
+        (charged, cost_usd_micros, task.id),
+    )
 
 
 async def end_fail(

@@ -1,84 +1,91 @@
-"""Submit: hand a task to its provider once, and know afterwards whether that happened."""
+"""Submit: hand a task to one provider once, and know afterwards whether that happened."""
 
-import asyncio
+from datetime import datetime
 from typing import assert_never
 
 import structlog
 
+from kinetoscope.kernel.order import JSON
 from kinetoscope.providers.contract import (
     Accepted,
-    Idempotency,
+    Done,
     Job,
+    Kind,
     Provider,
     Refused,
-    SubmitOutcome,
     Unknown,
 )
-from kinetoscope.tasks import store
+from kinetoscope.tasks import store, unanswered
 from kinetoscope.tasks.task import Failure, Task
 from kinetoscope.tasks.tools import Tools
 
 log = structlog.get_logger(__name__)
 
-REFUSALS_MAX = 6
-RETRY_DELAY_S_MAX = 30
-
-SUBMIT_UNKNOWN = Failure(
-    code="submit_unknown",
-    message="The provider's answer was lost. You were not charged. Please try again.",
-)
+Submitted = Accepted | Done | Failure | Refused
+"""`Refused` leaves the choice to try again, here or elsewhere; `Failure` is the task's end."""
 
 
-async def submit(tools: Tools, task: Task, provider: Provider, job: Job) -> str | Failure:
-    """Return the provider's own name for the job, submitting it unless that was done before.
+async def submit(
+    tools: Tools, task: Task, provider: Provider, job: Job, decision: JSON = None
+) -> Submitted | Unknown:
+    """Submit a task that this provider certainly does not have. Raises LeaseLost.
 
     The intent is committed before the call and the acceptance after it. An intent without an
-    acceptance means that nobody knows: the call is repeated only where the provider promises
-    that repeating it under the same task id yields the same job. Raises LeaseLost.
+    acceptance means that nobody knows; `clear_up` is how to go on then.
     """
-    if task.upstream_id is not None:
-        return task.upstream_id
-    if task.submit_started_at is not None and not _may_repeat(provider):
-        log.error("task.submit_unknown", task=task.id, provider=provider.name)
-        return SUBMIT_UNKNOWN
-    return await submit_anew(tools, task, provider, job)
+    intent = store.Intent(
+        provider=provider.name,
+        upstream_model=job.upstream_model,
+        reference_video_s=footage_s(job),
+        decision=decision,
+    )
+    await store.intend_submit(tools.database, task, intent, tools.clock())
+    outcome = await provider.submit(job)
+    if isinstance(outcome, Unknown):
+        reason = outcome.reason
+        log.warning("task.submit_unanswered", task=task.id, provider=provider.name, reason=reason)
+        return outcome
+    return await _settled(tools, task, provider, outcome)
 
 
-async def submit_anew(tools: Tools, task: Task, provider: Provider, job: Job) -> str | Failure:
-    """Submit whatever was done before; for jobs that certainly do not exist. Raises LeaseLost."""
-    for refusals in range(REFUSALS_MAX):
-        if refusals > 0:
-            await asyncio.sleep(min(2 ** (refusals - 1), RETRY_DELAY_S_MAX))
-        await store.intend_submit(tools.database, task, tools.clock())
-        outcome = await provider.submit(job)
-        verdict = await _weigh(tools, task, provider, outcome)
-        if verdict is not None:
-            return verdict
-    return Failure(code="500", message="Service temporarily unavailable. Please try again later.")
+async def clear_up(
+    tools: Tools, task: Task, provider: Provider, job: Job, since: datetime
+) -> Submitted:
+    """Go on with a submit whose answer nobody saw, whichever worker sent it. Raises LeaseLost."""
+    found = await unanswered.clear_up(tools, task, provider, job, since=since)
+    return found if isinstance(found, Failure) else await _settled(tools, task, provider, found)
 
 
-async def _weigh(
-    tools: Tools, task: Task, provider: Provider, outcome: SubmitOutcome
-) -> str | Failure | None:
-    """Write an outcome down; None means that the submit may be tried again."""
+async def _settled(
+    tools: Tools, task: Task, provider: Provider, outcome: Accepted | Done | Refused
+) -> Submitted:
+    """Write a verdict down."""
     match outcome:
         case Accepted(upstream_id=upstream_id):
             await store.accept_submit(tools.database, task, upstream_id)
-            return upstream_id
-        case Refused(temporary=True) as refused:
+            return outcome
+        case Done():
+            return outcome
+        case Refused(kind=Kind.TEMPORARY | Kind.UNSUPPORTED) as refused:
             await store.withdraw_submit(tools.database, task)
-            log.warning("task.submit_refused", task=task.id, code=refused.code)
-            return None
+            log.warning(
+                "task.submit_refused", task=task.id, provider=provider.name, code=refused.code
+            )
+            return refused
         case Refused(code=code, message=message):
             await store.withdraw_submit(tools.database, task)
             return Failure(code=code, message=message)
-        case Unknown(reason=reason):
-            log.warning("task.submit_unanswered", task=task.id, reason=reason)
-            return None if _may_repeat(provider) else SUBMIT_UNKNOWN
         case _:
             assert_never(outcome)
 
 
-def _may_repeat(provider: Provider) -> bool:
-    """Whether a submit that may have arrived can be sent again without making a second job."""
-    return provider.idempotency is Idempotency.CLIENT_TOKEN
+ROUNDING_SLACK_MS = 100
+"""Honest clips run over by a few frames; that is not another second to pay for."""
+
+
+def footage_s(job: Job) -> int:
+    """Return the whole seconds of all reference and source video, rounded up."""
+    video_ms = sum(
+        fetched.duration_ms for fetched in job.references if fetched.reference.kind == "video"
+    )
+    return max(0, -(-(video_ms - ROUNDING_SLACK_MS) // 1000))

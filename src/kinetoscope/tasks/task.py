@@ -41,6 +41,8 @@ class Task:
     submits: int
     submit_started_at: datetime | None
     upstream_id: str | None
+    upstream_model: str | None
+    reference_video_s: int | None
     media_name: str
     rehearsal: str | None
     is_sample: bool

@@ -1,5 +1,6 @@
 """What the steps of a worker need, given to them whole."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -11,9 +12,12 @@ from kinetoscope.media.credentials import Credentials
 from kinetoscope.media.signing import Signer
 from kinetoscope.media.store import MediaStore
 from kinetoscope.postgres.pool import Database
+from kinetoscope.providers.breaker import Breakers
 from kinetoscope.providers.contract import Providers
 from kinetoscope.tasks.cancellations import Cancellations
 from kinetoscope.tasks.lifetimes import Lifetimes
+from kinetoscope.tasks.route import Routes
+from kinetoscope.tasks.wakes import Wakes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,12 +26,17 @@ class Tools:
 
     `folder` is this worker's own scratch space. `task_deadline` bounds how long a task may stay
     open; `lifetimes` say how long its media and what is known of it are kept;
-    `credentials` sign finished files, where there are any.
+    `credentials` sign finished files, where there are any. What no provider answered is waited
+    for until `unknown_deadline`. A task whose route leads to none of `queues` is moved on; None
+    serves all. `callback_url` names the address at which a task's upstream may tell news.
     """
 
     database: Database
     catalog: Catalog
     providers: Providers
+    routes: Routes
+    breakers: Breakers
+    wakes: Wakes
     store: MediaStore
     signer: Signer
     egress: Egress
@@ -36,4 +45,7 @@ class Tools:
     cancellations: Cancellations
     task_deadline: timedelta
     lifetimes: Lifetimes
+    unknown_deadline: timedelta
     credentials: Credentials | None = None
+    queues: frozenset[str] | None = None
+    callback_url: Callable[[str], str] | None = None

@@ -2,32 +2,44 @@
 
 from collections.abc import Iterable
 
-from kinetoscope.kernel.credits import Credits, parse_credits
+from kinetoscope.kernel.credits import Credits, format_credits, parse_credits
 from kinetoscope.kernel.errors import KinetoscopeError
+from kinetoscope.kernel.toml_lines import KeyPath
+
+PRICE_MAX = Credits(100_000_000_00)
+"""Per second, image or task: so that no product of prices is more than can be counted."""
 
 
-class CatalogInvalid(KinetoscopeError):
-    """A declaration cannot be used; names the file and the key."""
+class DeclarationInvalid(KinetoscopeError):
+    """A declaration cannot be used; names the file and the key.
 
-    def __init__(self, file: str, key: str, reason: str) -> None:
+    `path` leads to it. A file that is no TOML at all has a `line` instead.
+    """
+
+    def __init__(
+        self, file: str, key: str, reason: str, *, path: KeyPath = (), line: int | None = None
+    ) -> None:
         super().__init__(f"{file}: {key}: {reason}")
         self.file = file
         self.key = key
         self.reason = reason
+        self.path = path
+        self.line = line
 
 
 class Table:
     """One TOML table that knows where it stands, and which of its keys nobody has asked for yet."""
 
-    def __init__(self, file: str, key: str, content: dict[str, object]) -> None:
+    def __init__(self, file: str, key: str, content: dict[str, object], path: KeyPath = ()) -> None:
         self.file = file
         self.key = key
+        self.path = path
         self._content = content
         self._unread = set(content)
 
-    def invalid(self, key: str, reason: str) -> CatalogInvalid:
+    def invalid(self, key: str, reason: str) -> DeclarationInvalid:
         """Return the error that names `key` of this table."""
-        return CatalogInvalid(self.file, f"{self.key}.{key}" if self.key else key, reason)
+        return DeclarationInvalid(self.file, self._name(key), reason, path=(*self.path, key))
 
     def names(self) -> Iterable[str]:
         """Return every key, in the order of the file."""
@@ -98,24 +110,27 @@ class Table:
             amount = parse_credits(value)
         except ValueError as error:
             raise self.invalid(key, str(error)) from None
-        if amount <= 0:
-            raise self.invalid(key, "must be above zero")
+        if not 0 < amount <= PRICE_MAX:
+            raise self.invalid(key, f"must be above zero and at most {format_credits(PRICE_MAX)}")
         return amount
 
     def table(self, key: str) -> "Table":
         """Return the table under `key`; an absent one is empty."""
         value = self._value(key, {})
         if isinstance(value, dict):
-            return Table(self.file, f"{self.key}.{key}" if self.key else key, value)
+            return Table(self.file, self._name(key), value, (*self.path, key))
         raise self.invalid(key, "must be a table")
 
-    def tables(self, key: str) -> tuple["Table", ...]:
-        """Return the list of tables under `key`, each known by its `id` in errors."""
+    def tables(self, key: str, label: str = "id") -> tuple["Table", ...]:
+        """Return the list of tables under `key`, each known by its `label` in errors."""
         value = self._value(key, None)
         items = value if isinstance(value, list) else []
         if not items or not all(isinstance(item, dict) for item in items):
             raise self.invalid(key, "must be a list of tables")
-        return tuple(Table(self.file, f"{key}[{item.get('id', '?')}]", item) for item in items)
+        return tuple(
+            Table(self.file, f"{key}[{item.get(label, '?')}]", item, (*self.path, key, place))
+            for place, item in enumerate(items)
+        )
 
     def size(self, key: str) -> tuple[int, int]:
         """Return a width and a height in pixels."""
@@ -125,6 +140,14 @@ class Table:
             case [int(width), int(height)] if width > 0 and height > 0:
                 return width, height
         raise self.invalid(key, "must be [width, height]")
+
+    def content(self) -> dict[str, object]:
+        """Return everything as it stands, for tables whose keys are free."""
+        self._unread.clear()
+        return self._content
+
+    def _name(self, key: str) -> str:
+        return f"{self.key}.{key}" if self.key else key
 
     def _value(self, key: str, default: object) -> object:
         self._unread.discard(key)
