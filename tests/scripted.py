@@ -1,7 +1,8 @@
 """A provider that does what a test tells it to, real small media files, and a worker's tools."""
 
+import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
@@ -35,7 +36,9 @@ from kinetoscope.providers.contract import (
     SubmitOutcome,
 )
 from kinetoscope.tasks import store
+from kinetoscope.tasks.audit import audit
 from kinetoscope.tasks.cancellations import Cancellations
+from kinetoscope.tasks.route import Route
 from kinetoscope.tasks.tools import Tools
 from kinetoscope.tasks.wakes import WAKE_CHANNEL, Wakes
 from kinetoscope.wiring import lifetimes_of
@@ -62,6 +65,8 @@ StatusStep = Status | BaseException | Callable[[Job], Status]
 
 INTENT = store.Intent(provider="embedded", upstream_model="", reference_video_s=0)
 """What a worker writes down before it submits to the scripted provider."""
+
+Meanwhile = Callable[[], Awaitable[object]]
 
 ACCEPTED = Accepted(upstream_id="upstream-1")
 
@@ -130,6 +135,24 @@ class ScriptedProvider:
         """Nothing to let go of."""
 
 
+class MovedWakes(Wakes):
+    """Pauses that take no time: the world's clock is moved instead, and a test may step in."""
+
+    def __init__(self, world: World, meanwhile: Meanwhile | None) -> None:
+        super().__init__(Listener(world.runtime.database.conninfo, WAKE_CHANNEL))
+        self.clock = world.clock
+        self.meanwhile = meanwhile
+        self.pauses_s: list[float] = []
+
+    @override
+    async def pause(self, task_id: str, delay_s: float) -> None:
+        self.pauses_s.append(delay_s)
+        if self.meanwhile is not None:
+            await self.meanwhile()
+        self.clock.move(timedelta(seconds=delay_s))
+        await asyncio.sleep(0)
+
+
 class DyingStore(MediaStore):
     """A store whose process is killed in front of the put of this number, counted from 1."""
 
@@ -150,10 +173,17 @@ def tools_for(
     *providers: ScriptedProvider,
     store: MediaStore | None = None,
     task_deadline: timedelta = timedelta(minutes=60),
+    routes: tuple[Route, ...] = (),
+    queues: frozenset[str] | None = None,
+    meanwhile: Meanwhile | None = None,
 ) -> Tools:
     """Give a worker's tools with these providers in place of the embedded renderer."""
     runtime = world.runtime
-    wakes = Wakes(Listener(runtime.database.conninfo, WAKE_CHANNEL))
+    wakes = MovedWakes(world, meanwhile)
+    all_routes = runtime.routes
+    if routes:
+        by_model = dict.fromkeys(runtime.routes.by_model, routes)
+        all_routes = replace(all_routes, by_model=by_model)
     return Tools(
         database=runtime.database,
         catalog=runtime.catalog,
@@ -163,7 +193,8 @@ def tools_for(
         egress=Egress(),
         clock=world.clock,
         folder=runtime.settings.work_dir / "scripted",
-        routes=runtime.routes,
+        routes=all_routes,
+        queues=queues,
         breakers=Breakers(),
         wakes=wakes,
         cancellations=Cancellations(runtime.database, wakes),
@@ -244,3 +275,11 @@ def stored_names(world: World) -> set[str]:
     """List what lies in the store."""
     folder = world.runtime.settings.data_dir / "media"
     return {path.name for path in folder.rglob("*") if path.is_file()}
+
+
+async def assert_in_order(world: World, *, ended: int) -> None:
+    """See that the books agree, and that no scratch space is left."""
+    assert await audit(world.runtime.database) == []
+    assert await world.count("ledger_entry where kind in ('capture', 'release')") == ended
+    scratch = world.runtime.settings.work_dir / "scripted"
+    assert not scratch.exists() or list(scratch.iterdir()) == []

@@ -20,6 +20,7 @@ from tests.scripted import (
     DyingStore,
     Killed,
     ScriptedProvider,
+    assert_in_order,
     create,
     done_pictures,
     done_video,
@@ -54,7 +55,6 @@ from kinetoscope.providers.contract import (
 )
 from kinetoscope.tasks import finish, store
 from kinetoscope.tasks.advance import CLAIMS_MAX, PLACES_MAX, advance
-from kinetoscope.tasks.audit import audit
 from kinetoscope.tasks.task import GENERATION_FAILED, Failure, Task
 
 pytestmark = pytest.mark.anyio
@@ -106,13 +106,6 @@ async def assert_failed(
     assert await world.balance(alice) == START_BALANCE
     assert stored_names(world) == set()
     await assert_in_order(world, ended=1)
-
-
-async def assert_in_order(world: World, *, ended: int) -> None:
-    assert await audit(world.runtime.database) == []
-    assert await world.count("ledger_entry where kind in ('capture', 'release')") == ended
-    scratch = world.runtime.settings.work_dir / "scripted"
-    assert not scratch.exists() or list(scratch.iterdir()) == []
 
 
 async def killed(world: World, task_id: TaskId, provider: ScriptedProvider) -> None:

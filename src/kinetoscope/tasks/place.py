@@ -1,6 +1,5 @@
 """Place: find the provider that takes a task, and write down who was asked and why."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -134,7 +133,7 @@ async def _try(
 ) -> Placed | Moved | Failure | None:
     """Ask one provider; None if it does not take the task now."""
     breaker = tools.breakers.of(route.provider, route.upstream_model)
-    says = _why_not(search, route, breaker)
+    says = _why_not(tools.clock().timestamp(), search, route, breaker)
     if says is not None:
         search.pass_over(route, says)
         return None
@@ -158,7 +157,7 @@ async def _try(
         case Failure():
             return submitted
         case Refused() as refused:
-            _note_refusal(search, route, refused)
+            _note_refusal(search, route, refused, tools.clock().timestamp())
             return None
 
 
@@ -173,14 +172,13 @@ async def _guarded(tools: Tools, task: Task, route: Route, begun: Begun) -> Subm
         raise
     busy = isinstance(submitted, Refused) and submitted.kind is Kind.TEMPORARY
     fine = not busy and not isinstance(submitted, Unknown)
-    change = breaker.record(asyncio.get_running_loop().time(), fine=fine)
+    change = breaker.record(tools.clock().timestamp(), fine=fine)
     if change is not None:
         await _tell(tools, route, change)
     return submitted
 
 
-def _why_not(search: Search, route: Route, breaker: Breaker) -> str | None:
-    now_s = asyncio.get_running_loop().time()
+def _why_not(now_s: float, search: Search, route: Route, breaker: Breaker) -> str | None:
     if route.provider in search.impossible:
         return search.impossible[route.provider]
     if breaker.delay_s(now_s) > 0:
@@ -201,7 +199,7 @@ def _decision(now: datetime, search: Search, route: Route) -> JSON:
     }
 
 
-def _note_refusal(search: Search, route: Route, refused: Refused) -> None:
+def _note_refusal(search: Search, route: Route, refused: Refused, now_s: float) -> None:
     search.pass_over(route, f"refused: {refused.message}"[:200])
     if refused.kind is Kind.UNSUPPORTED:
         search.impossible[route.provider] = f"refused: {refused.message}"[:200]
@@ -210,7 +208,7 @@ def _note_refusal(search: Search, route: Route, refused: Refused) -> None:
     delay_s = min(2.0 ** (search.refusals - 1), RETRY_DELAY_S_MAX)
     if refused.retry_after_s is not None:
         delay_s = max(delay_s, refused.retry_after_s)
-    search.resting_until_s[route.provider] = asyncio.get_running_loop().time() + delay_s
+    search.resting_until_s[route.provider] = now_s + delay_s
 
 
 async def _tell(tools: Tools, route: Route, change: Change) -> None:
@@ -223,7 +221,7 @@ async def _tell(tools: Tools, route: Route, change: Change) -> None:
 
 def _pause_s(tools: Tools, search: Search) -> float:
     """Return how long nobody needs to be asked."""
-    now_s = asyncio.get_running_loop().time()
+    now_s = tools.clock().timestamp()
     delays_s = []
     for route in search.routes:
         if route.provider in search.impossible:

@@ -1,0 +1,226 @@
+"""Who gets a task: routes in order, failover before acceptance, circuits, queues, decisions."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from tests.conftest import Person, World
+from tests.scripted import (
+    ACCEPTED,
+    PICTURE,
+    Killed,
+    MovedWakes,
+    ScriptedProvider,
+    SubmitStep,
+    assert_in_order,
+    create,
+    done_pictures,
+    record,
+    tools_for,
+)
+
+from kinetoscope.kernel.ids import TaskId
+from kinetoscope.providers.breaker import CALLS_MIN
+from kinetoscope.providers.contract import Idempotency, Kind, Polling, Refused
+from kinetoscope.tasks import circuits
+from kinetoscope.tasks.advance import advance
+from kinetoscope.tasks.route import Route
+
+pytestmark = pytest.mark.anyio
+
+POLLING = Polling(delay_s=2, delay_s_max=10)
+OWN = Route(provider="own", queue="gpu", order=1)
+FIRST = Route(provider="first", queue="hosted", order=2, upstream_model="theirs-1")
+SECOND = Route(provider="second", queue="hosted", order=3, upstream_model="theirs-2")
+
+BUSY = Refused(code="429", message="Too many.", kind=Kind.TEMPORARY)
+WRONG_KEY = Refused(code="500", message="The key is refused.", kind=Kind.UNSUPPORTED)
+MODERATED = Refused(code="2038", message="Not this.", kind=Kind.MODERATION)
+NEITHER = Idempotency.NEITHER
+
+
+def named(name: str, submits: Sequence[SubmitStep], *, done: bool = False) -> ScriptedProvider:
+    provider = ScriptedProvider(
+        submits, [done_pictures] if done else [], idempotency=NEITHER, polling=POLLING
+    )
+    provider.name = name
+    return provider
+
+
+async def row(world: World, task_id: TaskId) -> dict[str, Any]:
+    values = await world.runtime.database.fetch_values(
+        "select to_jsonb(task) from task where id = %(id)s", {"id": task_id}
+    )
+    assert values is not None
+    found: dict[str, Any] = values[0]
+    return found
+
+
+@pytest.fixture
+async def alice(world: World) -> Person:
+    return await world.person("alice")
+
+
+async def test_the_first_route_gets_it_and_the_decision_is_kept(world: World, alice: Person):
+    task_id = await create(world, alice, PICTURE)
+    own = named("own", [ACCEPTED], done=True)
+    other = named("first", [])
+    await advance(tools_for(world, own, other, routes=(OWN, FIRST)), task_id)
+    stored = await row(world, task_id)
+    assert (stored["status"], stored["provider"]) == ("success", "own")
+    (decision,) = stored["routing"]
+    assert decision["chosen"] == "own"
+    assert decision["passedOver"] == []
+    assert other.submitted == []
+
+
+@pytest.mark.parametrize("refusal", [BUSY, WRONG_KEY])
+async def test_who_refuses_for_himself_is_passed_over_for_the_next(
+    world: World, alice: Person, refusal: Refused
+):
+    task_id = await create(world, alice, PICTURE)
+    first, second = named("first", [refusal]), named("second", [ACCEPTED], done=True)
+    await advance(tools_for(world, first, second, routes=(FIRST, SECOND)), task_id)
+    stored = await row(world, task_id)
+    assert (stored["status"], stored["provider"]) == ("success", "second")
+    assert stored["upstream_model"] == "theirs-2"
+    decisions = stored["routing"]
+    assert [decision["chosen"] for decision in decisions] == ["first", "second"]
+    (passed,) = decisions[1]["passedOver"]
+    assert passed == {"provider": "first", "says": f"refused: {refusal.message}"}
+    await assert_in_order(world, ended=1)
+
+
+async def test_what_moderation_refuses_nobody_else_is_asked_for(world: World, alice: Person):
+    task_id = await create(world, alice, PICTURE)
+    first, second = named("first", [MODERATED]), named("second", [])
+    await advance(tools_for(world, first, second, routes=(FIRST, SECOND)), task_id)
+    stored = await row(world, task_id)
+    assert (stored["status"], stored["error_code"]) == ("fail", "2038")
+    assert second.submitted == []
+
+
+async def test_after_acceptance_there_is_no_other_provider(world: World, alice: Person):
+    """Killed while the first has it: the task is followed there, though the second is up."""
+    task_id = await create(world, alice, PICTURE)
+    first = ScriptedProvider([ACCEPTED], [Killed()], idempotency=NEITHER, polling=POLLING)
+    first.name = "first"
+    with pytest.raises(Killed):
+        await advance(tools_for(world, first, routes=(FIRST, SECOND)), task_id)
+    second = named("second", [])
+    again = named("first", [], done=True)
+    await advance(tools_for(world, again, second, routes=(SECOND, FIRST)), task_id)
+    assert again.asked == ["upstream-1"]
+    assert second.submitted == []
+    assert (await row(world, task_id))["provider"] == "first"
+
+
+async def test_when_all_are_busy_the_task_waits_longer_each_time_and_gets_through(
+    world: World, alice: Person
+):
+    task_id = await create(world, alice, PICTURE)
+    first, second = named("first", [BUSY] * 3), named("second", [BUSY] * 2 + [ACCEPTED], done=True)
+    tools = tools_for(world, first, second, routes=(FIRST, SECOND))
+    await advance(tools, task_id)
+    assert (await row(world, task_id))["status"] == "success"
+    assert (len(first.submitted), len(second.submitted)) == (3, 3)
+    await assert_in_order(world, ended=1)
+
+
+async def test_the_upstreams_own_wish_for_when_to_come_back_is_heeded(world: World, alice: Person):
+    task_id = await create(world, alice, PICTURE)
+    later = Refused(code="429", message="Later.", kind=Kind.TEMPORARY, retry_after_s=17)
+    provider = named("first", [later, ACCEPTED], done=True)
+    tools = tools_for(world, provider, routes=(FIRST,))
+    await advance(tools, task_id)
+    assert isinstance(tools.wakes, MovedWakes)
+    assert tools.wakes.pauses_s[0] == pytest.approx(17, abs=0.1)
+
+
+async def test_nobody_can_make_it(world: World, alice: Person):
+    task_id = await create(world, alice, PICTURE)
+    first, second = named("first", [WRONG_KEY]), named("second", [WRONG_KEY])
+    await advance(tools_for(world, first, second, routes=(FIRST, SECOND)), task_id)
+    shown = await record(world, alice, task_id)
+    assert shown["error"] == {"code": "500", "message": "No provider can make this at the moment."}
+    assert (await world.balance(alice))[1:] == (0, 0, 0)
+
+
+async def test_the_embedded_renderer_never_stands_in(world: World, alice: Person):
+    """A model with a real route does not fall back to previews, though the renderer is there."""
+    task_id = await create(world, alice, PICTURE)
+    embedded = ScriptedProvider([], [])
+    first = named("first", [BUSY] * 12)
+    await advance(tools_for(world, embedded, first, routes=(FIRST,)), task_id)
+    stored = await row(world, task_id)
+    assert (stored["status"], stored["provider"]) == ("fail", "first")
+    assert embedded.submitted == []
+
+
+async def test_an_open_circuit_is_passed_over_and_told(world: World, alice: Person):
+    first, second = named("first", [BUSY] * CALLS_MIN), named("second", [ACCEPTED] * 40)
+    second.to_tell.extend([done_pictures] * 40)
+    tools = tools_for(world, first, second, routes=(FIRST, SECOND))
+    for _ in range(CALLS_MIN):
+        await advance(tools, await create(world, alice, PICTURE))
+    (circuit,) = await circuits.listed(world.runtime.database)
+    assert (circuit.provider, circuit.model, circuit.open) == ("first", "theirs-1", True)
+    task_id = await create(world, alice, PICTURE)
+    await advance(tools, task_id)
+    assert len(first.submitted) == CALLS_MIN, "nobody asks it now"
+    (decision,) = (await row(world, task_id))["routing"]
+    assert decision["passedOver"] == [
+        {"provider": "first", "says": "is left alone after too many failures"}
+    ]
+
+
+async def test_with_its_only_circuit_open_a_task_waits_and_is_not_failed(
+    world: World, alice: Person
+):
+    task_id = await create(world, alice, PICTURE)
+    first = named("first", [ACCEPTED], done=True)
+    tools = tools_for(world, first, routes=(FIRST,))
+    breaker = tools.breakers.of("first", "theirs-1")
+    for _ in range(CALLS_MIN):
+        breaker.record(world.clock().timestamp(), fine=False)
+    await advance(tools, task_id)
+    assert (await row(world, task_id))["status"] == "success"
+    assert isinstance(tools.wakes, MovedWakes)
+    assert tools.wakes.pauses_s[0] == pytest.approx(5, abs=0.1)
+    assert breaker.delay_s(world.clock().timestamp()) == 0, "and it is closed again"
+
+
+async def test_a_route_of_another_queue_takes_the_task_along(world: World, alice: Person):
+    task_id = await create(world, alice, PICTURE)
+    first = named("first", [WRONG_KEY])
+    gpu = Route(provider="own", queue="gpu", order=9)
+    tools = tools_for(world, first, routes=(FIRST, gpu), queues=frozenset({"hosted"}))
+    await advance(tools, task_id)
+    stored = await row(world, task_id)
+    assert (stored["status"], stored["provider"]) == ("waiting", "own")
+    values = await world.runtime.database.fetch_values(
+        "select array_agg(queue_name order by id) from procrastinate_jobs where lock = %(id)s",
+        {"id": task_id},
+    )
+    assert values is not None
+    assert values[0][-1] == "gpu"
+    own = named("own", [ACCEPTED], done=True)
+    there = tools_for(world, own, routes=(gpu,), queues=frozenset({"gpu"}))
+    await advance(there, task_id)
+    assert (await row(world, task_id))["status"] == "success"
+
+
+async def test_a_provider_that_was_removed_keeps_its_tasks_until_they_are_hopeless(
+    world: World, alice: Person
+):
+    task_id = await create(world, alice, PICTURE)
+    first = ScriptedProvider([ACCEPTED], [Killed()], idempotency=NEITHER, polling=POLLING)
+    first.name = "first"
+    with pytest.raises(Killed):
+        await advance(tools_for(world, first, routes=(FIRST,)), task_id)
+    with pytest.raises(Exception, match="not set up here"):
+        await advance(tools_for(world, routes=(SECOND,)), task_id)
+    assert (await row(world, task_id))["status"] == "waiting"
+    back = named("first", [], done=True)
+    await advance(tools_for(world, back, routes=(SECOND,)), task_id)
+    assert (await row(world, task_id))["status"] == "success"
