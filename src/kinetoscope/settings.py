@@ -16,6 +16,7 @@ import platformdirs
 
 from kinetoscope.kernel import setting_values as values
 from kinetoscope.kernel.credits import Credits
+from kinetoscope.kernel.dollars import parse_dollars
 from kinetoscope.kernel.errors import SettingInvalid
 from kinetoscope.media.credentials import read_pem
 
@@ -53,6 +54,8 @@ class Settings:
     """How many processes render at once in each worker."""
     media_url: str
     """Where media is stored: file://, s3://, gs:// or az://; empty for the data folder."""
+    credit_usd_micros: int = field(metadata={"variable": "KINETOSCOPE_CREDIT_USD"})
+    """What a credit counts in margins, in dollars (KINETOSCOPE_CREDIT_USD)."""
     first_grant: Credits
     """Credits of the local account on the first start."""
     body_bytes_max: int
@@ -69,6 +72,8 @@ class Settings:
     """How long a hold waits for a lost answer (KINETOSCOPE_UNKNOWN_DEADLINE in minutes)."""
     allowed_networks: tuple[values.Network, ...]
     """Private networks that references may be fetched from, comma-separated; none by default."""
+    hosted_tasks: int
+    """How many tasks of distant providers a worker follows at once, in each queue."""
     requests_per_second: int
     """Requests that an account may make in the long run; 0 is no limit for anybody."""
     requests_burst: int
@@ -126,6 +131,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         ),
         media_url=read("media_url", values.media_url, f"file://{data_dir / 'media'}"),
         first_grant=read("first_grant", values.grant, Credits(1_000_000)),
+        credit_usd_micros=read("credit_usd", parse_dollars, parse_dollars("0.005")),
         body_bytes_max=read("body_bytes_max", values.positive, 8 * 1024 * 1024),
         media_lifetime=read("media_lifetime", values.days, timedelta(days=14)),
         task_lifetime=read("task_lifetime", values.days, timedelta(days=60)),
@@ -133,6 +139,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         task_deadline=read("task_deadline", values.minutes, timedelta(minutes=60)),
         unknown_deadline=read("unknown_deadline", values.minutes, timedelta(minutes=30)),
         allowed_networks=read("allowed_networks", values.networks, ()),
+        hosted_tasks=read("hosted_tasks", values.positive, 5000),
         requests_per_second=read("requests_per_second", values.pace, 50),
         requests_burst=read("requests_burst", values.burst, 100),
         demo_key=read("demo_key", values.demo_key, DEMO_KEY),

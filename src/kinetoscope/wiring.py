@@ -128,14 +128,20 @@ async def run_in(
 
 
 @asynccontextmanager
-async def worker_tools(runtime: Runtime) -> AsyncIterator[Tools]:
-    """Start the providers and lend the steps' tools, with scratch space of this process's own."""
+async def worker_tools(
+    runtime: Runtime, queues: frozenset[str] | None = None
+) -> AsyncIterator[Tools]:
+    """Start the providers and lend the steps' tools, with scratch space of this process's own.
+
+    Serves some `queues`, or all of them.
+    """
     sweep_scratch(runtime.settings.work_dir)
     folder, lock = claim_scratch(runtime.settings.work_dir)
     embedded = EmbeddedProvider(
         processes=runtime.settings.render_processes, folder=folder / "embedded"
     )
-    await embedded.start()
+    if queues is None or queues & {EMBEDDED.queue, REHEARSAL.queue}:
+        await embedded.start()
     rehearsal = RehearsalProvider(embedded, runtime.clock)
     wakes = Wakes(Listener(runtime.database.conninfo, WAKE_CHANNEL))
     try:
@@ -151,6 +157,7 @@ async def worker_tools(runtime: Runtime) -> AsyncIterator[Tools]:
             routes=runtime.routes,
             breakers=Breakers(),
             wakes=wakes,
+            queues=queues,
             cancellations=Cancellations(runtime.database, wakes),
             task_deadline=runtime.settings.task_deadline,
             unknown_deadline=runtime.settings.unknown_deadline,

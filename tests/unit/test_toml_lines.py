@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from kinetoscope.catalog import spec
@@ -159,7 +160,11 @@ def quoted(key: str) -> str:
     return '"' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-@given(st.lists(st.tuples(KEYS, st.lists(st.tuples(KEYS, VALUES), unique_by=lambda pair: pair[0]))))
+PAIRS = st.lists(st.tuples(KEYS, VALUES), unique_by=lambda pair: pair[0], max_size=5)
+
+
+@hypothesis_settings(max_examples=200, deadline=None)
+@given(st.lists(st.tuples(KEYS, PAIRS), max_size=5))
 def test_any_file_of_tables_is_read_along(tables: list[tuple[str, list[tuple[str, str]]]]):
     text, places = "", []
     for number, (name, pairs) in enumerate(tables):

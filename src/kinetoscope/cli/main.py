@@ -1,11 +1,12 @@
 """The commands: what an operator types."""
 
 import asyncio
+from typing import Annotated
 
 import typer
 
 from kinetoscope import __version__
-from kinetoscope.cli import accounts, keys, models, retention
+from kinetoscope.cli import accounts, keys, models, retention, tasks
 from kinetoscope.cli import credits as credit_commands
 from kinetoscope.cli.doctor import doctor
 from kinetoscope.cli.first_start import prepare
@@ -27,6 +28,7 @@ app.add_typer(retention.app, name="retention")
 app.command()(doctor)
 app.command(name="models")(models.models)
 app.command()(listen)
+app.add_typer(tasks.app, name="tasks")
 
 
 @app.command()
@@ -47,13 +49,22 @@ def serve() -> None:
 
 
 @app.command()
-def worker() -> None:
+def worker(
+    queues: Annotated[
+        str,
+        typer.Option(
+            help="Serve only these, comma-separated: embedded, test, hosted, webhooks, "
+            "and what provider files name. All of them unless told.",
+        ),
+    ] = "",
+) -> None:
     """Run tasks; any number of workers share one database."""
     from kinetoscope.cli.worker import run  # noqa: PLC0415 - heavy
 
     settings = settings_or_fail()
+    names = frozenset(filter(None, map(str.strip, queues.split(","))))
     try:
-        run(settings)
+        run(settings, names or None)
     except (KinetoscopeError, OSError) as error:
         raise fail(str(error)) from None
 

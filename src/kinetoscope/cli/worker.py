@@ -41,23 +41,25 @@ REAP_DELAY_S = 60
 FORGET_DELAY_S = 3600
 TASKS_BESIDE_RENDERING = 16
 TEST_TASKS = 16
+WEBHOOKS = "webhooks"
+"""Not a queue of tasks, but chosen like one: who serves it delivers webhooks."""
 
 
-def run(settings: Settings) -> None:
-    """Open the database, work until told to stop, close it again."""
+def run(settings: Settings, queues: frozenset[str] | None = None) -> None:
+    """Open the database, work until told to stop, close it again; None is every queue."""
     with opened_database(settings) as conninfo:
         migrate_database(conninfo)
-        working = partial(work, timing=Timing())
+        working = partial(work, timing=Timing(), queues=queues)
         asyncio.run(run_in(settings, conninfo, working, patience_s=WORKER_PATIENCE_S))
 
 
-async def work(runtime: Runtime, timing: Timing) -> None:
+async def work(runtime: Runtime, timing: Timing, queues: frozenset[str] | None = None) -> None:
     """Run tasks until SIGTERM or SIGINT; running steps then get a few seconds to end."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for ending in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(ending, stop.set)
-    async with worker_tools(runtime) as tools:
+    async with worker_tools(runtime, queues) as tools:
         running = [asyncio.create_task(part) for part in parts_of_a_worker(runtime, tools, timing)]
         log.info("worker.started", render_processes=runtime.settings.render_processes)
         stopping = asyncio.create_task(stop.wait())
@@ -89,23 +91,44 @@ def parts_of_a_worker(
             timing=timing,
         )
 
+    parts = [
+        tasks_of(queue, concurrency)
+        for queue, concurrency in concurrencies(runtime).items()
+        if tools.queues is None or queue in tools.queues
+    ]
+    if tools.queues is None or WEBHOOKS in tools.queues:
+        parts.append(Sender(sender_parts(runtime, tools.egress)).run())
+    return [*parts, tools.wakes.listener.run(), *housekeeping(runtime, tools, timing)]
+
+
+def concurrencies(runtime: Runtime) -> dict[str, int]:
+    """Return how many tasks of each queue a worker has at once."""
+    hosted = dict.fromkeys(runtime.routes.queues.values(), runtime.settings.hosted_tasks)
+    return {
+        **hosted,
+        # Rendering has its own bound. More tasks may be gathering references and storing
+        # results meanwhile, so that a slow address holds up nobody else's.
+        "embedded": runtime.settings.render_processes + TASKS_BESIDE_RENDERING,
+        "test": TEST_TASKS,
+    }
+
+
+def housekeeping(
+    runtime: Runtime, tools: Tools, timing: Timing
+) -> list[Coroutine[object, object, None]]:
+    """Return what any worker looks after, whichever queues it serves."""
+    database, clock = runtime.database, runtime.clock
     queues = dict(runtime.routes.queues)
     reaper = reaper_of(runtime)
     return [
-        # Rendering has its own bound. More tasks may be gathering references and storing
-        # results meanwhile, so that a slow address holds up nobody else's.
-        tasks_of("embedded", runtime.settings.render_processes + TASKS_BESIDE_RENDERING),
-        tasks_of("test", TEST_TASKS),
         every(timing.sweep_s, partial(engine.requeue_stalled, database, timing)),
         every(REFRESH_DELAY_S, tools.cancellations.refresh),
-        tools.wakes.listener.run(),
-        every(FORGET_DELAY_S, lambda: alerts.forget_old(database, runtime.clock())),
         every(RECONCILE_DELAY_S, partial(engine.enqueue_orphans, database, queues)),
         every(FORGET_DELAY_S, partial(engine.forget_finished, database)),
         every(REAP_DELAY_S, partial(reap, reaper)),
         every(FORGET_DELAY_S, partial(sweep_drafts, reaper)),
-        Sender(sender_parts(runtime, tools.egress)).run(),
-        every(FORGET_DELAY_S, lambda: webhook_log.forget_old(database, runtime.clock())),
+        every(FORGET_DELAY_S, lambda: webhook_log.forget_old(database, clock())),
+        every(FORGET_DELAY_S, lambda: alerts.forget_old(database, clock())),
     ]
 
 
