@@ -16,9 +16,9 @@ import platformdirs
 
 from kinetoscope.kernel import setting_values as values
 from kinetoscope.kernel.credits import Credits
-from kinetoscope.kernel.dollars import parse_dollars
 from kinetoscope.kernel.errors import SettingInvalid
 from kinetoscope.media.credentials import read_pem
+from kinetoscope.providers.cost import parse_usd
 
 Value = TypeVar("Value")
 
@@ -54,6 +54,8 @@ class Settings:
     """How many processes render at once in each worker."""
     media_url: str
     """Where media is stored: file://, s3://, gs:// or az://; empty for the data folder."""
+    adapters: tuple[str, ...]
+    """Python modules whose `ADAPTERS` provider files may name besides ours, comma-separated."""
     credit_usd_micros: int = field(metadata={"variable": "KINETOSCOPE_CREDIT_USD"})
     """What a credit counts in margins, in dollars (KINETOSCOPE_CREDIT_USD)."""
     first_grant: Credits
@@ -66,10 +68,12 @@ class Settings:
     """How long an ended task is known (KINETOSCOPE_TASK_LIFETIME in days)."""
     upload_lifetime: timedelta
     """How long an upload can be read (KINETOSCOPE_UPLOAD_LIFETIME in hours)."""
+    upstream_callbacks: bool
+    """Whether upstreams are given addresses to call back (1) although ours is not https."""
     task_deadline: timedelta
     """How long a task may stay open before it fails (KINETOSCOPE_TASK_DEADLINE in minutes)."""
     unknown_deadline: timedelta
-    """How long a hold waits for a lost answer (KINETOSCOPE_UNKNOWN_DEADLINE in minutes)."""
+    """How long a hold waits for a lost answer (KINETOSCOPE_UNKNOWN_DEADLINE in seconds)."""
     allowed_networks: tuple[values.Network, ...]
     """Private networks that references may be fetched from, comma-separated; none by default."""
     hosted_tasks: int
@@ -131,13 +135,15 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         ),
         media_url=read("media_url", values.media_url, f"file://{data_dir / 'media'}"),
         first_grant=read("first_grant", values.grant, Credits(1_000_000)),
-        credit_usd_micros=read("credit_usd", parse_dollars, parse_dollars("0.005")),
+        adapters=read("adapters", values.names, ()),
+        credit_usd_micros=read("credit_usd", parse_usd, parse_usd("0.005")),
         body_bytes_max=read("body_bytes_max", values.positive, 8 * 1024 * 1024),
         media_lifetime=read("media_lifetime", values.days, timedelta(days=14)),
         task_lifetime=read("task_lifetime", values.days, timedelta(days=60)),
         upload_lifetime=read("upload_lifetime", values.hours, timedelta(hours=24)),
         task_deadline=read("task_deadline", values.minutes, timedelta(minutes=60)),
-        unknown_deadline=read("unknown_deadline", values.minutes, timedelta(minutes=30)),
+        upstream_callbacks=read("upstream_callbacks", values.flag, False),
+        unknown_deadline=read("unknown_deadline", values.seconds, timedelta(minutes=30)),
         allowed_networks=read("allowed_networks", values.networks, ()),
         hosted_tasks=read("hosted_tasks", values.positive, 5000),
         requests_per_second=read("requests_per_second", values.pace, 50),

@@ -1,18 +1,25 @@
 """The composition root: settings in, the parts that the doors use out. Names concrete parts."""
 
+import asyncio
 import fcntl
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TextIO, TypeVar
 
+import structlog
+
 from kinetoscope import engine
-from kinetoscope.catalog.spec import Catalog, builtin
+from kinetoscope.catalog.operator import load_with
+from kinetoscope.catalog.spec import Catalog
+from kinetoscope.kernel.calling import Caller
 from kinetoscope.kernel.clock import Clock, system_clock
+from kinetoscope.kernel.envelope import Envelope, envelope_from
 from kinetoscope.kernel.errors import SettingInvalid
 from kinetoscope.kernel.outbound import Egress
 from kinetoscope.kernel.sealing import Sealer, sealer_from
@@ -26,22 +33,33 @@ from kinetoscope.postgres.migrations import migrate, read_migrations
 from kinetoscope.postgres.pool import Database
 from kinetoscope.providers.breaker import Breakers
 from kinetoscope.providers.embedded.provider import EmbeddedProvider
+from kinetoscope.providers.keys import REFRESH_DELAY_S, KeyRing
 from kinetoscope.providers.rehearsal import RehearsalProvider
 from kinetoscope.settings import Settings
+from kinetoscope.tasks import callbacks
 from kinetoscope.tasks.cancellations import Cancellations
 from kinetoscope.tasks.expire import Reaper
 from kinetoscope.tasks.lifetimes import Lifetimes
-from kinetoscope.tasks.route import Route, Routes
+from kinetoscope.tasks.route import Routes
 from kinetoscope.tasks.task import NEWS_CHANNEL
 from kinetoscope.tasks.tools import Tools
 from kinetoscope.tasks.wakes import WAKE_CHANNEL, Wakes
 from kinetoscope.tasks.watch import Watch
+from kinetoscope.upstreams import (
+    EMBEDDED,
+    REHEARSAL,
+    Claim,
+    Parts,
+    Setup,
+    claims_of,
+    providers_of,
+    routes_of,
+    setup_of,
+)
+
+log = structlog.get_logger(__name__)
 
 Result = TypeVar("Result")
-
-EMBEDDED = Route(provider="embedded", queue="embedded")
-REHEARSAL = Route(provider="rehearsal", queue="test")
-"""Its own queue: test tasks that take their time keep nobody else waiting."""
 
 API_CONNECTIONS_MAX = 16
 API_PATIENCE_S = 5.0
@@ -58,7 +76,11 @@ class Runtime:
     settings: Settings
     database: Database
     catalog: Catalog
+    setup: Setup
     routes: Routes
+    claims: Mapping[str, Claim]
+    signing_key: bytes = field(repr=False)
+    envelope: Envelope = field(repr=False)
     store: MediaStore
     signer: Signer
     sealer: Sealer
@@ -86,18 +108,21 @@ def build_runtime(
     settings: Settings, conninfo: str, *, patience_s: float, clock: Clock = system_clock
 ) -> Runtime:
     """Put the parts together; nothing is opened yet."""
-    catalog = builtin()
-    signing_key = load_signing_key(settings.data_dir / "signing-key")
+    loaded = load_with(settings.config_dir / "models")
+    setup = setup_of(settings, loaded.catalog)
+    for problem in (*loaded.problems, *setup.problems):
+        log.error("config.file_not_used", problem=str(problem))
+    signing_key = settings.signing_key or load_signing_key(settings.data_dir / "signing-key")
     database = Database(conninfo, connections_max=API_CONNECTIONS_MAX, patience_s=patience_s)
     return Runtime(
         settings=settings,
         database=database,
-        catalog=catalog,
-        routes=Routes(
-            by_model={model.id: (EMBEDDED,) for model in catalog.models},
-            test=REHEARSAL,
-            queues={EMBEDDED.provider: EMBEDDED.queue, REHEARSAL.provider: REHEARSAL.queue},
-        ),
+        catalog=loaded.catalog,
+        setup=setup,
+        routes=routes_of(setup, loaded.catalog),
+        claims=claims_of(setup),
+        signing_key=signing_key,
+        envelope=envelope_from(settings.secrets_key, signing_key),
         store=MediaStore(settings.media_url),
         signer=Signer(signing_key, settings.public_url),
         sealer=sealer_from(signing_key),
@@ -135,23 +160,27 @@ async def worker_tools(
 
     Serves some `queues`, or all of them.
     """
-    sweep_scratch(runtime.settings.work_dir)
-    folder, lock = claim_scratch(runtime.settings.work_dir)
-    embedded = EmbeddedProvider(
-        processes=runtime.settings.render_processes, folder=folder / "embedded"
-    )
+    settings = runtime.settings
+    sweep_scratch(settings.work_dir)
+    folder, lock = claim_scratch(settings.work_dir)
+    embedded = EmbeddedProvider(processes=settings.render_processes, folder=folder / "embedded")
     if queues is None or queues & {EMBEDDED.queue, REHEARSAL.queue}:
         await embedded.start()
     rehearsal = RehearsalProvider(embedded, runtime.clock)
     wakes = Wakes(Listener(runtime.database.conninfo, WAKE_CHANNEL))
+    keys, caller = KeyRing(runtime.database, runtime.envelope, settings.provider_keys), Caller()
+    await keys.refresh()
+    refreshing = asyncio.create_task(engine.every(REFRESH_DELAY_S, keys.refresh))
+    hosted = providers_of(runtime.setup, parts_of(runtime, keys, caller))
     try:
         yield Tools(
             database=runtime.database,
             catalog=runtime.catalog,
-            providers={embedded.name: embedded, rehearsal.name: rehearsal},
+            providers={**hosted, embedded.name: embedded, rehearsal.name: rehearsal},
             store=runtime.store,
             signer=runtime.signer,
-            egress=Egress(allowed_networks=runtime.settings.allowed_networks),
+            egress=egress_of(settings),
+            callback_url=partial(callback_url, runtime) if reachable(settings) else None,
             clock=runtime.clock,
             folder=folder / "tasks",
             routes=runtime.routes,
@@ -159,16 +188,45 @@ async def worker_tools(
             wakes=wakes,
             queues=queues,
             cancellations=Cancellations(runtime.database, wakes),
-            task_deadline=runtime.settings.task_deadline,
-            unknown_deadline=runtime.settings.unknown_deadline,
+            task_deadline=settings.task_deadline,
+            unknown_deadline=settings.unknown_deadline,
             lifetimes=lifetimes_of(runtime.settings),
             credentials=runtime.credentials,
         )
     finally:
+        refreshing.cancel()
+        await caller.close()
         await embedded.stop()
         shutil.rmtree(folder, ignore_errors=True)
         folder.with_suffix(".lock").unlink(missing_ok=True)
         lock.close()
+
+
+def parts_of(runtime: Runtime, keys: KeyRing, caller: Caller) -> Parts:
+    """Return what distant providers are made of."""
+    return Parts(
+        adapters=runtime.setup.adapters,
+        key=keys.get,
+        caller=caller,
+        egress=egress_of(runtime.settings),
+    )
+
+
+def egress_of(settings: Settings) -> Egress:
+    """Return what strangers' addresses may lead to."""
+    return Egress(allowed_networks=settings.allowed_networks)
+
+
+def reachable(settings: Settings) -> bool:
+    """Whether upstreams elsewhere can call us back; an https address is taken for a public one."""
+    return settings.public_url.startswith("https://") or settings.upstream_callbacks
+
+
+def callback_url(runtime: Runtime, provider: str, task_id: str) -> str:
+    """Return where a provider may tell of news of a task."""
+    token = callbacks.token(runtime.signing_key, task_id)
+    path = f"{callbacks.PATH}/{provider}/{task_id}/{token}"
+    return f"{runtime.settings.public_url}{path}"
 
 
 def credentials_of(settings: Settings) -> Credentials | None:

@@ -100,6 +100,7 @@ EXAMPLES: dict[tuple[str, str], Make] = {
 }
 
 OPEN = {
+    ("POST", "/api/v1/upstream/{provider}/{taskId}/{token}"),  # its address is the permission
     ("PUT", "/api/v1/uploads/{name}"),  # its address is the permission, as the next one's
     ("GET", "/media/{name}"),
     ("GET", "/api/v1/verify"),

@@ -11,6 +11,8 @@ from tests.scripted import (
     Killed,
     MovedWakes,
     ScriptedProvider,
+    StatusStep,
+    SubmitStep,
     assert_in_order,
     create,
     done_pictures,
@@ -72,7 +74,7 @@ async def test_with_a_client_token_it_is_sent_again_as_often_as_it_takes(
     world: World, alice: Person, task_id: TaskId
 ):
     busy = Refused(code="429", message="Too many.", kind=Kind.TEMPORARY)
-    submits = [LOST_ANSWER, LOST_ANSWER, busy, WRONG_KEY, LOST_ANSWER, ACCEPTED]
+    submits: list[SubmitStep] = [LOST_ANSWER, LOST_ANSWER, busy, WRONG_KEY, LOST_ANSWER, ACCEPTED]
     asked = provider(idempotency=CLIENT_TOKEN, submits=submits, statuses=[done_pictures])
     await advance(tools_for(world, asked), task_id)
     assert asked.submitted == [task_id] * 6
@@ -205,9 +207,8 @@ async def test_a_callback_neither_overwrites_an_acceptance_nor_ends_anything(
 async def test_an_upstream_that_says_nothing_usable_is_asked_ever_less_often(
     world: World, alice: Person, task_id: TaskId
 ):
-    asked = provider(
-        idempotency=NEITHER, statuses=[Silent(reason="status 500")] * 9 + [done_pictures]
-    )
+    statuses: list[StatusStep] = [Silent(reason="status 500")] * 9
+    asked = provider(idempotency=NEITHER, statuses=[*statuses, done_pictures])
     tools = tools_for(world, asked)
     await advance(tools, task_id)
     assert isinstance(tools.wakes, MovedWakes)

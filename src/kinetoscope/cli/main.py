@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from kinetoscope import __version__
-from kinetoscope.cli import accounts, keys, models, retention, tasks
+from kinetoscope.cli import accounts, keys, models, providers, retention, tasks
 from kinetoscope.cli import credits as credit_commands
 from kinetoscope.cli.doctor import doctor
 from kinetoscope.cli.first_start import prepare
@@ -25,8 +25,9 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(credit_commands.app, name="credits")
 app.add_typer(accounts.app, name="accounts")
 app.add_typer(retention.app, name="retention")
+app.add_typer(models.app, name="models")
+app.add_typer(providers.app, name="providers")
 app.command()(doctor)
-app.command(name="models")(models.models)
 app.command()(listen)
 app.add_typer(tasks.app, name="tasks")
 

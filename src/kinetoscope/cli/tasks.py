@@ -11,8 +11,8 @@ from rich.table import Table
 
 from kinetoscope.cli.session import fail, with_runtime
 from kinetoscope.kernel.credits import format_credits
-from kinetoscope.kernel.dollars import format_dollars
 from kinetoscope.kernel.order import JSON
+from kinetoscope.providers.cost import format_usd
 from kinetoscope.tasks import alerts as alert_steps
 from kinetoscope.tasks import margins as margin_steps
 from kinetoscope.tasks.alerts import Raised
@@ -54,7 +54,7 @@ def _lines(found: Trace) -> list[tuple[str, str]]:
         ("status", found.status),
         ("error", f"{found.error_code or ''} {found.error_message or ''}".strip()),
         ("credits", format_credits(found.price)),
-        ("cost", "unknown" if cost is None else f"${format_dollars(cost)}"),
+        ("cost", "unknown" if cost is None else f"${format_usd(cost)}"),
         ("provider", found.provider),
         ("upstream model", found.upstream_model or ""),
         ("upstream id", found.upstream_id or ""),
@@ -99,12 +99,12 @@ def margins(*, days: Days = 30, as_json: AsJson = False) -> None:
             margin.provider,
             str(margin.tasks),
             format_credits(margin.charged),
-            f"${format_dollars(margin.cost_usd_micros)}",
-            f"${format_dollars(margin.earned_usd_micros(credit_usd_micros))}",
+            f"${format_usd(margin.cost_usd_micros)}",
+            f"${format_usd(margin.earned_usd_micros(credit_usd_micros))}",
             str(margin.unpriced),
         )
     Console().print(table)
-    typer.echo(f"One credit counts ${format_dollars(credit_usd_micros)} (KINETOSCOPE_CREDIT_USD).")
+    typer.echo(f"One credit counts ${format_usd(credit_usd_micros)} (KINETOSCOPE_CREDIT_USD).")
 
 
 @app.command()

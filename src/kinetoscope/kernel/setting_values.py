@@ -70,6 +70,16 @@ def hours(text: str) -> timedelta:
     return timedelta(hours=number(text, 1, 876000))
 
 
+def seconds(text: str) -> timedelta:
+    """Read a time in seconds."""
+    return timedelta(seconds=number(text, 1, 31536000))
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Read words between commas."""
+    return tuple(filter(None, map(str.strip, text.split(","))))
+
+
 def minutes(text: str) -> timedelta:
     """Read a number of minutes."""
     return timedelta(minutes=number(text, 1, 525600))

@@ -49,6 +49,14 @@ class Table:
         """Return whether the key is there."""
         return key in self._content
 
+    def is_list(self, key: str) -> bool:
+        """Return whether the key holds a list."""
+        return isinstance(self._content.get(key), list)
+
+    def is_table(self, key: str) -> bool:
+        """Return whether the key holds a table."""
+        return isinstance(self._content.get(key), dict)
+
     def done(self) -> None:
         """Refuse the table if it has a key nobody asked for: most likely a typing error."""
         for key in self._content:
@@ -128,7 +136,12 @@ class Table:
         if not items or not all(isinstance(item, dict) for item in items):
             raise self.invalid(key, "must be a list of tables")
         return tuple(
-            Table(self.file, f"{key}[{item.get(label, '?')}]", item, (*self.path, key, place))
+            Table(
+                self.file,
+                f"{self._name(key)}[{item.get(label, '?')}]",
+                item,
+                (*self.path, key, place),
+            )
             for place, item in enumerate(items)
         )
 

@@ -24,6 +24,7 @@ from kinetoscope.providers.contract import (
     Provider,
     Rehearsal,
 )
+from kinetoscope.providers.cost import cost_usd_micros
 from kinetoscope.tasks import (
     ending,
     finish,
@@ -182,7 +183,7 @@ def _job(
         folder=folder.outputs,
         upstream_model=route.upstream_model if begun_as is None else begun_as,
         options=route.options,
-        callback_url=None if tools.callback_url is None else tools.callback_url(task.id),
+        callback_url=tools.callback_url and tools.callback_url(route.provider, task.id),
         rehearsal=None if task.rehearsal is None else Rehearsal(task.rehearsal),
         may_wait=task.is_sample,
     )
@@ -193,7 +194,10 @@ def _finished(task: Task, placed: Placed, done: Done) -> Finished:
     measured = task.reference_video_s if not placed.job.references else None
     footage_s = submit.footage_s(placed.job) if measured is None else measured
     usage = replace(done.usage, reference_video_s=footage_s)
-    return Finished(done=replace(done, usage=usage), cost_usd_micros=done.cost_usd_micros)
+    cost, listed = done.cost_usd_micros, placed.route.cost
+    if cost is None and listed is not None:
+        cost = cost_usd_micros(listed, placed.job.order, usage)
+    return Finished(done=replace(done, usage=usage), cost_usd_micros=cost)
 
 
 def _order(tools: Tools, task: Task) -> Order | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kinetoscope.kernel.order import JSON
+from kinetoscope.providers.cost import Cost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +23,7 @@ class Route:
     options: Mapping[str, JSON] = field(default_factory=dict)
     order: int = 1
     weight: int = 1
-    cost: object | None = None
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ class Tools:
     open; `lifetimes` say how long its media and what is known of it are kept;
     `credentials` sign finished files, where there are any. What no provider answered is waited
     for until `unknown_deadline`. A task whose route leads to none of `queues` is moved on; None
-    serves all. `callback_url` names the address at which a task's upstream may tell news.
+    serves all. `callback_url` makes of a provider and a task the address where news may be told.
     """
 
     database: Database
@@ -48,4 +48,4 @@ class Tools:
     unknown_deadline: timedelta
     credentials: Credentials | None = None
     queues: frozenset[str] | None = None
-    callback_url: Callable[[str], str] | None = None
+    callback_url: Callable[[str, str], str] | None = None

@@ -1,0 +1,201 @@
+"""Which providers there are: the operator's files and keys in, providers and routes out.
+
+With `wiring` the only module that names concrete providers.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from pathlib import Path
+
+from kinetoscope.catalog.spec import Catalog
+from kinetoscope.kernel.calling import Caller
+from kinetoscope.kernel.errors import SettingInvalid
+from kinetoscope.kernel.order import JSON
+from kinetoscope.kernel.outbound import Egress
+from kinetoscope.kernel.toml_files import Problem, Source
+from kinetoscope.providers.adapter import Adapter, Site
+from kinetoscope.providers.byteplus import BYTEPLUS
+from kinetoscope.providers.config import (
+    ModelRoute,
+    ProviderConfig,
+    key_word,
+    read_providers,
+)
+from kinetoscope.providers.contract import Provider
+from kinetoscope.providers.hosted import HostedProvider
+from kinetoscope.settings import Settings
+from kinetoscope.tasks.route import Route, Routes
+
+EMBEDDED = Route(provider="embedded", queue="embedded")
+REHEARSAL = Route(provider="rehearsal", queue="test")
+"""Its own queue: test tasks that take their time keep nobody else waiting."""
+
+Claim = Callable[[Mapping[str, JSON]], str | None]
+"""Finds the upstream's id of a job in what it sent to a callback address."""
+
+HOSTED_QUEUE = "hosted"
+HOSTED_ORDER = 2
+
+OWN_ADAPTERS: tuple[Adapter, ...] = (BYTEPLUS,)
+
+Adapters = Mapping[str, Adapter]
+"""Every hosted upstream we can speak to, by name."""
+
+
+def adapters_of(modules: tuple[str, ...]) -> Adapters:
+    """Return our adapters and those of the operator's own modules; raises SettingInvalid."""
+    found = {adapter.name: adapter for adapter in OWN_ADAPTERS}
+    for module in modules:
+        try:
+            added = import_module(module).ADAPTERS
+        except (ImportError, AttributeError) as error:
+            raise SettingInvalid(f"KINETOSCOPE_ADAPTERS: {module}: {error}") from None
+        found.update({adapter.name: adapter for adapter in added})
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What providers are made of. `key` returns a key by its name, or an empty text."""
+
+    adapters: Adapters
+    key: Callable[[str], str]
+    caller: Caller
+    egress: Egress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """The providers whose files can be used, and what is wrong with the others."""
+
+    adapters: Adapters
+    configs: tuple[ProviderConfig, ...]
+    problems: tuple[Problem, ...]
+
+
+def setup_of(settings: Settings, catalog: Catalog) -> Setup:
+    """Read the operator's provider files, and add the adapters for which settings hold a key."""
+    adapters = adapters_of(settings.adapters)
+    read = read_providers(settings.config_dir / "providers")
+    problems = list(read.problems)
+    configs = []
+    for config in read.providers:
+        wrong = _problems(config, adapters, catalog)
+        problems += wrong
+        if not wrong:
+            configs.append(config)
+    named = {key_word(config.name) for config in read.providers}
+    for adapter in adapters.values():
+        word = key_word(adapter.key_name)
+        if word in settings.provider_keys and not {word, key_word(adapter.name)} & named:
+            configs.append(config_of(adapter.name))
+    return Setup(adapters=adapters, configs=tuple(configs), problems=tuple(problems))
+
+
+def config_of(adapter: str) -> ProviderConfig:
+    """Return what a file that names nothing but an adapter would say."""
+    return ProviderConfig(
+        name=adapter,
+        adapter=adapter,
+        base_url=None,
+        key_name=None,
+        queue=None,
+        order=None,
+        weight=1,
+        result_origins=frozenset(),
+        options={},
+        models=None,
+        source=Source(path=Path(f"{adapter}.toml"), text=""),
+    )
+
+
+def _problems(config: ProviderConfig, adapters: Adapters, catalog: Catalog) -> list[Problem]:
+    if config.adapter not in adapters:
+        known = ", ".join(sorted(adapters))
+        return [config.problem(("adapter",), f"{config.adapter!r} is none of {known}")]
+    return [
+        config.problem(("models", model), f"there is no model {model!r}")
+        for model in config.models or ()
+        if model not in catalog.models_by_id
+    ]
+
+
+def routes_of(setup: Setup, catalog: Catalog) -> Routes:
+    """Return the routes of every model: the configured ones, or the embedded renderer.
+
+    A model with a configured route has no other: previews never stand in for it.
+    """
+    by_model: dict[str, tuple[Route, ...]] = {}
+    for model in catalog.models:
+        listed = [
+            _route(config, offered)
+            for config in setup.configs
+            if (offered := offers(config, setup.adapters).get(model.id)) is not None
+        ]
+        by_model[model.id] = tuple(sorted(listed, key=lambda route: route.order)) or (EMBEDDED,)
+    queues = {config.name: queue_of(config) for config in setup.configs}
+    own = {route.provider: route.queue for route in (EMBEDDED, REHEARSAL)}
+    return Routes(by_model=by_model, test=REHEARSAL, queues={**queues, **own})
+
+
+def offers(config: ProviderConfig, adapters: Adapters) -> Mapping[str, ModelRoute]:
+    """Return what a provider makes: what its file lists, or all that its adapter knows."""
+    if config.models is not None:
+        return config.models
+    adapter = adapters.get(config.adapter)
+    known = {} if adapter is None else adapter.models
+    return {
+        model: ModelRoute(upstream=upstream, options={}, cost=None)
+        for model, upstream in known.items()
+    }
+
+
+def queue_of(config: ProviderConfig) -> str:
+    """Return where a provider's tasks wait."""
+    return config.queue or HOSTED_QUEUE
+
+
+def _route(config: ProviderConfig, offered: ModelRoute) -> Route:
+    return Route(
+        provider=config.name,
+        queue=queue_of(config),
+        upstream_model=offered.upstream,
+        options=offered.options,
+        order=HOSTED_ORDER if config.order is None else config.order,
+        weight=config.weight,
+        cost=offered.cost,
+    )
+
+
+def providers_of(setup: Setup, parts: Parts) -> dict[str, Provider]:
+    """Make every configured provider."""
+    return {config.name: provider_of(config, parts) for config in setup.configs}
+
+
+def provider_of(config: ProviderConfig, parts: Parts) -> Provider:
+    """Make one provider; `setup_of` has seen to it that its adapter exists."""
+    adapter = parts.adapters[config.adapter]
+    return HostedProvider(
+        name=config.name,
+        adapter=adapter,
+        site=partial(_site, config, adapter, parts.key),
+        caller=parts.caller,
+        egress=parts.egress,
+        result_origins=config.result_origins,
+    )
+
+
+def _site(config: ProviderConfig, adapter: Adapter, key: Callable[[str], str]) -> Site:
+    """Look at the upstream as it is set up now: keys may have changed since the start."""
+    return Site(
+        base_url=(config.base_url or adapter.base_url).rstrip("/"),
+        key=key(config.key_name or config.name) or key(adapter.key_name),
+        options=config.options,
+    )
+
+
+def claims_of(setup: Setup) -> Mapping[str, Claim]:
+    """Return how each provider's callbacks name the job."""
+    return {config.name: setup.adapters[config.adapter].claim for config in setup.configs}
