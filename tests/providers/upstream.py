@@ -160,8 +160,8 @@ class Upstream:
             await handler(request)
         await asyncio.sleep(fault.stall_s)
         if fault.drop:
-            assert request.transport is not None
-            request.transport.abort()
+            if request.transport is not None:
+                request.transport.abort()
             return web.Response()
         if isinstance(fault.body, str):
             return web.Response(status=fault.status, text=fault.body, headers=fault.headers)

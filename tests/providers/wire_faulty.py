@@ -140,7 +140,7 @@ def wire(upstream: Upstream) -> None:
     async def create(request: web.Request) -> web.Response:
         if unauthorised(request, f"Bearer {KEY}"):
             return web.json_response({}, status=401)
-        body = await request.json()
+        body = {**await request.json(), "way": request.path.split("/")[1]}
         token = request.headers["Idempotency-Key"] if "/token/" in request.path else ""
         job = upstream.new_job(body, MediaKind.IMAGE, job_id=token)
         return web.json_response({"id": job.id})

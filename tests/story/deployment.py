@@ -40,12 +40,14 @@ def data_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def wait_until(condition: Callable[[], bool], timeout_s: float, what: str) -> None:
+def wait_until(
+    condition: Callable[[], bool], timeout_s: float, what: str, *, every_s: float = 0.02
+) -> None:
     """Poll until something holds; a bound, not a sleep."""
     deadline_s = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < deadline_s, f"not within {timeout_s} s: {what}"
-        time.sleep(0.02)
+        time.sleep(every_s)
 
 
 def _answered(ask: Callable[[], httpx.Response]) -> dict[str, Any]:

@@ -57,9 +57,8 @@ class GateUpstream(Upstream):
         super().__init__()
         self.chance = random.Random(seed)
         self.faults_share = faults
-        self.sent: dict[str, list[str]] = defaultdict(list)
-        self.made: Counter[str] = Counter()
-        self.way: dict[str, str] = {}
+        self.sent: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
+        self.made: dict[str, Counter[str]] = defaultdict(Counter)
         self.calls: Counter[str] = Counter()
         self.session: aiohttp.ClientSession | None = None
         self.calling_back: set[asyncio.Task[None]] = set()
@@ -80,7 +79,7 @@ class GateUpstream(Upstream):
         if job_id in self.jobs:
             return self.jobs[job_id]
         job = super().new_job(body, kind, job_id=job_id, count=count)
-        self.made[body["reference"]] += 1
+        self.made[body["reference"]][body["way"]] += 1
         if self.chance.random() < FAILING_SHARE:
             job.stages = deque([Stage.WAITING, Stage.FAILED])
         if body["callback"] and self.chance.random() < CALLBACK_SHARE:
@@ -119,18 +118,13 @@ class GateUpstream(Upstream):
             )
         if verb is Verb.SUBMIT:
             reference = (await request.json())["reference"]
-            self.way[reference] = way
-            self.sent[reference].append(name)
+            self.sent[reference][way].append(name)
         return await super()._faulty(request, handler, FAULTS.get(name))
 
     async def report(self, _request: web.Request) -> web.Response:
         """Tell what happened to every task."""
         tasks = {
-            reference: {
-                "way": self.way[reference],
-                "sent": sent,
-                "made": self.made[reference],
-            }
+            reference: {"sent": sent, "made": self.made[reference]}
             for reference, sent in self.sent.items()
         }
         return web.json_response({"tasks": tasks, "calls": dict(self.calls)})
@@ -153,7 +147,8 @@ async def main(port: int, seed: int, faults: float) -> None:
         runner = web.AppRunner(upstream.app, access_log=None)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()
-        print(json.dumps({"port": port}), flush=True)
+        sys.stdout.write(json.dumps({"port": port}) + "\n")
+        sys.stdout.flush()
         await asyncio.Event().wait()
 
 

@@ -100,7 +100,12 @@ SETTINGS = {
 
 def test_no_planted_secret_comes_out_where_it_does_not_belong():
     plants = Planted()
-    cloud = {"AWS_SECRET_ACCESS_KEY": plants.new("cloud")}
+    master = plants.secrets["secrets key"] = secrets.token_bytes(32)
+    cloud = {
+        "AWS_SECRET_ACCESS_KEY": plants.new("cloud"),
+        "KINETOSCOPE_PROVIDER_NOBODY_KEY": plants.new("provider"),
+        "KINETOSCOPE_SECRETS_KEY": master.hex(),
+    }
     with deployment(**SETTINGS, **cloud) as deployed, receiver() as port:
         keep_keys(deployed, plants)
         with deployed.client() as client:
@@ -293,6 +298,9 @@ def rows_of(deployed: Deployment) -> list[tuple[tuple[str, str], str]]:
         ("PUBLIC_URL", "ftp://user:{}@store.example"),
         ("DEMO_KEY", "{}"),
         ("UPSTREAM_KEY", "{}"),
+        ("SIGNING_KEY", "{}"),
+        ("SECRETS_KEY", "{}"),
+        ("PROVIDER_NOBODY_KEY", "{}\n{}"),
     ],
 )
 def test_a_start_that_fails_says_why_without_the_secret(tmp_path: Path, variable: str, value: str):

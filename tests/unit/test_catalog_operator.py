@@ -1,6 +1,7 @@
 """An operator's files of models and prices: laid over ours, and refused one by one with a line."""
 
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,8 @@ def test_a_price_takes_the_place_of_one_and_of_nothing_else(tmp_path: Path):
     assert mini.price.rates_with_video == {}
     before = BUILTIN.find("seedance2.0-mini")
     assert mini.version != before.version, "what is cached under the old price is not used"
+    cheaper = laid(tmp_path, prices=PRICES.replace("2.17", "2.16")).catalog
+    assert cheaper.find("seedance2.0-mini").version not in {mini.version, before.version}
     assert mini.fields == before.fields
     changed = {model.id for model in loaded.catalog.models if model not in BUILTIN.models}
     assert changed == {"kinetoscope-soundscape", "seedance2.0-mini"}
@@ -114,9 +117,9 @@ def test_a_bad_price_refuses_its_file_whole(
 
 def test_a_price_must_be_for_what_the_model_takes(tmp_path: Path):
     unit = '[[price]]\nmodel = "midjourney-v8"\n\nunit = "second"\nrates = "2"\n'
+    reason = "its inputs.duration sets the price, so it must be required or defaulted"
     assert said(laid(tmp_path, prices=unit), tmp_path) == [
-        "prices.toml:4: price[midjourney-v8].unit: is not for this model: its inputs.duration "
-        "sets the price, so it must be required or defaulted"
+        f"prices.toml:4: price[midjourney-v8].unit: is not for this model: {reason}"
     ]
 
 
@@ -174,6 +177,37 @@ def test_a_model_declared_twice_in_one_file_is_named_by_the_second_place(tmp_pat
     assert loaded.catalog.models == BUILTIN.models
 
 
+def test_a_refused_file_takes_nothing_from_the_later_ones(tmp_path: Path):
+    """Its first model is good, its second is another file's: neither counts as declared by it."""
+    other = GOOD[GOOD.index("[[model]]") :].replace("test-video", "test-other")
+    both = GOOD.replace("test-video", "test-third") + other
+    third = GOOD.replace("test-video", "test-third")
+    price = '[[price]]\nmodel = "{}"\nunit = "task"\nprice = "5"\n'
+    prices = price.format("test-third") + price.format("suno")
+    loaded = laid(
+        tmp_path,
+        a=GOOD + other,
+        b=both,
+        c=third,
+        d=prices,
+        e=price.format("test-third"),
+    )
+    assert [problem.file.name for problem in loaded.problems] == ["b.toml", "d.toml"]
+    assert loaded.catalog.find("test-third").price == PerTask(price=parse_credits("5"))
+
+
+def test_the_guides_price_list_is_a_good_one(tmp_path: Path):
+    guide = (Path(__file__).parents[2] / "docs" / "providers.md").read_text()
+    (example,) = re.findall(r"```toml\n(\[\[price]].*?)```", guide, re.DOTALL)
+    loaded = laid(tmp_path, prices=example)
+    assert loaded.problems == ()
+    assert loaded.catalog.find("midjourney-v8").price == PerTask(price=parse_credits("10"))
+    lines = [line for line in example.splitlines() if "4k" in line]
+    without = laid(tmp_path, prices=example.replace(lines[0], lines[0].replace(', 4k = "180"', "")))
+    (problem,) = said(without, tmp_path)
+    assert f"models/{problem}" in guide, "and so is the complaint it quotes"
+
+
 def test_a_refused_family_leaves_the_built_in_one_and_its_price_can_change(tmp_path: Path):
     bad = GOOD.replace('id = "test-video"', 'id = "kinetoscope-soundscape"').replace("= 100", "= 0")
     loaded = laid(tmp_path, bad=bad, prices=PRICES)
@@ -183,34 +217,32 @@ def test_a_refused_family_leaves_the_built_in_one_and_its_price_can_change(tmp_p
     assert sound.price != BUILTIN.find("kinetoscope-soundscape").price
 
 
+VALUES = ["1", "-1", "0", '""', '"x"', "[]", "{}", "[[]]", "nan", "1e400", "2026-11-24", "true"]
+VALUES += ["9223372036854775807", "9" * 30, "9" * 5000, '["x", 1]', "{ x = 1 }", '"9" * 99']
+
+
+def damaged(chance: random.Random, text: str) -> str:
+    """Put something else in the place of a value, or of any few characters."""
+    if chance.random() < 0.7:
+        lines = text.splitlines()
+        place = chance.choice([place for place, line in enumerate(lines) if "=" in line])
+        lines[place] = f"{lines[place].split(' = ')[0]} = {chance.choice(VALUES)}"
+        return "\n".join(lines) + "\n"
+    start = chance.randrange(len(text))
+    piece = chance.choice(["[", "]", '"', "'''", "=", "{", "}", "[[", "x.y", "\n", "é", "#"])
+    return text[:start] + piece + text[start + chance.randint(0, 20) :]
+
+
 def test_no_file_whatever_stops_the_loading(tmp_path: Path):
-    """Damage good files in a thousand ways: each is taken or refused with a line of its own."""
+    """Damage good files in many ways: each is taken, or refused with a line of its own."""
     chance = random.Random(5)
-    pieces = [
-        "[",
-        "]",
-        '"',
-        "'''",
-        "=",
-        "{",
-        "}",
-        "1",
-        "-1",
-        "9" * 5000,
-        "[[",
-        "x.y",
-        "\n",
-        "é",
-        "#",
-    ]
-    for round_number in range(1000):
+    for _ in range(1500):
         text = chance.choice((GOOD, PRICES))
-        for _ in range(chance.randint(1, 3)):
-            start = chance.randrange(len(text))
-            text = text[:start] + chance.choice(pieces) + text[start + chance.randint(0, 20) :]
+        for _ in range(chance.randint(1, 2)):
+            text = damaged(chance, text)
         loaded = laid(tmp_path, damaged=text)
-        for problem in loaded.problems:
-            assert 1 <= problem.line <= text.count("\n") + 1, (round_number, text)
-            assert problem.reason
         assert len(loaded.problems) <= 1
+        for problem in loaded.problems:
+            assert 1 <= problem.line <= text.count("\n") + 1, text
+            assert problem.reason
         assert len(loaded.catalog.models) >= len(BUILTIN.models)

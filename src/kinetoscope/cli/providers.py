@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -11,14 +11,14 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from kinetoscope import upstreams
 from kinetoscope.catalog.operator import load_with
 from kinetoscope.cli.session import fail, settings_or_fail, with_runtime
-from kinetoscope.kernel.envelope import Envelope, envelope_from
-from kinetoscope.kernel.secrets import load_signing_key
-from kinetoscope.kernel.toml_files import Problem
+from kinetoscope.kernel.errors import SettingInvalid
 from kinetoscope.providers import keys
-from kinetoscope.providers.config import Configured, ProviderConfig, key_word, read_providers
+from kinetoscope.providers.config import ProviderConfig, key_word
 from kinetoscope.settings import Settings
+from kinetoscope.upstreams import Setup
 from kinetoscope.wiring import Runtime
 
 app = typer.Typer(help="Show providers, and store their keys.", no_args_is_help=True)
@@ -34,34 +34,44 @@ _ANYTHING = {"allow_extra_args": True, "ignore_unknown_options": True}
 class KeyShown:
     """What is shown of a provider's key: where it is from, and its end."""
 
+    name: str
     where: str
     hint: str
     updated_at: datetime | None = None
     problem: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """What is shown of a provider, or of a stored key that none uses."""
+
+    name: str
+    config: ProviderConfig | None
+    models: tuple[str, ...]
+    key: KeyShown | None
+
+
 @app.command(name="list")
 def list_providers(*, as_json: AsJson = False) -> None:
-    """Show the providers' files and which of their keys are there, by their last characters."""
-
-    async def work(runtime: Runtime) -> tuple[Settings, dict[str, KeyShown]]:
-        return runtime.settings, await _keys_shown(runtime)
-
-    settings, shown = with_runtime(work)
-    configured = read_providers(settings.config_dir / "providers")
-    for problem in configured.problems:
-        sys.stderr.write(f"kinetoscope: not used: {problem}\n")
-    configs = {config.name: config for config in configured.providers}
-    for config in configured.providers:
-        given = settings.provider_keys.get(key_word(config.name))
-        if given:
-            shown[config.name] = KeyShown(where="settings", hint=keys.hint_of(given))
+    """Show all providers and which of their keys are there, by their last characters."""
+    shown = with_runtime(_everyone)
     if as_json:
-        everyone = sorted({*configs, *shown})
-        listed = [_as_json(name, configs.get(name), shown.get(name)) for name in everyone]
-        typer.echo(json.dumps(listed))
-    else:
-        _print(configs, shown)
+        typer.echo(json.dumps([_as_json(provider) for provider in shown]))
+        return
+    table = Table(
+        "provider", "adapter", "queue", "order", Column("models", overflow="fold"), "key (UTC)"
+    )
+    for provider in shown:
+        config = provider.config
+        table.add_row(
+            provider.name,
+            config.adapter if config else "NO FILE",
+            upstreams.queue_of(config) if config else "",
+            str(config.order) if config and config.order is not None else "",
+            "\n".join(provider.models),
+            _in_words(provider.key),
+        )
+    Console().print(table)
 
 
 @app.command(name="set-key", context_settings=_ANYTHING)
@@ -77,16 +87,19 @@ def set_key(context: typer.Context, name: Name) -> None:
     else:
         key = sys.stdin.read()
 
-    async def work(runtime: Runtime) -> Settings:
-        envelope = _envelope(runtime.settings)
-        await keys.put(runtime.database, envelope, name, key, runtime.clock())
-        return runtime.settings
+    async def work(runtime: Runtime) -> tuple[Settings, bool]:
+        await keys.put(runtime.database, runtime.envelope, name, key, runtime.clock())
+        users = [who for who in runtime.setup.configs if name in _key_names(runtime.setup, who)]
+        return runtime.settings, bool(users)
 
-    settings = with_runtime(work)
+    settings, is_used = with_runtime(work)
     hint = keys.hint_of(key.strip())
     typer.echo(f"{name}: the key{f' …{hint}' if hint else ''} is stored")
     if key_word(name) in settings.provider_keys:
         typer.echo(f"KINETOSCOPE_PROVIDER_{key_word(name)}_KEY is set too, and wins")
+    elif not is_used:
+        file = settings.config_dir / "providers" / f"{name}.toml"
+        typer.echo(f"No provider uses it yet: {file} is to name its adapter")
 
 
 @app.command(name="delete-key")
@@ -101,7 +114,7 @@ def rekey() -> None:
     """Seal all stored keys with the first key of KINETOSCOPE_SECRETS_KEY."""
 
     async def work(runtime: Runtime) -> tuple[int, int]:
-        changed = await keys.rekey(runtime.database, _envelope(runtime.settings))
+        changed = await keys.rekey(runtime.database, runtime.envelope)
         return changed, len(await keys.listing(runtime.database))
 
     changed, count = with_runtime(work)
@@ -117,90 +130,88 @@ def check(
     """Check the files of providers; each problem is a line, and ends with 1."""
     if folder is not None and not folder.is_dir():
         raise fail(f"there is no folder {folder}")
-    folder = folder or settings_or_fail().config_dir
-    configured = read_providers(folder / "providers")
-    problems = (*configured.problems, *unknown_models(configured, folder))
-    for problem in problems:
+    settings = settings_or_fail()
+    settings = replace(settings, config_dir=folder or settings.config_dir)
+    try:
+        setup = upstreams.setup_of(settings, load_with(settings.config_dir / "models").catalog)
+    except SettingInvalid as error:
+        raise fail(str(error)) from None
+    for problem in setup.problems:
         typer.echo(str(problem))
-    if problems:
+    if setup.problems:
         raise typer.Exit(1)
-    typer.echo(f"{folder / 'providers'}: no problems; {len(configured.providers)} providers")
+    typer.echo(f"{settings.config_dir / 'providers'}: no problems")
 
 
-def unknown_models(configured: Configured, folder: Path) -> list[Problem]:
-    """Complain about models that are in no catalog."""
-    known = load_with(folder / "models").catalog.models_by_id
-    return [
-        config.problem(("models", model), "there is no such model")
-        for config in configured.providers
-        for model in config.models or ()
-        if model not in known
-    ]
+def _key_names(setup: Setup, config: ProviderConfig) -> tuple[str, str]:
+    """Return under which names a provider's key is looked for, in this order."""
+    return config.key_name or config.name, setup.adapters[config.adapter].key_name
 
 
-def _envelope(settings: Settings) -> Envelope:
-    signing_key = settings.signing_key or load_signing_key(settings.data_dir / "signing-key")
-    return envelope_from(settings.secrets_key, signing_key)
-
-
-async def _keys_shown(runtime: Runtime) -> dict[str, KeyShown]:
-    opened = await keys.load_all(runtime.database, _envelope(runtime.settings))
-    return {
-        stored.provider: KeyShown(
+async def _everyone(runtime: Runtime) -> list[Shown]:
+    """Return all configured providers, and what else has a stored key."""
+    setup, given = runtime.setup, runtime.settings.provider_keys
+    opened = await keys.load_all(runtime.database, runtime.envelope)
+    stored = {
+        key.provider: KeyShown(
+            name=key.provider,
             where="stored",
-            hint=stored.hint,
-            updated_at=stored.updated_at,
-            problem=opened.problems.get(stored.provider),
+            hint=key.hint,
+            updated_at=key.updated_at,
+            problem=opened.problems.get(key.provider),
         )
-        for stored in await keys.listing(runtime.database)
+        for key in await keys.listing(runtime.database)
     }
 
+    def key_called(name: str) -> KeyShown | None:
+        text = given.get(key_word(name))
+        if text:
+            return KeyShown(name=name, where="settings", hint=keys.hint_of(text))
+        return stored.get(name)
 
-def _print(configs: dict[str, ProviderConfig], shown: dict[str, KeyShown]) -> None:
-    table = Table(
-        "provider", "adapter", "queue", "order", Column("models", overflow="fold"), "key (UTC)"
-    )
-    for name in sorted({*configs, *shown}):
-        config = configs.get(name)
-        table.add_row(
-            name,
-            config.adapter if config else "no file",
-            (config.queue if config else None) or "",
-            str(config.order) if config and config.order is not None else "",
-            "\n".join(config.models) if config and config.models is not None else "",
-            _in_words(shown.get(name)),
-        )
-    Console().print(table)
+    shown, used = [], set()
+    for config in setup.configs:
+        names = _key_names(setup, config)
+        used |= set(names)
+        found = [key for key in map(key_called, names) if key is not None]
+        key = next((key for key in found if key.problem is None), found[0] if found else None)
+        models = tuple(upstreams.offers(config, setup.adapters))
+        shown.append(Shown(name=config.name, config=config, models=models, key=key))
+    idle = [
+        Shown(name=name, config=None, models=(), key=key)
+        for name, key in stored.items()
+        if name not in used
+    ]
+    return sorted((*shown, *idle), key=lambda provider: provider.name)
 
 
 def _in_words(key: KeyShown | None) -> str:
     if key is None:
-        return "none"
+        return "NONE"
     if key.problem is not None:
         return f"DOES NOT OPEN: {key.problem}"
     hint = f" …{key.hint}" if key.hint else ""
     when = f", {key.updated_at:%Y-%m-%d %H:%M}" if key.updated_at else ""
-    return f"{key.where}{hint}{when}"
+    return f"{key.name}, {key.where}{hint}{when}"
 
 
-def _as_json(name: str, config: ProviderConfig | None, key: KeyShown | None) -> dict[str, object]:
-    file = None
+def _as_json(provider: Shown) -> dict[str, object]:
+    config, key, file, held = provider.config, provider.key, None, None
     if config is not None:
         file = {
             "path": str(config.source.path),
             "adapter": config.adapter,
             "baseUrl": config.base_url,
-            "queue": config.queue,
+            "queue": upstreams.queue_of(config),
             "order": config.order,
             "weight": config.weight,
-            "models": None if config.models is None else list(config.models),
         }
-    stored = None
     if key is not None:
-        stored = {
+        held = {
+            "name": key.name,
             "where": key.where,
             "hint": key.hint,
             "updatedAt": key.updated_at.isoformat() if key.updated_at else None,
             "problem": key.problem,
         }
-    return {"provider": name, "file": file, "key": stored}
+    return {"provider": provider.name, "file": file, "models": provider.models, "key": held}
