@@ -43,7 +43,7 @@ from kinetoscope.kernel.lifeline import end_with_parent
 from kinetoscope.kernel.log import configure_logging
 from kinetoscope.mcp import door as agents
 from kinetoscope.settings import load_settings
-from kinetoscope.wiring import API_PATIENCE_S, Runtime, build_runtime
+from kinetoscope.wiring import API_PATIENCE_S, Runtime, build_runtime, claim_database
 
 DOORS = (
     jobs.mount,
@@ -80,6 +80,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await runtime.database.open()
+        await claim_database(runtime)
         noting = asyncio.create_task(
             engine.every(
                 KEYS_SEEN_DELAY_S, lambda: seen.write_down(runtime.database, runtime.clock())

@@ -19,7 +19,7 @@ from kinetoscope.catalog.operator import load_with
 from kinetoscope.catalog.spec import Catalog
 from kinetoscope.kernel.calling import Caller
 from kinetoscope.kernel.clock import Clock, system_clock
-from kinetoscope.kernel.envelope import Envelope, envelope_from
+from kinetoscope.kernel.envelope import Envelope, envelope_from, fingerprint
 from kinetoscope.kernel.errors import SettingInvalid
 from kinetoscope.kernel.outbound import Egress
 from kinetoscope.kernel.sealing import Sealer, sealer_from
@@ -27,6 +27,7 @@ from kinetoscope.kernel.secrets import load_signing_key
 from kinetoscope.media.credentials import Credentials
 from kinetoscope.media.signing import Signer
 from kinetoscope.media.store import MediaStore
+from kinetoscope.postgres.deployment import claim
 from kinetoscope.postgres.embedded import open_server
 from kinetoscope.postgres.listening import Listener
 from kinetoscope.postgres.migrations import migrate, read_migrations
@@ -147,9 +148,15 @@ async def run_in(
     runtime = build_runtime(settings, conninfo, patience_s=patience_s)
     await runtime.database.open()
     try:
+        await claim_database(runtime)
         return await work(runtime)
     finally:
         await runtime.database.close()
+
+
+async def claim_database(runtime: Runtime) -> None:
+    """Stop where the database is another signing key's; raises SettingInvalid."""
+    await claim(runtime.database, fingerprint(runtime.signing_key), runtime.clock())
 
 
 @asynccontextmanager

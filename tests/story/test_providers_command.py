@@ -81,7 +81,7 @@ def test_a_key_that_nobody_uses_is_said_to_be_idle(tmp_path: Path):
     assert "NO FILE" in run("providers", "list").stdout
 
 
-def test_a_provider_falls_back_on_the_key_of_its_adapter(tmp_path: Path):
+def test_a_provider_falls_back_on_the_key_of_its_adapter(tmp_path: Path, conninfo: str):
     (tmp_path / "config/providers/ark.toml").write_text('adapter = "byteplus"')
     assert "No provider" not in run("providers", "set-key", "byteplus", given=KEY).stdout
     (ark,) = listed()
@@ -92,6 +92,11 @@ def test_a_provider_falls_back_on_the_key_of_its_adapter(tmp_path: Path):
     key = listed()[0]["key"]
     assert isinstance(key, dict)
     assert (key["name"], key["hint"]) == ("ark", "-own")
+    with psycopg.connect(conninfo) as connection:
+        connection.execute("update provider_key set sealed = '\\x01' where provider = 'ark'")
+    key = listed()[0]["key"]
+    assert isinstance(key, dict)
+    assert (key["name"], "is damaged" in key["problem"]) == ("ark", True)
 
 
 def test_a_key_of_the_settings_wins_and_is_said_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -221,7 +221,7 @@ async def test_an_upstream_that_says_nothing_usable_is_asked_ever_less_often(
 async def test_a_distant_job_is_lost_when_it_is_unknown_three_times_in_a_row(
     world: World, alice: Person, task_id: TaskId
 ):
-    statuses = [Lost(), Lost(), Working(progress=0.1), Lost(), Lost(), Lost()]
+    statuses: list[StatusStep] = [Lost(), Lost(), Working(progress=0.1), Lost(), Lost(), Lost()]
     asked = provider(idempotency=NEITHER, statuses=statuses)
     await advance(tools_for(world, asked), task_id)
     found = await record(world, alice, task_id)

@@ -11,7 +11,9 @@ import pytest
 
 from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.errors import SettingInvalid
-from kinetoscope.settings import PREFIX, Settings, load_settings
+from kinetoscope.settings import PREFIX, Settings, load_settings, variable_of
+
+VARIABLES = {field.name: variable_of(field) for field in fields(Settings)}
 
 
 def test_nothing_needs_to_be_set():
@@ -25,6 +27,12 @@ def test_nothing_needs_to_be_set():
     assert settings.task_lifetime == timedelta(days=60)
     assert settings.upload_lifetime == timedelta(hours=24)
     assert settings.task_deadline == timedelta(minutes=60)
+    assert settings.unknown_deadline == timedelta(minutes=30)
+    assert (settings.upstream_callbacks, settings.hosted_tasks) == (False, 5000)
+    assert (settings.adapters, settings.credit_usd_micros) == ((), 5000)
+    assert settings.config_dir == settings.data_dir / "config"
+    assert (settings.signing_key, settings.secrets_key) == (b"", ())
+    assert settings.provider_keys == {}
     assert settings.allowed_networks == ()
     assert settings.trusted_proxies == ()
     assert (settings.requests_per_second, settings.requests_burst) == (50, 100)
@@ -66,6 +74,11 @@ GOOD = [
     ("task_lifetime", "30", timedelta(days=30)),
     ("upload_lifetime", "2", timedelta(hours=2)),
     ("task_deadline", "90", timedelta(minutes=90)),
+    ("unknown_deadline", "90", timedelta(seconds=90)),
+    ("upstream_callbacks", "1", True),
+    ("hosted_tasks", "10", 10),
+    ("credit_usd_micros", "0.0123", 12300),
+    ("adapters", "ours.adapters, theirs", ("ours.adapters", "theirs")),
     ("allowed_networks", "10.0.0.0/8", (ip_network("10.0.0.0/8"),)),
     (
         "allowed_networks",
@@ -89,7 +102,7 @@ GOOD = [
 @pytest.mark.parametrize(("name", "text", "value"), GOOD)
 def test_a_good_value_is_taken_and_changes_nothing_else(name: str, text: str, value: object):
     usual = load_settings({})
-    changed = load_settings({PREFIX + name.upper(): text})
+    changed = load_settings({VARIABLES[name]: text})
     assert getattr(changed, name) == value
     follow = (
         {"public_url", "media_url", "config_dir"} if name in {"host", "port", "data_dir"} else set()
@@ -121,6 +134,10 @@ BAD = {
     "task_lifetime": ["0", "60d", "36501"],
     "upload_lifetime": ["0", "24h", "876001"],
     "task_deadline": ["0", "1h", "525601"],
+    "unknown_deadline": ["0", "30m", "31536001"],
+    "upstream_callbacks": ["yes", "2"],
+    "hosted_tasks": ["0", "-1", "many"],
+    "credit_usd_micros": ["0.0000001", "-1", "1,5", "free"],
     "allowed_networks": ["10.0.0.0/33", "10.0.0.1/8", "intranet", "10.0.0.0/8,,", "10.0.0.0/8 x"],
     "demo_key": ["on", "kino_demo_readonly_", "kino_demo_readonly_" + "0" * 23, "kino_live_x"],
     "requests_per_second": ["-1", "1000001", "5/s"],
@@ -134,19 +151,17 @@ BAD = {
     "log_level": ["loud", "10"],
 }
 
-UNCHECKED = {"host", "data_dir", "config_dir", "database_url"}
-"""Only the network, the disk and the database can tell whether these are good."""
+UNCHECKED = {"host", "data_dir", "config_dir", "database_url", "adapters"}
+"""Only the network, the disk, the database and the import can tell whether these are good."""
 
 
 def test_every_setting_is_known_to_the_tests():
-    own_variable = {field.name for field in fields(Settings) if not field.metadata}
-    assert set(BAD) | UNCHECKED == own_variable
-    assert {field.name for field in fields(Settings)} - own_variable == {"provider_keys"}
+    assert set(BAD) | UNCHECKED | {"provider_keys"} == set(VARIABLES)
 
 
 @pytest.mark.parametrize(("name", "text"), [(name, text) for name in BAD for text in BAD[name]])
 def test_a_bad_value_stops_the_start_and_names_its_variable(name: str, text: str):
-    variable = PREFIX + name.upper()
+    variable = VARIABLES[name]
     with pytest.raises(SettingInvalid) as stopped:
         load_settings({variable: text})
     message = str(stopped.value)

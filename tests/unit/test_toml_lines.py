@@ -220,3 +220,9 @@ def test_there_need_not_be_a_folder(tmp_path: Path):
     assert [str(problem) for problem in sources(tmp_path / "file")[1]] == [
         f"{tmp_path}/file:1: cannot be read: Not a directory"
     ]
+
+
+def test_of_two_ways_to_read_a_name_with_dots_the_longest_key_goes_first():
+    text = 'x.b = 1\n"x.b" = 2\n'
+    assert line_at(text, ("x.b",)) == 2
+    assert line_at(text, ("x", "b")) == 1

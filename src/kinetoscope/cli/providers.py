@@ -173,8 +173,8 @@ async def _everyone(runtime: Runtime) -> list[Shown]:
     for config in setup.configs:
         names = _key_names(setup, config)
         used |= set(names)
-        found = [key for key in map(key_called, names) if key is not None]
-        key = next((key for key in found if key.problem is None), found[0] if found else None)
+        # The first that is there, even if it does not open: that is to be seen.
+        key = key_called(names[0]) or key_called(names[1])
         models = tuple(upstreams.offers(config, setup.adapters))
         shown.append(Shown(name=config.name, config=config, models=models, key=key))
     idle = [

@@ -1,16 +1,14 @@
 """What a file really is, found out in a confined child, because its bytes may be hostile."""
 
-import asyncio
 import json
 import os
-import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from kinetoscope.kernel.errors import KinetoscopeError
 from kinetoscope.kernel.order import MediaKind
+from kinetoscope.media import probing
 
 MEDIA_KINDS = {
     "video/mp4": MediaKind.VIDEO,
@@ -28,11 +26,6 @@ MEDIA_KINDS = {
     "audio/flac": MediaKind.AUDIO,
 }
 """Every media type an inspection can name."""
-
-# The child sees this process's import path and nothing else: no environment, no user or site
-# folder, no .pth files, no current folder.
-_CHILD = "import sys; sys.path[:] = sys.argv[1:]; from kinetoscope.media.probe import main; main()"
-_REPLY_BYTES_MAX = 256 * 1024
 
 
 class MediaRefused(KinetoscopeError):
@@ -91,7 +84,12 @@ async def inspect(paths: Sequence[Path], limits: InspectLimits) -> tuple[Inspect
     """
     if not paths:
         return ()
-    lines, in_time = await _child_lines(_request(paths, limits), limits.total_timeout_s)
+    request = {
+        "parent": os.getpid(),
+        "paths": [str(path.absolute()) for path in paths],
+        "limits": asdict(limits),
+    }
+    lines, in_time = await probing.answers(request, limits.total_timeout_s)
     if not lines:
         raise InspectionFailed("No inspection could be started")
     ending = "cannot be decoded" if in_time else "takes too long to open"
@@ -99,58 +97,6 @@ async def inspect(paths: Sequence[Path], limits: InspectLimits) -> tuple[Inspect
         _inspected(index, lines[index + 1] if index + 1 < len(lines) else None, ending)
         for index in range(len(paths))
     )
-
-
-def _request(paths: Sequence[Path], limits: InspectLimits) -> bytes:
-    request = {
-        "parent": os.getpid(),
-        "paths": [str(path.absolute()) for path in paths],
-        "limits": asdict(limits),
-    }
-    return json.dumps(request).encode()
-
-
-def _command() -> tuple[str, ...]:
-    import_path = (str(Path(entry).absolute()) for entry in sys.path if entry)
-    return (sys.executable, "-I", "-S", "-X", "utf8", "-c", _CHILD, *import_path)
-
-
-async def _child_lines(request: bytes, timeout_s: float) -> tuple[list[bytes], bool]:
-    """Return the whole lines the child wrote, and whether it ended by itself."""
-    process = await asyncio.create_subprocess_exec(
-        *_command(),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={},
-    )
-    reply = bytearray()
-    in_time = False
-    try:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await _converse(process, request, reply)
-                in_time = True
-    finally:
-        # Also when the caller was cancelled: no child outlives its question.
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
-        await process.communicate()
-    return [line for line in bytes(reply).split(b"\n")[:-1] if line], in_time
-
-
-async def _converse(process: asyncio.subprocess.Process, request: bytes, reply: bytearray) -> None:
-    if process.stdin is None or process.stdout is None:
-        raise InspectionFailed("No inspection could be started")
-    # A child that died early breaks the pipe; its silence says so soon enough.
-    with suppress(BrokenPipeError, ConnectionResetError):
-        process.stdin.write(request)
-        await process.stdin.drain()
-    process.stdin.close()
-    while len(reply) < _REPLY_BYTES_MAX and (piece := await process.stdout.read(_REPLY_BYTES_MAX)):
-        reply += piece
-    await process.wait()
 
 
 def _inspected(index: int, line: bytes | None, ending: str) -> Inspected:

@@ -12,7 +12,7 @@ import signal
 import stat
 import sys
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from kinetoscope.media.formats import Finding, Signature, Unacceptable, read_signature
 
@@ -23,8 +23,12 @@ Opener = Callable[[BinaryIO], Finding]
 
 
 def main() -> None:
-    """Read the request, open every file, confine this process, and only then look inside."""
-    request = json.load(sys.stdin)
+    """Do what the request on stdin says."""
+    inspect_all(json.load(sys.stdin))
+
+
+def inspect_all(request: dict[str, Any]) -> None:
+    """Open every file, confine this process, and only then look inside."""
     limits: dict[str, int] = request["limits"]
     _die_with(request["parent"])
     openers = [_prepared(path, limits) for path in request["paths"]]
