@@ -35,12 +35,12 @@ def serve(control: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, lambda _signal, _frame: None)
     try:
         while True:
-            ready, _, _ = select.select([control, reading], [], [])
+            ready, _, _ = select.select([control.fileno(), reading], [], [])
             if reading in ready:
                 with suppress(BlockingIOError):
                     os.read(reading, 4096)
                 _reap(running)
-            if control in ready and not _take(control, running):
+            if control.fileno() in ready and not _take(control, running):
                 return
     finally:
         for pid in running.values():
