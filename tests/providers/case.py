@@ -47,11 +47,15 @@ class Case:
     cancel_waiting: CancelOutcome = CancelOutcome.GOES_ON
     cancel_working: CancelOutcome = CancelOutcome.GOES_ON
     at_once: bool = False
+    upstream_model: str = ""
+    """What the upstream calls the model, where its adapter leaves that to the operator."""
     options: Mapping[str, Any] = field(default_factory=dict)
     site_options: Mapping[str, Any] = field(default_factory=dict)
     order: Order | None = None
     """In place of what the built-in catalog makes of `inputs`."""
     needs_key: bool = True
+    refuses_content_later: bool = False
+    """Whether moderation shows only in a job that failed, never in the answer to a submit."""
     fails_temporarily: bool = False
     """Whether a job that broke at the upstream counts as its passing trouble."""
 
@@ -90,7 +94,8 @@ class Case:
             seed=7,
             references=references,
             folder=outputs,
-            upstream_model=self.adapter.models.get(self.model, "upstream-model"),
+            upstream_model=self.upstream_model
+            or self.adapter.models.get(self.model, "upstream-model"),
             options=self.options,
             callback_url="https://us.example/callback",
         )

@@ -9,6 +9,8 @@ from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from email import policy
+from email.parser import BytesParser
 from enum import StrEnum
 from functools import cache
 from io import BytesIO
@@ -241,6 +243,19 @@ def _sound(path: Path) -> bytes:
         container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path.read_bytes()
+
+
+async def form_of(request: web.Request) -> dict[str, list[bytes]]:
+    """Read a form whose body has been read before."""
+    head = f"Content-Type: {request.headers['Content-Type']}\r\n\r\n".encode()
+    message = BytesParser(policy=policy.HTTP).parsebytes(head + await request.read())
+    found: dict[str, list[bytes]] = defaultdict(list)
+    for part in message.iter_parts():
+        name = str(part.get_param("name", header="content-disposition"))
+        content = part.get_payload(decode=True)
+        assert isinstance(content, bytes)
+        found[name].append(content)
+    return found
 
 
 def payload(name: str) -> dict[str, Any]:

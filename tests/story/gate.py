@@ -79,7 +79,7 @@ def run(plan: Plan) -> Outcome:
             created: list[str] = []
             creating = threading.Thread(target=_create_all, args=(deployed, plan, created))
             creating.start()
-            kills = _kill_while_working(deployed, plan, created, chance)
+            kills = _kill_while_working(deployed, plan, chance)
             creating.join()
             _wait_for_end(deployed, plan)
             wall_s = time.monotonic() - started_s
@@ -161,9 +161,7 @@ def _create(client: httpx.Client, number: int, log: Callable[[], str]) -> str:
     raise AssertionError(f"task {number} could not be created within a minute; log:\n{log()}")
 
 
-def _kill_while_working(
-    deployed: Deployment, plan: Plan, created: list[str], chance: random.Random
-) -> int:
+def _kill_while_working(deployed: Deployment, plan: Plan, chance: random.Random) -> int:
     """Kill workers and the database at moments spread over the work, whatever they are doing."""
     victims = ["worker"] * plan.worker_kills + ["postgres"] * plan.postgres_kills
     chance.shuffle(victims)

@@ -22,6 +22,7 @@ from kinetoscope.providers.contract import (
     Polling,
     Refused,
 )
+from kinetoscope.providers.states import State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +55,14 @@ class Ask:
 class Output:
     """One finished file at the upstream: an address, or the bytes themselves.
 
-    `url` may be relative to the upstream's base. `headers` go along when it is fetched from the
-    upstream's own origin, and nowhere else.
+    `url` may be relative to the upstream's base. Our key goes along only if it must (`with_key`),
+    and only to the upstream's own origin.
     """
 
     url: str | None = None
     data: bytes | None = field(default=None, repr=False)
     kind: MediaKind | None = None
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    with_key: bool = False
     is_last_frame: bool = False
 
 
@@ -79,6 +80,14 @@ class Reading:
     failure: Failed | None = None
     usage: Usage = field(default_factory=Usage)
     cost_usd_micros: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where an upstream wants a file put, and the address it will have then."""
+
+    put: Call
+    url: str
 
 
 def _no_claim(body: Mapping[str, JSON]) -> str | None:
@@ -126,12 +135,16 @@ class Adapter:
     cancel: Callable[[Site, str, Job], Call] | None = None
     cancelled: Callable[[Answer], CancelOutcome] | None = None
     """Reads any answer to a cancel, errors included."""
-    cancels_only_waiting: bool = False
-    """Whether a cancel of a job that has begun must not be sent, as where it deletes the job."""
+    needs_key: bool = True
+    cancellable: frozenset[State] | None = None
+    """The states in which a cancel may be sent, as where it deletes a finished job; None: any."""
     upload: Callable[[Site, FetchedReference], Call] | None = None
-    uploaded: Callable[[Answer], str] | None = None
+    uploaded: Callable[[Answer, FetchedReference], str | Place] | None = None
+    """Reads an answer in the 200s to an upload: the file's address, or where to put it first."""
     checked: Callable[[Answer], str | None] | None = None
     """Finds fault with an answer in the 200s to a check."""
+    knows_the_key: frozenset[int] = frozenset()
+    """Statuses other than the 200s that a check gets only with a good key."""
     claim: Callable[[Mapping[str, JSON]], str | None] = _no_claim
     """Finds the upstream's id for the job in what it sends to a callback address."""
     refusals: frozenset[int] = frozenset({503})

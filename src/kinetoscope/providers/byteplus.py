@@ -33,6 +33,7 @@ from kinetoscope.providers.contract import (
     Polling,
     Refused,
 )
+from kinetoscope.providers.states import State
 
 TASKS = "contents/generations/tasks"
 MODERATION_WORDS = ("SensitiveContent", "PolicyViolation", "RiskDetection", "Copyright")
@@ -216,7 +217,7 @@ BYTEPLUS = Adapter(
     read=read,
     cancel=cancel,
     cancelled=cancelled,
-    cancels_only_waiting=True,
+    cancellable=frozenset({State.WAITING}),
     check=check,
     claim=claim,
 )

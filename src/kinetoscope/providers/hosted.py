@@ -24,6 +24,7 @@ from kinetoscope.providers.contract import (
     CancelOutcome,
     Condition,
     Done,
+    FetchedReference,
     FindOutcome,
     Job,
     Kind,
@@ -77,7 +78,7 @@ class HostedProvider:
     async def submit(self, job: Job) -> SubmitOutcome:
         """Upload what the upstream cannot take inline, then hand the job over, once."""
         site = self.site()
-        if not site.key:
+        if self.adapter.needs_key and not site.key:
             return _no_key()
         attached = await self._attach(site, job)
         if isinstance(attached, Refused):
@@ -183,7 +184,7 @@ class HostedProvider:
             case State.DONE:
                 if reading.failure is not None or not reading.outputs:
                     return reading.failure or failed("The provider made nothing.")
-                return await take(self.results, site, reading, job)
+                return await take(self.results, site, self.adapter, reading, job)
             case State.UNHEARD_OF:
                 log.warning("provider.word_unknown", provider=self.name, word=reading.word[:100])
                 return Working(progress=reading.progress)
@@ -196,7 +197,7 @@ class HostedProvider:
         if self.adapter.cancel is None or self.adapter.cancelled is None:
             return CancelOutcome.GOES_ON
         try:
-            if self.adapter.cancels_only_waiting and not await self._waits(site, upstream_id, job):
+            if not await self._may_cancel(site, upstream_id, job):
                 return CancelOutcome.GOES_ON
             answer = await self._call(site, self.adapter.cancel(site, upstream_id, job))
         except (CallFailed, Malformed):
@@ -208,43 +209,57 @@ class HostedProvider:
         except Malformed:
             return CancelOutcome.UNKNOWN
 
-    async def _waits(self, site: Site, upstream_id: str, job: Job) -> bool:
-        if self.adapter.status is None:
-            return False
+    async def _may_cancel(self, site: Site, upstream_id: str, job: Job) -> bool:
+        """Look at the job first, where a cancel of one that is over would delete it."""
+        if self.adapter.cancellable is None or self.adapter.status is None:
+            return True
         answer = await self._call(site, self.adapter.status(site, upstream_id, job))
         if not answer.is_fine:
             raise Malformed(f"status {answer.status}")
-        return state_of(self.adapter.read(answer, job).word) is State.WAITING
+        return state_of(self.adapter.read(answer, job).word) in self.adapter.cancellable
 
     async def check(self) -> Condition:
         """Ask for something that needs the key and costs nothing."""
         site = self.site()
-        if not site.key:
+        if self.adapter.needs_key and not site.key:
             return Condition(works=False, says="no key is set")
         try:
             answer = await self._call(site, self.adapter.check(site))
-            fault = None if self.adapter.checked is None else self.adapter.checked(answer)
+            fault = None
+            if answer.is_fine and self.adapter.checked is not None:
+                fault = self.adapter.checked(answer)
         except (CallFailed, Malformed) as error:
             return Condition(works=False, says=str(error))
-        if not answer.is_fine:
+        if not answer.is_fine and answer.status not in self.adapter.knows_the_key:
             return Condition(works=False, says=_fault(answer))
         return Condition(works=fault is None, says=fault or "answers, and knows the key")
 
     async def _attach(self, site: Site, job: Job) -> tuple[Attached, ...] | Refused:
         attached = []
         for fetched in job.references:
-            if self.adapter.upload is None or self.adapter.uploaded is None:
-                url = await asyncio.to_thread(data_uri, fetched)
-            else:
-                try:
-                    answer = await self._call(site, self.adapter.upload(site, fetched))
-                    if not answer.is_fine:
-                        return self._upload_refused(answer)
-                    url = self.adapter.uploaded(answer)
-                except (CallFailed, Malformed) as error:
-                    return _busy(str(error))
+            try:
+                url = await self._upload(site, fetched)
+            except (CallFailed, Malformed) as error:
+                return _busy(str(error))
+            if isinstance(url, Refused):
+                return url
             attached.append(Attached(fetched=fetched, url=url))
         return tuple(attached)
+
+    async def _upload(self, site: Site, fetched: FetchedReference) -> str | Refused:
+        """Return an address under which the upstream can read a file."""
+        if self.adapter.upload is None or self.adapter.uploaded is None:
+            return await asyncio.to_thread(data_uri, fetched)
+        answer = await self._call(site, self.adapter.upload(site, fetched))
+        if not answer.is_fine:
+            return self._upload_refused(answer)
+        place = self.adapter.uploaded(answer, fetched)
+        if isinstance(place, str):
+            return place
+        # The address is the permission: our key is none of its business.
+        url = urljoin(f"{site.base_url}/", place.put.url)
+        answer = await self.caller.call(replace(place.put, url=url))
+        return place.url if answer.is_fine else self._upload_refused(answer)
 
     def _upload_refused(self, answer: Answer) -> Refused:
         """An upload makes no job, so that whatever went wrong is a refusal of it."""

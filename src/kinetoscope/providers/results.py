@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 
 from kinetoscope.kernel.calling import MEBIBYTE, Call, Caller, CallFailed
 from kinetoscope.kernel.outbound import Egress, FetchLimits, OutboundFailed, OutboundRefused, fetch
-from kinetoscope.providers.adapter import Output, Reading, Site
+from kinetoscope.providers.adapter import Adapter, Output, Reading, Site
 from kinetoscope.providers.contract import Done, Job, OutputFile, Unfetched
 
 RESULT_BYTES_MAX = 1024 * MEBIBYTE
@@ -24,14 +24,16 @@ class Results:
     origins: frozenset[str]
 
 
-async def take(results: Results, site: Site, reading: Reading, job: Job) -> Done | Unfetched:
+async def take(
+    results: Results, site: Site, adapter: Adapter, reading: Reading, job: Job
+) -> Done | Unfetched:
     """Bring every file of a finished job into its folder; `Unfetched` where one does not come."""
     files: list[OutputFile] = []
     last_frame: Path | None = None
     for number, output in enumerate(reading.outputs, start=1):
         path = job.folder / f"result-{number}"
         try:
-            media_type = await _bring(results, site, output, path)
+            media_type = await _bring(results, site, adapter, output, path)
         except (CallFailed, OutboundFailed, OutboundRefused, OSError) as error:
             return Unfetched(reason=str(error))
         if output.is_last_frame:
@@ -55,7 +57,7 @@ async def take(results: Results, site: Site, reading: Reading, job: Job) -> Done
     )
 
 
-async def _bring(results: Results, site: Site, output: Output, path: Path) -> str:
+async def _bring(results: Results, site: Site, adapter: Adapter, output: Output, path: Path) -> str:
     """Write one file; from strangers' addresses only as `outbound` allows."""
     if output.data is not None:
         await asyncio.to_thread(path.write_bytes, output.data)
@@ -68,7 +70,7 @@ async def _bring(results: Results, site: Site, output: Output, path: Path) -> st
     call = Call(
         method="GET",
         url=url,
-        headers=output.headers if own else {},
+        headers=adapter.headers(site) if own and output.with_key else {},
         timeout_s=RESULT_TIMEOUT_S,
         bytes_max=RESULT_BYTES_MAX,
     )

@@ -22,7 +22,7 @@ from kinetoscope.providers.contract import (
 )
 from kinetoscope.tasks import alerts, ending, store
 from kinetoscope.tasks.alerts import Alert
-from kinetoscope.tasks.task import GENERATION_FAILED, Failure, Task
+from kinetoscope.tasks.task import CANCELLED, GENERATION_FAILED, Failure, Task
 from kinetoscope.tasks.tools import Tools
 
 log = structlog.get_logger(__name__)
@@ -87,6 +87,8 @@ async def _learn(
     match status:
         case Done():
             return status
+        case Failed() if tools.cancellations.includes(task):
+            return CANCELLED
         case Failed(code=code, message=message):
             return Failure(code=code, message=message)
         case Unfetched(reason=reason):
