@@ -16,7 +16,7 @@ from kinetoscope.kernel.order import JSON
 from kinetoscope.kernel.outbound import Egress
 from kinetoscope.kernel.toml_files import Problem, Source
 from kinetoscope.providers.adapter import Adapter, Site
-from kinetoscope.providers.byteplus import BYTEPLUS
+from kinetoscope.providers.byteplus import BYTEPLUS, VOLCENGINE
 from kinetoscope.providers.config import (
     ModelRoute,
     ProviderConfig,
@@ -24,7 +24,16 @@ from kinetoscope.providers.config import (
     read_providers,
 )
 from kinetoscope.providers.contract import Provider
+from kinetoscope.providers.elevenlabs import ELEVENLABS
+from kinetoscope.providers.fal import FAL
+from kinetoscope.providers.google import GOOGLE
 from kinetoscope.providers.hosted import HostedProvider
+from kinetoscope.providers.kie import KIE
+from kinetoscope.providers.kinovi import KINETOSCOPE, KINOVI
+from kinetoscope.providers.openai import OPENAI
+from kinetoscope.providers.openai_media import OPENAI_MEDIA
+from kinetoscope.providers.replicate import REPLICATE
+from kinetoscope.providers.runway import RUNWAY
 from kinetoscope.settings import Settings
 from kinetoscope.tasks.route import Route, Routes
 
@@ -38,7 +47,20 @@ Claim = Callable[[Mapping[str, JSON]], str | None]
 HOSTED_QUEUE = "hosted"
 HOSTED_ORDER = 2
 
-OWN_ADAPTERS: tuple[Adapter, ...] = (BYTEPLUS,)
+OWN_ADAPTERS: tuple[Adapter, ...] = (
+    BYTEPLUS,
+    VOLCENGINE,
+    FAL,
+    REPLICATE,
+    OPENAI,
+    GOOGLE,
+    RUNWAY,
+    KIE,
+    KINOVI,
+    KINETOSCOPE,
+    ELEVENLABS,
+    OPENAI_MEDIA,
+)
 
 Adapters = Mapping[str, Adapter]
 """Every hosted upstream we can speak to, by name."""

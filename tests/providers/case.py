@@ -54,6 +54,10 @@ class Case:
     order: Order | None = None
     """In place of what the built-in catalog makes of `inputs`."""
     needs_key: bool = True
+    has_no_odd_words: bool = False
+    """Whether the upstream has no words for states at all."""
+    uploads_to: str = ""
+    """The option that names the host of uploads, where it is another."""
     refuses_content_later: bool = False
     """Whether moderation shows only in a job that failed, never in the answer to a submit."""
     fails_temporarily: bool = False
@@ -101,6 +105,10 @@ class Case:
         )
 
 
+def _uploads(case: Case, port: int) -> dict[str, str]:
+    return {case.uploads_to: f"http://127.0.0.1:{port}"} if case.uploads_to else {}
+
+
 @asynccontextmanager
 async def conversing(case: Case, key: str = KEY) -> AsyncIterator[tuple[HostedProvider, Upstream]]:
     """Lend a provider and the upstream it talks to."""
@@ -109,7 +117,7 @@ async def conversing(case: Case, key: str = KEY) -> AsyncIterator[tuple[HostedPr
         site = Site(
             base_url=f"http://127.0.0.1:{upstream.port}{case.path}",
             key=key,
-            options=case.site_options,
+            options={**case.site_options, **_uploads(case, upstream.port)},
         )
         provider = HostedProvider(
             name=case.adapter.name,

@@ -5,10 +5,13 @@ from tests.providers import (
     wire_elevenlabs,
     wire_fal,
     wire_faulty,
+    wire_google,
+    wire_kie,
     wire_kinovi,
     wire_openai,
     wire_openai_media,
     wire_replicate,
+    wire_runway,
 )
 from tests.providers.case import Case
 
@@ -17,8 +20,11 @@ CASES: tuple[Case, ...] = (
     *wire_elevenlabs.CASES,
     *wire_fal.CASES,
     *wire_faulty.CASES,
+    *wire_google.CASES,
+    *wire_kie.CASES,
     *wire_kinovi.CASES,
     *wire_openai.CASES,
     *wire_openai_media.CASES,
     *wire_replicate.CASES,
+    *wire_runway.CASES,
 )

@@ -4,6 +4,7 @@ https://docs.byteplus.com/en/docs/ModelArk/1520757 (create), /1521309 (retrieve)
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from kinetoscope.kernel.calling import MEBIBYTE, Answer, Call, Malformed
 from kinetoscope.kernel.order import JSON, MediaKind, Role, Usage
@@ -220,4 +221,16 @@ BYTEPLUS = Adapter(
     cancellable=frozenset({State.WAITING}),
     check=check,
     claim=claim,
+)
+
+VOLCENGINE = replace(
+    BYTEPLUS,
+    name="volcengine",
+    docs="https://www.volcengine.com/docs/82379/1520757",
+    base_url="https://ark.cn-beijing.volces.com/api/v3",
+    key_name="volcengine",
+    models={
+        "seedance-20": "doubao-seedance-2-0-260128",
+        "seedance2-fast": "doubao-seedance-2-0-fast-260128",
+    },
 )
