@@ -3,7 +3,7 @@
 With `wiring` the only module that names concrete providers.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
@@ -17,6 +17,8 @@ from kinetoscope.kernel.outbound import Egress
 from kinetoscope.kernel.toml_files import Problem, Source
 from kinetoscope.providers.adapter import Adapter, Site
 from kinetoscope.providers.byteplus import BYTEPLUS, VOLCENGINE
+from kinetoscope.providers.comfyui.provider import ComfyUIProvider
+from kinetoscope.providers.comfyui.workflow import Workflow, WorkflowInvalid, load
 from kinetoscope.providers.config import (
     ModelRoute,
     ProviderConfig,
@@ -41,11 +43,17 @@ EMBEDDED = Route(provider="embedded", queue="embedded")
 REHEARSAL = Route(provider="rehearsal", queue="test")
 """Its own queue: test tasks that take their time keep nobody else waiting."""
 
+COMFYUI = "comfyui"
+COMFYUI_URL = "http://127.0.0.1:8188"
+ENGINES = frozenset({COMFYUI})
+"""Own engines that take more than an adapter."""
+OWN = ENGINES | {OPENAI_MEDIA.name}
+
 Claim = Callable[[Mapping[str, JSON]], str | None]
 """Finds the upstream's id of a job in what it sent to a callback address."""
 
 HOSTED_QUEUE = "hosted"
-HOSTED_ORDER = 2
+OWN_ORDER, HOSTED_ORDER = 1, 2
 
 OWN_ADAPTERS: tuple[Adapter, ...] = (
     BYTEPLUS,
@@ -134,14 +142,34 @@ def config_of(adapter: str) -> ProviderConfig:
 
 
 def _problems(config: ProviderConfig, adapters: Adapters, catalog: Catalog) -> list[Problem]:
-    if config.adapter not in adapters:
-        known = ", ".join(sorted(adapters))
+    if config.adapter not in {*adapters, *ENGINES}:
+        known = ", ".join(sorted({*adapters, *ENGINES}))
         return [config.problem(("adapter",), f"{config.adapter!r} is none of {known}")]
-    return [
+    unknown = [
         config.problem(("models", model), f"there is no model {model!r}")
         for model in config.models or ()
         if model not in catalog.models_by_id
     ]
+    return unknown + (_workflow_problems(config) if config.adapter == COMFYUI else [])
+
+
+def _workflows(config: ProviderConfig) -> Iterator[tuple[str, Workflow]]:
+    """Read a ComfyUI's workflows, from beside its file; raises WorkflowInvalid."""
+    folder = config.source.path.parent
+    for route in (config.models or {}).values():
+        yield route.upstream, load(folder / route.upstream, route.options)
+
+
+def _workflow_problems(config: ProviderConfig) -> list[Problem]:
+    problems = []
+    for model, route in (config.models or {}).items():
+        try:
+            load(config.source.path.parent / route.upstream, route.options)
+        except WorkflowInvalid as error:
+            problems.append(config.problem(("models", model, "upstream"), str(error)))
+    if not config.models:
+        problems.append(config.problem(("adapter",), "needs [models] with their workflows"))
+    return problems
 
 
 def routes_of(setup: Setup, catalog: Catalog) -> Routes:
@@ -185,10 +213,17 @@ def _route(config: ProviderConfig, offered: ModelRoute) -> Route:
         queue=queue_of(config),
         upstream_model=offered.upstream,
         options=offered.options,
-        order=HOSTED_ORDER if config.order is None else config.order,
+        order=order_of(config),
         weight=config.weight,
         cost=offered.cost,
     )
+
+
+def order_of(config: ProviderConfig) -> int:
+    """Return how soon it is asked: own engines before hosted ones, unless the file says so."""
+    if config.order is not None:
+        return config.order
+    return OWN_ORDER if config.adapter in OWN else HOSTED_ORDER
 
 
 def providers_of(setup: Setup, parts: Parts) -> dict[str, Provider]:
@@ -197,7 +232,14 @@ def providers_of(setup: Setup, parts: Parts) -> dict[str, Provider]:
 
 
 def provider_of(config: ProviderConfig, parts: Parts) -> Provider:
-    """Make one provider; `setup_of` has seen to it that its adapter exists."""
+    """Make one provider; `setup_of` has seen to it that it can be made."""
+    if config.adapter == COMFYUI:
+        key = parts.key(config.key_name or config.name)
+        site = Site(base_url=(config.base_url or COMFYUI_URL).rstrip("/"), key=key)
+        workflows = dict(_workflows(config))
+        return ComfyUIProvider(
+            name=config.name, site=site, workflows=workflows, caller=parts.caller
+        )
     adapter = parts.adapters[config.adapter]
     return HostedProvider(
         name=config.name,
@@ -220,4 +262,10 @@ def _site(config: ProviderConfig, adapter: Adapter, key: Callable[[str], str]) -
 
 def claims_of(setup: Setup) -> Mapping[str, Claim]:
     """Return how each provider's callbacks name the job."""
-    return {config.name: setup.adapters[config.adapter].claim for config in setup.configs}
+    known = {adapter.name: adapter.claim for adapter in setup.adapters.values()}
+    named = {
+        config.name: setup.adapters[config.adapter].claim
+        for config in setup.configs
+        if config.adapter in setup.adapters
+    }
+    return known | named

@@ -8,7 +8,7 @@ has decided that already: an engine in his own network is what he means.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -114,7 +114,7 @@ class Caller:
 
     async def call(self, call: Call) -> Answer:
         """Send a request and read the whole answer, whatever its status; raises CallFailed."""
-        with _told(call):
+        with _told():
             async with asyncio.timeout(call.timeout_s), self._sent(call) as response:
                 body = await _body(response, call.bytes_max)
                 return Answer(
@@ -125,12 +125,22 @@ class Caller:
 
     async def download(self, call: Call, path: Path) -> Answer:
         """GET into a file; of an answer other than 200 the body is dropped. Raises CallFailed."""
-        with _told(call):
+        with _told():
             async with asyncio.timeout(call.timeout_s), self._sent(call) as response:
                 headers = {name.lower(): value for name, value in response.headers.items()}
                 if response.status == 200:  # noqa: PLR2004 - RFC 9110
                     await _store(response, path, call.bytes_max)
                 return Answer(status=response.status, headers=headers, body=b"")
+
+    async def messages(self, url: str, headers: Mapping[str, str]) -> AsyncIterator[str]:
+        """Read the texts that come on a websocket until it closes; raises CallFailed."""
+        with _told():
+            async with self._session(fresh=False).ws_connect(
+                url, headers=dict(headers), heartbeat=20
+            ) as socket:
+                async for message in socket:
+                    if message.type is aiohttp.WSMsgType.TEXT:
+                        yield str(message.data)
 
     def _sent(self, call: Call) -> "aiohttp.client._RequestContextManager":
         session = self._session(fresh=call.method not in {"GET", "HEAD"})
@@ -163,9 +173,6 @@ class Caller:
 
 class _told:  # noqa: N801 - used as a function is
     """Turn what goes wrong underneath into CallFailed, without the address in its text."""
-
-    def __init__(self, call: Call) -> None:
-        self.call = call
 
     def __enter__(self) -> None:
         """Begin."""

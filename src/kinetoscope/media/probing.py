@@ -6,6 +6,7 @@ that has loaded the system's own libraries is not safe, and each is started anew
 
 import array
 import asyncio
+import atexit
 import itertools
 import json
 import os
@@ -120,6 +121,7 @@ class Server:
 
     def end(self) -> None:
         """Let it go; it ends its probes and itself when the socket closes."""
+        atexit.unregister(self.end)
         self.control.close()
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(1)
@@ -137,7 +139,9 @@ def _server() -> Server:
             if gone.owner == os.getpid():
                 gone.end()
         if not _servers:
-            _servers.append(Server())
+            server = Server()
+            atexit.register(server.end)
+            _servers.append(server)
         return _servers[0]
 
 
