@@ -1,8 +1,6 @@
 """The composition root: settings in, the parts that the doors use out. Names concrete parts."""
 
 import asyncio
-import fcntl
-import secrets
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -10,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TextIO, TypeVar
+from typing import TypeVar
 
 import structlog
 
@@ -22,8 +20,10 @@ from kinetoscope.kernel.clock import Clock, system_clock
 from kinetoscope.kernel.envelope import Envelope, envelope_from, fingerprint
 from kinetoscope.kernel.errors import SettingInvalid
 from kinetoscope.kernel.outbound import Egress
+from kinetoscope.kernel.scratch import claim_scratch, sweep_scratch
 from kinetoscope.kernel.sealing import Sealer, sealer_from
 from kinetoscope.kernel.secrets import load_signing_key
+from kinetoscope.kernel.toml_files import Problem
 from kinetoscope.media.credentials import Credentials
 from kinetoscope.media.signing import Signer
 from kinetoscope.media.store import MediaStore
@@ -33,6 +33,7 @@ from kinetoscope.postgres.listening import Listener
 from kinetoscope.postgres.migrations import migrate, read_migrations
 from kinetoscope.postgres.pool import Database
 from kinetoscope.providers.breaker import Breakers
+from kinetoscope.providers.contract import Provider
 from kinetoscope.providers.embedded.provider import EmbeddedProvider
 from kinetoscope.providers.keys import REFRESH_DELAY_S, KeyRing
 from kinetoscope.providers.rehearsal import RehearsalProvider
@@ -78,6 +79,7 @@ class Runtime:
     database: Database
     catalog: Catalog
     setup: Setup
+    problems: tuple[Problem, ...]
     routes: Routes
     claims: Mapping[str, Claim]
     signing_key: bytes = field(repr=False)
@@ -111,7 +113,8 @@ def build_runtime(
     """Put the parts together; nothing is opened yet."""
     loaded = load_with(settings.config_dir / "models")
     setup = setup_of(settings, loaded.catalog)
-    for problem in (*loaded.problems, *setup.problems):
+    problems = (*loaded.problems, *setup.problems)
+    for problem in problems:
         log.error("config.file_not_used", problem=str(problem))
     signing_key = settings.signing_key or load_signing_key(settings.data_dir / "signing-key")
     database = Database(conninfo, connections_max=API_CONNECTIONS_MAX, patience_s=patience_s)
@@ -120,6 +123,7 @@ def build_runtime(
         database=database,
         catalog=loaded.catalog,
         setup=setup,
+        problems=problems,
         routes=routes_of(setup, loaded.catalog),
         claims=claims_of(setup),
         signing_key=signing_key,
@@ -175,38 +179,52 @@ async def worker_tools(
         await embedded.start()
     rehearsal = RehearsalProvider(embedded, runtime.clock)
     wakes = Wakes(Listener(runtime.database.conninfo, WAKE_CHANNEL))
-    keys, caller = KeyRing(runtime.database, runtime.envelope, settings.provider_keys), Caller()
+    async with lent_providers(runtime) as hosted:
+        try:
+            yield Tools(
+                database=runtime.database,
+                catalog=runtime.catalog,
+                providers={**hosted, embedded.name: embedded, rehearsal.name: rehearsal},
+                store=runtime.store,
+                signer=runtime.signer,
+                egress=egress_of(settings),
+                callback_url=partial(callback_url, runtime) if reachable(settings) else None,
+                clock=runtime.clock,
+                folder=folder / "tasks",
+                routes=runtime.routes,
+                breakers=Breakers(),
+                wakes=wakes,
+                queues=queues,
+                cancellations=Cancellations(runtime.database, wakes),
+                task_deadline=settings.task_deadline,
+                unknown_deadline=settings.unknown_deadline,
+                lifetimes=lifetimes_of(runtime.settings),
+                credentials=runtime.credentials,
+            )
+        finally:
+            await embedded.stop()
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.with_suffix(".lock").unlink(missing_ok=True)
+            lock.close()
+
+
+@asynccontextmanager
+async def lent_providers(runtime: Runtime) -> AsyncIterator[dict[str, Provider]]:
+    """Start the configured providers, keep their keys fresh, and stop them in the end."""
+    given = runtime.settings.provider_keys
+    keys, caller = KeyRing(runtime.database, runtime.envelope, given), Caller()
     await keys.refresh()
     refreshing = asyncio.create_task(engine.every(REFRESH_DELAY_S, keys.refresh))
-    hosted = providers_of(runtime.setup, parts_of(runtime, keys, caller))
+    providers = providers_of(runtime.setup, parts_of(runtime, keys, caller))
     try:
-        yield Tools(
-            database=runtime.database,
-            catalog=runtime.catalog,
-            providers={**hosted, embedded.name: embedded, rehearsal.name: rehearsal},
-            store=runtime.store,
-            signer=runtime.signer,
-            egress=egress_of(settings),
-            callback_url=partial(callback_url, runtime) if reachable(settings) else None,
-            clock=runtime.clock,
-            folder=folder / "tasks",
-            routes=runtime.routes,
-            breakers=Breakers(),
-            wakes=wakes,
-            queues=queues,
-            cancellations=Cancellations(runtime.database, wakes),
-            task_deadline=settings.task_deadline,
-            unknown_deadline=settings.unknown_deadline,
-            lifetimes=lifetimes_of(runtime.settings),
-            credentials=runtime.credentials,
-        )
+        for provider in providers.values():
+            await provider.start()
+        yield providers
     finally:
         refreshing.cancel()
+        for provider in providers.values():
+            await provider.stop()
         await caller.close()
-        await embedded.stop()
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.with_suffix(".lock").unlink(missing_ok=True)
-        lock.close()
 
 
 def parts_of(runtime: Runtime, keys: KeyRing, caller: Caller) -> Parts:
@@ -263,28 +281,3 @@ def reaper_of(runtime: Runtime) -> Reaper:
         lifetimes=lifetimes_of(runtime.settings),
         upload_grace=runtime.settings.task_deadline,
     )
-
-
-def claim_scratch(work_dir: Path) -> tuple[Path, TextIO]:
-    """Make scratch space of our own; it is ours as long as the lock is held."""
-    work_dir.mkdir(parents=True, exist_ok=True)
-    folder = work_dir / secrets.token_hex(8)
-    lock = folder.with_suffix(".lock").open("w")
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    folder.mkdir()
-    return folder, lock
-
-
-def sweep_scratch(work_dir: Path) -> None:
-    """Remove the scratch space of workers that are gone.
-
-    A lock tells, not a process id: workers in several containers may share the folder.
-    """
-    for path in work_dir.glob("*.lock"):
-        with path.open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            shutil.rmtree(path.with_suffix(""), ignore_errors=True)
-            path.unlink(missing_ok=True)

@@ -171,7 +171,10 @@ def test_who_knows_more_can_complain_at_the_line(tmp_path: Path):
 
 def test_the_guides_example_says_everything(tmp_path: Path):
     guide = (Path(__file__).parents[2] / "docs" / "providers.md").read_text()
-    (example,) = re.findall(r"```toml\n(adapter.*?)```", guide, re.DOTALL)
+    example, *others = re.findall(r"```toml\n(adapter.*?)```", guide, re.DOTALL)
+    for other in others:
+        assert read(tmp_path, other=other).problems == ()
+        (tmp_path / "other.toml").unlink()
     (config,) = read(tmp_path, example=example).providers
     said_of = {field.name for field in fields(ProviderConfig)} - {"name", "source"}
     for name in said_of:

@@ -88,12 +88,21 @@ def test_own_engines_come_first_and_the_file_may_say_otherwise(tmp_path: Path):
     assert routes.queues["gpu"] == "gpu-a"
 
 
+NO_SUCH_MODEL = """adapter = "fal"
+
+[models.midjourney-v7]
+upstream = "x"
+[models.nope]
+upstream = "y"
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
         ('adapter = "sora"\n', "bad.toml:1: adapter: 'sora' is none of byteplus"),
         (
-            'adapter = "fal"\n\n[models."gpt-image-2"]\nupstream = "x"\n[models.nope]\nupstream = "y"',
+            NO_SUCH_MODEL,
             "bad.toml:5: models.nope: there is no model 'nope'",
         ),
         ('adapter = "comfyui"\n', "bad.toml:1: adapter: needs [models] with their workflows"),

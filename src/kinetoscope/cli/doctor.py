@@ -1,16 +1,22 @@
 """`kinetoscope doctor`: whether everything is in order."""
 
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import NamedTuple
 
 import typer
 
 from kinetoscope.cli.session import with_runtime
+from kinetoscope.kernel.toml_files import Problem
 from kinetoscope.media.credentials import Credentials, SigningFailed
 from kinetoscope.media.provenance import check
-from kinetoscope.tasks import measure
+from kinetoscope.providers.contract import Condition
+from kinetoscope.tasks import alerts, circuits, measure
 from kinetoscope.tasks.audit import Discrepancy, audit
+from kinetoscope.tasks.circuits import Circuit
 from kinetoscope.tasks.measure import Backlog
-from kinetoscope.wiring import Runtime
+from kinetoscope.wiring import Runtime, lent_providers
 
 
 class Signing(NamedTuple):
@@ -31,20 +37,48 @@ async def try_signing(credentials: Credentials | None) -> Signing:
     return Signing(works=True, says="files are labelled and signed")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """Everything that was looked at."""
+
+    backlog: Backlog
+    discrepancies: list[Discrepancy]
+    signing: Signing
+    files: tuple[Problem, ...]
+    providers: dict[str, Condition]
+    circuits: list[Circuit]
+    alerts: int
+
+
+async def examine(runtime: Runtime) -> Findings:
+    """Look at everything; nothing is spent, and nothing is changed."""
+    since = runtime.clock() - timedelta(days=1)
+    return Findings(
+        backlog=await measure.backlog(runtime.database),
+        discrepancies=await audit(runtime.database),
+        signing=await try_signing(runtime.credentials),
+        files=runtime.problems,
+        providers=await try_providers(runtime),
+        circuits=[each for each in await circuits.listed(runtime.database) if each.open],
+        alerts=len(await alerts.recent(runtime.database, since)),
+    )
+
+
+async def try_providers(runtime: Runtime) -> dict[str, Condition]:
+    """Ask every configured provider for something that costs nothing."""
+    async with lent_providers(runtime) as providers:
+        names = list(providers)
+        found = await asyncio.gather(*(providers[name].check() for name in names))
+    return dict(zip(names, found, strict=True))
+
+
 def doctor() -> None:
-    """Check the database, the backlog, every account's books, and signing, where files are signed.
+    """Check the database, the backlog, the books, signing, your files, and every provider.
 
-    Ends with 1 if books disagree or signing fails.
+    Ends with 1 if books disagree, signing fails, a file is not used, or a provider would not work.
     """
-
-    async def work(runtime: Runtime) -> tuple[Backlog, list[Discrepancy], Signing]:
-        return (
-            await measure.backlog(runtime.database),
-            await audit(runtime.database),
-            await try_signing(runtime.credentials),
-        )
-
-    backlog, discrepancies, signing = with_runtime(work)
+    found = with_runtime(examine)
+    backlog, discrepancies, signing = found.backlog, found.discrepancies, found.signing
     typer.echo("database     answers, schema is current")
     typer.echo(
         f"backlog      {backlog.open_tasks} open tasks, "
@@ -54,5 +88,14 @@ def doctor() -> None:
     for discrepancy in discrepancies:
         typer.echo(f"             {discrepancy.subject}: {discrepancy.problem}")
     typer.echo(f"provenance   {signing.says}")
-    if discrepancies or not signing.works:
+    for problem in found.files:
+        typer.echo(f"file         NOT USED {problem}")
+    for name, condition in found.providers.items():
+        typer.echo(f"provider     {name}: {'' if condition.works else 'FAILS: '}{condition.says}")
+    for circuit in found.circuits:
+        typer.echo(f"circuit      {circuit.provider} {circuit.model}: left alone after failures")
+    if found.alerts:
+        typer.echo(f"alerts       {found.alerts} since yesterday; see `kinetoscope tasks alerts`")
+    broken = not all(condition.works for condition in found.providers.values())
+    if discrepancies or not signing.works or found.files or broken:
         raise typer.Exit(1)

@@ -98,8 +98,17 @@ def set_key(context: typer.Context, name: Name) -> None:
     if key_word(name) in settings.provider_keys:
         typer.echo(f"KINETOSCOPE_PROVIDER_{key_word(name)}_KEY is set too, and wins")
     elif not is_used:
-        file = settings.config_dir / "providers" / f"{name}.toml"
-        typer.echo(f"No provider uses it yet: {file} is to name its adapter")
+        typer.echo(_made_file(settings, name))
+
+
+def _made_file(settings: Settings, name: str) -> str:
+    """Set up a provider whose key has just been stored, where its name says what it is."""
+    file = settings.config_dir / "providers" / f"{name}.toml"
+    if name not in upstreams.adapters_of(settings.adapters) or file.exists():
+        return f"No provider uses it yet: {file} is to name its adapter"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f'adapter = "{name}"\n', encoding="utf-8")
+    return f"{file} is made; a restart puts it to use"
 
 
 @app.command(name="delete-key")
@@ -145,7 +154,9 @@ def check(
 
 def _key_names(setup: Setup, config: ProviderConfig) -> tuple[str, str]:
     """Return under which names a provider's key is looked for, in this order."""
-    return config.key_name or config.name, setup.adapters[config.adapter].key_name
+    adapter = setup.adapters.get(config.adapter)
+    own = config.key_name or config.name
+    return own, own if adapter is None else adapter.key_name
 
 
 async def _everyone(runtime: Runtime) -> list[Shown]:
