@@ -8,13 +8,16 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import http_rates, rendering, starting
+from bench import gate, http_rates, rendering, starting, waiting
 from bench.tables import Table
 
 SECTIONS: dict[str, Callable[[Path], list[Table]]] = {
     "http": http_rates.measure,
     "start": starting.measure,
     "render": rendering.measure,
+    "gate": gate.measure,
+    "waiting": waiting.measure,
+    "defects": gate.measure_defects,
 }
 
 

@@ -49,6 +49,7 @@ class Plan:
     seed: int
     faults: float = 1.0
     timeout_s: float = 300
+    ways: tuple[str, ...] = WAYS
     environment: dict[str, str] = field(default_factory=dict)
 
 
@@ -70,14 +71,14 @@ class Outcome:
 def run(plan: Plan) -> Outcome:
     """Start everything, create the tasks, kill what there is to kill, wait for the end."""
     chance = random.Random(plan.seed)
-    with data_folder() as folder, _upstream(plan) as address:
-        deployed = _deployment(folder, address, plan)
+    with data_folder() as folder, upstream_of(plan) as address:
+        deployed = deployment_of(folder, address, plan)
         try:
             deployed.start()
             deployed.run("accounts", "limit", "local", "--tasks-running-max", str(plan.tasks + 1))
             started_s = time.monotonic()
             created: list[str] = []
-            creating = threading.Thread(target=_create_all, args=(deployed, plan, created))
+            creating = threading.Thread(target=create_all, args=(deployed, plan, created))
             creating.start()
             kills = _kill_while_working(deployed, plan, chance)
             creating.join()
@@ -85,13 +86,13 @@ def run(plan: Plan) -> Outcome:
             wall_s = time.monotonic() - started_s
             return _look(deployed, address, created, wall_s, kills)
         finally:
-            _end(deployed)
+            end(deployed)
 
 
-def _deployment(folder: Path, address: str, plan: Plan) -> Deployment:
+def deployment_of(folder: Path, address: str, plan: Plan) -> Deployment:
     providers = folder / "config" / "providers"
     providers.mkdir(parents=True)
-    for way in WAYS:
+    for way in plan.ways:
         (providers / f"{way}.toml").write_text(
             f'adapter = "{way}"\nbase_url = "{address}/{way}"\nkey_name = "faulty"\n'
         )
@@ -110,7 +111,7 @@ def _deployment(folder: Path, address: str, plan: Plan) -> Deployment:
 
 
 @contextlib.contextmanager
-def _upstream(plan: Plan) -> Iterator[str]:
+def upstream_of(plan: Plan) -> Iterator[str]:
     port = free_port()
     process = subprocess.Popen(
         [
@@ -133,7 +134,7 @@ def _upstream(plan: Plan) -> Iterator[str]:
         process.communicate()
 
 
-def _create_all(deployed: Deployment, plan: Plan, created: list[str]) -> None:
+def create_all(deployed: Deployment, plan: Plan, created: list[str]) -> None:
     """Create every task once, whatever happens to the server meanwhile: equal requests are one."""
 
     def create(numbers: range) -> None:
@@ -192,7 +193,7 @@ def _kill(deployed: Deployment, victim: str) -> None:
     process.kill()
 
 
-def _rows(deployed: Deployment, query: str) -> list[tuple[Any, ...]]:
+def rows_of(deployed: Deployment, query: str) -> list[tuple[Any, ...]]:
     """Ask the database itself, with the address that its processes were given."""
     deadline_s = time.monotonic() + 60
     while True:
@@ -209,7 +210,7 @@ def _rows(deployed: Deployment, query: str) -> list[tuple[Any, ...]]:
 
 def _ended(deployed: Deployment) -> int:
     query = "select count(*) from ledger_entry where kind in ('capture', 'release')"
-    return int(_rows(deployed, query)[0][0])
+    return int(rows_of(deployed, query)[0][0])
 
 
 def _wait_for_end(deployed: Deployment, plan: Plan) -> None:
@@ -224,12 +225,12 @@ def _wait_for_end(deployed: Deployment, plan: Plan) -> None:
 def _look(
     deployed: Deployment, address: str, created: list[str], wall_s: float, kills: int
 ) -> Outcome:
-    rows = _rows(
+    rows = rows_of(
         deployed, "select id, status, provider, error_code, submits, epoch, price from task"
     )
     names = ("status", "provider", "error_code", "submits", "epoch", "price")
-    entries = _rows(deployed, "select task_id, kind from ledger_entry where task_id is not null")
-    account = _rows(
+    entries = rows_of(deployed, "select task_id, kind from ledger_entry where task_id is not null")
+    account = rows_of(
         deployed, "select available, held, spent, tasks_running from account where name = 'local'"
     )
     report = httpx.get(f"{address}/report", timeout=60).json()
@@ -246,7 +247,7 @@ def _look(
     )
 
 
-def _end(deployed: Deployment) -> None:
+def end(deployed: Deployment) -> None:
     if deployed.process is not None and deployed.process.poll() is None:
         deployed.stop()
     for left in deployed.processes():

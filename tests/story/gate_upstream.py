@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from tests.providers.upstream import Fault, Handler, Stage, Upstream, UpstreamJob, Verb
-from tests.providers.wire_faulty import ADAPTERS, wire
+from tests.providers.wire_faulty import LOOKUP, NEITHER, SLOW, TOKEN, wire
 from typing_extensions import override
 
 from kinetoscope.kernel.order import MediaKind
@@ -80,7 +80,9 @@ class GateUpstream(Upstream):
             return self.jobs[job_id]
         job = super().new_job(body, kind, job_id=job_id, count=count)
         self.made[body["reference"]][body["way"]] += 1
-        if self.chance.random() < FAILING_SHARE:
+        if body["way"] == SLOW.name:
+            job.stay(Stage.WORKING)
+        elif self.chance.random() < FAILING_SHARE:
             job.stages = deque([Stage.WAITING, Stage.FAILED])
         if body["callback"] and self.chance.random() < CALLBACK_SHARE:
             calling = asyncio.create_task(self._call_back(job))
@@ -152,7 +154,7 @@ async def main(port: int, seed: int, faults: float) -> None:
         await asyncio.Event().wait()
 
 
-WAYS = tuple(adapter.name for adapter in ADAPTERS)
+WAYS = tuple(adapter.name for adapter in (TOKEN, LOOKUP, NEITHER))
 
 if __name__ == "__main__":
     asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])))

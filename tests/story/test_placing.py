@@ -1,6 +1,7 @@
 """Who gets a task: routes in order, failover before acceptance, circuits, queues, decisions."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -224,3 +225,24 @@ async def test_a_provider_that_was_removed_keeps_its_tasks_until_they_are_hopele
     back = named("first", [], done=True)
     await advance(tools_for(world, back, routes=(SECOND,)), task_id)
     assert (await row(world, task_id))["status"] == "success"
+
+
+async def test_a_minute_of_nothing_but_failures_costs_a_handful_of_calls(
+    world: World, alice: Person
+):
+    """The other provider gets everything, at once, and the broken one is hardly troubled."""
+    broken, good = named("first", [BUSY] * 200), named("second", [ACCEPTED] * 200)
+    good.to_tell.extend([done_pictures] * 200)
+    tools = tools_for(world, broken, good, routes=(FIRST, SECOND))
+    breaker = tools.breakers.of("first", "theirs-1")
+    while breaker.opened_s is None:
+        await advance(tools, await create(world, alice, PICTURE))
+    before = len(broken.submitted)
+    began_at, tasks = world.clock(), 0
+    while world.clock() - began_at < timedelta(seconds=60):
+        await advance(tools, await create(world, alice, PICTURE))
+        tasks += 1
+        world.clock.move(timedelta(seconds=1))
+    assert tasks >= 15, "each is made within seconds"
+    assert len(broken.submitted) - before <= 4
+    assert len(good.submitted) == before + tasks

@@ -122,7 +122,11 @@ def test_a_key_on_the_command_line_is_refused_and_not_repeated(arguments: list[s
     assert listed() == []
 
 
-@pytest.mark.parametrize("given", ["", "\n", f"{KEY}\n{KEY}", f"{KEY}ä"])
+@pytest.mark.parametrize(
+    "given",
+    ["", "\n", f"{KEY}\n{KEY}", f"{KEY}ä"],
+    ids=["nothing", "an empty line", "two lines", "not ASCII"],
+)
 def test_what_is_no_key_is_refused_and_not_repeated(given: str):
     refused = run("providers", "set-key", "fal", given=given)
     assert refused.exit_code == 1
