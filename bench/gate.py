@@ -36,8 +36,8 @@ DEFECTS = {
     ),
     "a broken connection counts as a refusal": (
         "providers/hosted.py",
-        "            if error.may_have_arrived:\n                return Unknown(reason=str(error))\n",
-        "",
+        "            if error.may_have_arrived:\n",
+        "            if not error:\n",
     ),
     "an unreadable answer counts as a refusal": (
         "providers/hosted.py",
@@ -51,8 +51,8 @@ DEFECTS = {
     ),
     "a failure keeps its hold": (
         "tasks/finish.py",
-        "        await book.release(connection, task.account_id, task.id, held=task.price, now=now)\n",
-        "        pass\n",
+        "    if not task.is_sample:\n        await book.release(",
+        "    if task.is_sample:\n        await book.release(",
     ),
     "a dead worker's jobs are not put back": (
         "cli/worker.py",
