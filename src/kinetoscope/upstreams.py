@@ -118,8 +118,8 @@ def setup_of(settings: Settings, catalog: Catalog) -> Setup:
             configs.append(config)
     named = {key_word(config.name) for config in read.providers}
     for adapter in adapters.values():
-        word = key_word(adapter.key_name)
-        if word in settings.provider_keys and not {word, key_word(adapter.name)} & named:
+        word = key_word(adapter.name)
+        if word in settings.provider_keys and word not in named:
             configs.append(config_of(adapter.name))
     return Setup(adapters=adapters, configs=tuple(configs), problems=tuple(problems))
 
