@@ -15,7 +15,10 @@ FULL = gate.Plan(tasks=10_000, worker_kills=30, postgres_kills=3, seed=1, timeou
 CALM = gate.Plan(tasks=3_000, worker_kills=0, postgres_kills=0, seed=1, faults=0, timeout_s=300)
 SMALL = gate.Plan(tasks=400, worker_kills=4, postgres_kills=0, seed=2, timeout_s=90)
 
-INTENT = "    await store.intend_submit(tools.database, task, intent, tools.clock())\n"
+INTENT = (
+    "    if not await intents.intend(tools.database, task, intent, tools.clock()):\n"
+    "        return CANCELLED\n"
+)
 CALL = "    outcome = await provider.submit(job)\n"
 
 DEFECTS = {

@@ -107,6 +107,7 @@ OPEN = {
     ("POST", "/api/v1/verify"),
     ("GET", "/api/v1/models"),
     ("GET", "/api/v1/models/{id}"),
+    ("GET", "/"),
     ("GET", "/models"),
     ("GET", "/models/{id}"),
     ("GET", "/models/{id}.md"),

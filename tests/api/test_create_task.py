@@ -603,3 +603,26 @@ async def test_taking_credits_back_never_takes_what_is_held(world: World):
 
 def test_the_words_of_the_cap_are_those_of_the_error():
     assert str(CapReached(limit=3, current=3)) == limit_text(3, 3)
+
+
+async def test_a_body_nested_beyond_reason_is_refused_under_an_idempotency_key_too(world: World):
+    alice = await world.person("alice")
+    deep = "[" * 400 + "]" * 400
+    body = f'{{"model": "gpt-image-2", "inputs": {{"prompt": "x", "y": {deep}}}}}'
+    headers = {**alice.headers, "Idempotency-Key": "deep", "Content-Type": "application/json"}
+    for path in ("createTask", "estimateTask"):
+        answer = await world.client.post(f"/api/v1/jobs/{path}", content=body, headers=headers)
+        assert answer.status_code == 400
+        assert answer.json()["errors"][0]["message"] == "The body is nested too deeply"
+    assert await world.balance(alice) == (1000_00, 0, 0, 0)
+
+
+async def test_a_long_body_of_a_stranger_is_not_even_parsed(world: World):
+    """Not JSON, and still the key is what is wrong: it is looked at first."""
+    stranger = await world.person("stranger")
+    wrong = stranger.key[:-7] + ("0" if stranger.key[-7] != "0" else "1") + stranger.key[-6:]
+    headers = {"Authorization": f"Bearer {wrong}"}
+    answer = await world.client.post(
+        "/api/v1/jobs/createTask", content=b"[" * 1_000_000, headers=headers
+    )
+    assert answer.status_code == 401

@@ -81,7 +81,7 @@ NO_SUCH_METHOD = (405, {"message": "Method Not Allowed"})
 
 async def test_paths_and_methods_that_do_not_exist_are_refused_as_json(world: World):
     for method, path, expected in [
-        ("GET", "/", NO_SUCH_PATH),
+        ("GET", "/nowhere", NO_SUCH_PATH),
         ("GET", "/nothing", NO_SUCH_PATH),
         ("GET", "/api/v1", NO_SUCH_PATH),
         ("GET", "/api/v1/jobs", NO_SUCH_PATH),

@@ -32,7 +32,7 @@ from kinetoscope.kernel.ids import TaskId
 from kinetoscope.kernel.order import MediaKind, Usage
 from kinetoscope.kernel.secrets import KeyMode
 from kinetoscope.providers.contract import Done, Failed, Job, OutputFile, Status, Waiting, Working
-from kinetoscope.tasks import store
+from kinetoscope.tasks import intents, store
 from kinetoscope.tasks.advance import advance
 from kinetoscope.tasks.audit import audit
 
@@ -90,8 +90,8 @@ async def test_a_claimed_task_still_waits_and_one_with_progress_generates(world:
     task = await store.claim(database, task_id)
     assert task is not None
     assert (await record(world, alice, task_id))["status"] == "waiting"
-    await store.intend_submit(database, task, INTENT, world.clock())
-    await store.accept_submit(database, task, "upstream-1")
+    await intents.intend(database, task, INTENT, world.clock())
+    await intents.accept(database, task, "upstream-1")
     assert (await record(world, alice, task_id))["status"] == "waiting"
     await store.note_progress(database, task, None, world.clock())
     found = await record(world, alice, task_id)

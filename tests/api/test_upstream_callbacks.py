@@ -8,7 +8,7 @@ from tests.scripted import INTENT, PICTURE, create, record
 
 from kinetoscope.kernel.ids import TaskId
 from kinetoscope.postgres.listening import Listener
-from kinetoscope.tasks import callbacks, store
+from kinetoscope.tasks import callbacks, intents, store
 from kinetoscope.tasks.wakes import WAKE_CHANNEL, Wakes
 from kinetoscope.wiring import callback_url
 
@@ -33,7 +33,7 @@ def path_of(world: World, task_id: str, provider: str = "byteplus") -> str:
 async def submitted(world: World, task_id: TaskId) -> None:
     task = await store.claim(world.runtime.database, task_id)
     assert task is not None
-    await store.intend_submit(world.runtime.database, task, INTENT, world.clock())
+    await intents.intend(world.runtime.database, task, INTENT, world.clock())
 
 
 async def claim_of(world: World, task_id: TaskId) -> str | None:
@@ -76,7 +76,7 @@ async def test_an_id_is_kept_only_while_nobody_knows_one(world: World, task_id: 
     await submitted(world, task_id)
     task = await store.claim(world.runtime.database, task_id)
     assert task is not None
-    await store.accept_submit(world.runtime.database, task, "up-1")
+    await intents.accept(world.runtime.database, task, "up-1")
     await world.client.post(path_of(world, task_id), json={"id": "too-late"})
     assert await claim_of(world, task_id) is None
 

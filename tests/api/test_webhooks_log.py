@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from aiohttp import web
 from tests.conftest import Person, World
 from tests.receiver import (
     DELIVERIES,
@@ -345,3 +346,21 @@ async def relayed(world: World, person: Person, **query: str) -> dict[str, Any]:
     assert response.status_code == 200, response.text
     found: dict[str, Any] = response.json()
     return found
+
+
+async def test_an_attempt_in_flight_does_not_undo_a_redelivery(
+    world: World, alice: Person, receiver: Receiver, sender: Sender
+):
+    """Its answer is an old schedule's: the new one begins at the first try, now."""
+    await ended(world, alice, receiver.url())
+    (delivery,) = await listed(world, alice)
+
+    async def meanwhile(_request: web.Request) -> web.Response:
+        await redelivered(world, alice, delivery["id"])
+        return web.Response(status=410)
+
+    receiver.answers.append(meanwhile)
+    await sender.drain()
+    (after,) = await listed(world, alice)
+    assert after["state"] == "delivered", "the second went out and was taken"
+    assert len(receiver.received) == 2

@@ -197,8 +197,9 @@ class Deployment:
         return [records[task_id] for task_id in task_ids]
 
     def stored_files(self) -> list[Path]:
-        """List what the media store holds."""
-        return sorted(path for path in (self.folder / "media").rglob("*") if path.is_file())
+        """List what the media store holds; drafts of a put that was killed are no part of it."""
+        files = (path for path in (self.folder / "media").rglob("*") if path.is_file())
+        return sorted(path for path in files if path.suffix != ".part")
 
 
 @contextlib.contextmanager

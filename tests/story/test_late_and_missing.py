@@ -76,16 +76,19 @@ def picture_uri(world: World) -> str:
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode()
 
 
-BAD_REFERENCES = [
-    "http://127.0.0.1:9/secret.png",
-    "http://169.254.169.254/latest/meta-data.png",
-    "data:image/png;base64,bm90IGEgcGljdHVyZQ==",
-]
+NOT_ALLOWED = "The URL leads to an address that is not allowed"
+BAD_REFERENCES = {
+    "http://127.0.0.1:9/secret.png": NOT_ALLOWED,
+    "http://169.254.169.254/latest/meta-data.png": NOT_ALLOWED,
+    "data:image/png;base64,bm90IGEgcGljdHVyZQ==": (
+        "File 1 is not in a media format that is accepted"
+    ),
+}
 
 
-@pytest.mark.parametrize("url", BAD_REFERENCES)
+@pytest.mark.parametrize(("url", "detail"), BAD_REFERENCES.items())
 async def test_a_reference_that_cannot_be_had_ends_the_task_unpaid(
-    world: World, alice: Person, url: str
+    world: World, alice: Person, url: str, detail: str
 ):
     task_id = await create(world, alice, with_reference(PICTURE, url))
     provider = ScriptedProvider([ACCEPTED])
@@ -94,6 +97,7 @@ async def test_a_reference_that_cannot_be_had_ends_the_task_unpaid(
     assert (await record(world, alice, task_id))["error"] == {
         "code": "asset_review_failed",
         "message": "Reference image 1 failed review. Please replace it.",
+        "detail": detail,
     }
     assert await world.balance(alice) == (1000_00, 0, 0, 0)
 

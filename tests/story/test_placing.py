@@ -1,13 +1,16 @@
 """Who gets a task: routes in order, failover before acceptance, circuits, queues, decisions."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.conftest import Person, World
 from tests.scripted import (
     ACCEPTED,
+    INTENT,
     PICTURE,
     Killed,
     MovedWakes,
@@ -19,13 +22,26 @@ from tests.scripted import (
     record,
     tools_for,
 )
+from typing_extensions import override
 
+from kinetoscope.catalog.model import PerImage
+from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.ids import TaskId
+from kinetoscope.media.store import MediaStore
 from kinetoscope.providers.breaker import CALLS_MIN
-from kinetoscope.providers.contract import Idempotency, Kind, Polling, Refused
-from kinetoscope.tasks import circuits
+from kinetoscope.providers.contract import (
+    Idempotency,
+    Job,
+    Kind,
+    Polling,
+    Refused,
+    Status,
+    SubmitOutcome,
+)
+from kinetoscope.tasks import alerts, cancel, circuits, intents, store
 from kinetoscope.tasks.advance import advance
 from kinetoscope.tasks.route import Route
+from kinetoscope.wiring import lifetimes_of
 
 pytestmark = pytest.mark.anyio
 
@@ -246,3 +262,121 @@ async def test_a_minute_of_nothing_but_failures_costs_a_handful_of_calls(
     assert tasks >= 15, "each is made within seconds"
     assert len(broken.submitted) - before <= 4
     assert len(good.submitted) == before + tasks
+
+
+async def test_a_cancel_between_two_tries_is_heeded_and_nobody_else_is_asked(
+    world: World, alice: Person
+):
+    """cancelTask was told that a provider has the task; it refused, and that was that."""
+    task_id = await create(world, alice, PICTURE)
+    runtime = world.runtime
+
+    first, second = named("first", [BUSY]), named("second", [])
+    tools = tools_for(world, first, second, routes=(FIRST, SECOND))
+
+    class Cancelled(ScriptedProvider):
+        @override
+        async def submit(self, job: Job) -> SubmitOutcome:
+            outcome = await super().submit(job)
+            lifetimes = lifetimes_of(runtime.settings)
+            told = await cancel.cancel(
+                runtime.database, lifetimes, alice.account_id, task_id, world.clock()
+            )
+            assert told.requested
+            return outcome
+
+    first.__class__ = Cancelled
+    await advance(tools, task_id)
+    stored = await row(world, task_id)
+    assert (stored["status"], stored["error_code"]) == ("fail", "cancelled")
+    assert second.submitted == []
+    assert await world.balance(alice) == (1000_00, 0, 0, 0)
+
+
+async def test_a_cancelled_task_that_went_back_to_the_queue_is_not_submitted_again(
+    world: World, alice: Person
+):
+    task_id = await create(world, alice, PICTURE)
+    database = world.runtime.database
+    task = await store.claim(database, task_id)
+    assert task is not None
+    await intents.intend(database, task, INTENT, world.clock())
+    lifetimes = lifetimes_of(world.runtime.settings)
+    told = await cancel.cancel(database, lifetimes, alice.account_id, task_id, world.clock())
+    assert told.requested
+    await intents.withdraw(database, task)
+    first = named("first", [])
+    await advance(tools_for(world, first, routes=(FIRST,)), task_id)
+    assert (await row(world, task_id))["error_code"] == "cancelled"
+
+
+async def test_the_price_of_creation_is_the_price_whatever_the_catalog_says_later(
+    world: World, alice: Person
+):
+    task_id = await create(world, alice, PICTURE)
+    tools = tools_for(world, named("first", [ACCEPTED], done=True), routes=(FIRST,))
+    model = tools.catalog.find("gpt-image-2")
+    assert isinstance(model.price, PerImage)
+    rates = {
+        quality: {name: Credits(3 * rate) for name, rate in listed.items()}
+        for quality, listed in model.price.rates.items()
+    }
+    dearer = replace(model, price=PerImage(rates=rates))
+    models = {**tools.catalog.models_by_id, model.id: dearer}
+    catalog = replace(tools.catalog, models=tuple(models.values()), models_by_id=models)
+    await advance(replace(tools, catalog=catalog), task_id)
+    assert await world.balance(alice) == (997_83, 0, 2_17, 0)
+
+
+async def test_a_task_whose_model_is_gone_while_an_upstream_has_it_is_told_to_the_operator(
+    world: World, alice: Person
+):
+    task_id = await create(world, alice, PICTURE)
+    dying = ScriptedProvider([ACCEPTED], [Killed()], idempotency=NEITHER, polling=POLLING)
+    dying.name = "first"
+    with pytest.raises(Killed):
+        await advance(tools_for(world, dying, routes=(FIRST,)), task_id)
+    tools = tools_for(world, named("first", []), routes=(FIRST,))
+    models = {
+        name: model for name, model in tools.catalog.models_by_id.items() if name != "gpt-image-2"
+    }
+    catalog = replace(tools.catalog, models=tuple(models.values()), models_by_id=models)
+    await advance(replace(tools, catalog=catalog), task_id)
+    assert (await row(world, task_id))["status"] == "fail"
+    since = world.clock() - timedelta(days=1)
+    (alert,) = await alerts.recent(world.runtime.database, since)
+    assert (alert.kind, alert.task_id) == ("given_up", task_id)
+
+
+async def test_who_lost_a_task_overwrites_nothing_that_was_handed_out(world: World, alice: Person):
+    task_id = await create(world, alice, PICTURE)
+
+    slow = named("first", [ACCEPTED], done=True)
+
+    async def overtake() -> None:
+        other = named("first", [], done=True)
+        await advance(tools_for(world, other, routes=(FIRST,)), task_id)
+
+    class Overtaken(MediaStore):
+        puts = 0
+
+        @override
+        async def put(self, name: str, path: Path) -> None:
+            self.puts += 1
+            await super().put(name, path)
+
+    overtaken = Overtaken(world.runtime.settings.media_url)
+    tools = tools_for(world, slow, routes=(FIRST,), store=overtaken)
+
+    class Slow(ScriptedProvider):
+        @override
+        async def status(self, upstream_id: str, job: Job) -> Status:
+            done = await super().status(upstream_id, job)
+            await overtake()
+            return done
+
+    slow.__class__ = Slow
+    await advance(tools, task_id)
+    assert (await row(world, task_id))["status"] == "success"
+    assert overtaken.puts == 0, "the files are another's by now"
+    await assert_in_order(world, ended=1)

@@ -53,7 +53,7 @@ from kinetoscope.providers.contract import (
     Waiting,
     Working,
 )
-from kinetoscope.tasks import finish, store
+from kinetoscope.tasks import finish, intents, store
 from kinetoscope.tasks.advance import CLAIMS_MAX, PLACES_MAX, advance
 from kinetoscope.tasks.task import GENERATION_FAILED, Failure, Task
 
@@ -172,8 +172,8 @@ async def test_a_worker_killed_after_a_refusal_submits_again_whoever_the_provide
     database = world.runtime.database
     task = await store.claim(database, task_id)
     assert task is not None
-    await store.intend_submit(database, task, INTENT, world.clock())
-    await store.withdraw_submit(database, task)
+    await intents.intend(database, task, INTENT, world.clock())
+    await intents.withdraw(database, task)
     second = ScriptedProvider([ACCEPTED], [done_pictures], idempotency=NEITHER)
     await advance(tools_for(world, second), task_id)
     assert second.submitted == [task_id]
@@ -352,11 +352,11 @@ async def test_who_claimed_first_can_write_no_more_once_another_has_claimed(
     tools = tools_for(world, ScriptedProvider([]))
     before = await row(world, task_id)
     with pytest.raises(LeaseLost):
-        await store.intend_submit(database, first, INTENT, now)
+        await intents.intend(database, first, INTENT, now)
     with pytest.raises(LeaseLost):
-        await store.withdraw_submit(database, first)
+        await intents.withdraw(database, first)
     with pytest.raises(LeaseLost):
-        await store.accept_submit(database, first, "stolen")
+        await intents.accept(database, first, "stolen")
     with pytest.raises(LeaseLost):
         await store.note_progress(database, first, 99, now)
     with pytest.raises(LeaseLost):

@@ -129,7 +129,7 @@ def is_whole(model: Model, order: Order) -> None:
     held = price.hold(model, order)
     assert held > 0
     for usage in (Usage(), Usage(reference_video_s=7, tokens_image_out=1234)):
-        assert price.settle(model, order, usage) > 0
+        assert price.settle(model, order, usage, price.hold(model, order)) > 0
     assert check(model, dict(order.inputs)) == order
 
 

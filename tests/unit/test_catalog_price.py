@@ -68,7 +68,14 @@ def held(model_id: str, **inputs: JSON) -> Credits:
 
 def settled(model_id: str, usage: Usage, **inputs: JSON) -> str:
     model = CATALOG.find(model_id)
-    return format_credits(price.settle(model, ordered(model_id, **inputs), usage))
+    return format_credits(
+        price.settle(
+            model,
+            ordered(model_id, **inputs),
+            usage,
+            price.hold(model, ordered(model_id, **inputs)),
+        )
+    )
 
 
 def seconds_cases() -> list[tuple[str, str, str, int]]:
@@ -125,7 +132,9 @@ def test_an_image_costs_what_the_page_lists(
     order = ordered(model_id, resolution=resolution, **inputs)
     model = CATALOG.find(model_id)
     assert format_credits(price.hold(model, order)) == amount
-    assert price.settle(model, order, Usage(tokens_image_out=9)) == parse_credits(amount)
+    assert price.settle(
+        model, order, Usage(tokens_image_out=9), price.hold(model, order)
+    ) == parse_credits(amount)
 
 
 @pytest.mark.parametrize("resolution", EDITED)
@@ -137,8 +146,8 @@ def test_an_edit_holds_fifteen_seconds_and_settles_at_twice_the_source(resolutio
     assert price.hold(model, order) == 15 * rate
     for source_s, paid_s in ((4, 8), (6, 12), (8, 16), (30, 60), (31, 60)):
         usage = Usage(reference_video_s=source_s)
-        assert price.settle(model, order, usage) == paid_s * rate
-    assert price.settle(model, order, Usage()) == 15 * rate
+        assert price.settle(model, order, usage, price.hold(model, order)) == paid_s * rate
+    assert price.settle(model, order, Usage(), price.hold(model, order)) == 15 * rate
 
 
 def test_the_examples_of_the_pages():
@@ -178,7 +187,7 @@ def test_reference_video_is_paid_up_to_thirty_seconds(
         order = ordered(model_id, videoUrls=[VIDEO], outputResolution=resolution, duration=5)
         rate = parse_credits(SECONDS[model_id][resolution][1])
         assert price.hold(model, order) == 5 * rate
-        assert price.settle(model, order, usage) == paid_s * rate
+        assert price.settle(model, order, usage, price.hold(model, order)) == paid_s * rate
 
 
 def test_without_reference_video_the_price_is_what_was_held():

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from kinetoscope.accounts import opening
 from kinetoscope.api.auth import presented
-from kinetoscope.api.body import invalid, issue, parse_object, read_body
+from kinetoscope.api.body import LENGTH, invalid, issue, parse_object, read_body
 from kinetoscope.api.doors import Doors, Operation
 from kinetoscope.api.envelope import answer
 from kinetoscope.api.pace import keep_pace
@@ -31,6 +31,7 @@ from kinetoscope.tasks.request import SCOPE, Created, Request
 ONLY_TASK_ID = re.compile(rb"taskId=([0-9A-Za-z_]+)")
 
 CALLBACK_URL_LENGTH_MAX = 2048
+SHORT_BYTES = 64 * 1024
 
 IDEMPOTENCY_KEY = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
 
@@ -94,6 +95,9 @@ def mount(doors: Doors) -> None:
         key = presented(request, settings.trusted_proxies)
         await keep_pace(doors.limiter, request, key)
         now = runtime.clock()
+        if not is_short(request):
+            # Reading and parsing much costs much: not for a key that opens nothing.
+            opening.require(await opening.authenticate(database, key, now), SCOPE)
         try:
             body = await read_body(request, settings.body_bytes_max)
             now = runtime.clock()
@@ -180,8 +184,17 @@ def parse_request(body: bytes, headers: Mapping[str, str]) -> Request:
 
 def _fingerprint(stated: dict[str, object], outcome: str | None) -> bytes:
     """Hash what a request says, however its JSON is written."""
-    text = orjson.dumps([stated, outcome], option=orjson.OPT_SORT_KEYS)
+    try:
+        text = orjson.dumps([stated, outcome], option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:
+        raise invalid(issue("too_big", "The body is nested too deeply")) from None
     return hashlib.sha256(text).digest()
+
+
+def is_short(request: HttpRequest) -> bool:
+    """Whether a request says of its body that it is small."""
+    stated = request.headers.get("content-length", "")
+    return LENGTH.fullmatch(stated) is not None and int(stated) <= SHORT_BYTES
 
 
 def is_callback_url(url: object) -> bool:

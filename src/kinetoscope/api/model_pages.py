@@ -49,6 +49,13 @@ PLAIN_PAGE = Operation(
     answer_type="text/markdown",
     answers={304: UNCHANGED, 404: NO_MODEL},
 )
+FRONT = Operation(
+    summary="Lead to the list of models",
+    tag="pages",
+    answer=TEXT,
+    answer_type="text/html",
+    answers={307: "On to the list of models"},
+)
 STUDIO = Operation(
     summary="Lead to where a model can be tried",
     tag="pages",
@@ -85,6 +92,10 @@ def mount(doors: Doors) -> None:
         """Lead to the model that is asked for."""
         return chosen(request, "/models") or Response(status_code=404)
 
+    async def front(_request: Request) -> Response:
+        """Lead to what can be asked for."""
+        return RedirectResponse("/models")
+
     async def show(request: Request) -> Response:
         """Show a model."""
         model = find(request.path_params["id"])
@@ -99,6 +110,7 @@ def mount(doors: Doors) -> None:
     doors.open("GET", "/models/{id}.md", show_plain, PLAIN_PAGE)  # the next would take it as well
     doors.open("GET", "/models/{id}", show, PAGE)
     doors.open("GET", "/studio", studio, STUDIO)
+    doors.open("GET", "/", front, FRONT)
 
 
 def hub_html(models: tuple[Model, ...]) -> bytes:

@@ -6,7 +6,7 @@ from kinetoscope.api.envelope import credits_json
 from kinetoscope.kernel.clock import unix_ms
 from kinetoscope.media.signing import Signer
 from kinetoscope.tasks.read import Record
-from kinetoscope.tasks.task import Status, StoredOutput
+from kinetoscope.tasks.task import Failure, Status, StoredOutput
 
 
 def record_json(record: Record, signer: Signer) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def record_json(record: Record, signer: Signer) -> dict[str, Any]:
         "status": record.status,
         "creditsUsed": credits_json(record.price),
         "output": output,
-        "error": None if failure is None else {"code": failure.code, "message": failure.message},
+        "error": None if failure is None else error_json(failure),
         "createTime": unix_ms(record.created_at),
         "completeTime": None if completed_at is None else unix_ms(completed_at),
         "progress": record.progress_percent,
@@ -45,6 +45,12 @@ def record_json(record: Record, signer: Signer) -> dict[str, Any]:
         "expiresAt": None if expires_at is None else unix_ms(expires_at),
         "metadataExpiresAt": None if metadata_expires_at is None else unix_ms(metadata_expires_at),
     }
+
+
+def error_json(failure: Failure) -> dict[str, str]:
+    """Return why a task failed, and what more there is to say."""
+    error = {"code": failure.code, "message": failure.message}
+    return error | {"detail": failure.detail} if failure.detail else error
 
 
 def output_json(stored: StoredOutput, url: str, last_frame_url: str | None) -> dict[str, Any]:

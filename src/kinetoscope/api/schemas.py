@@ -53,6 +53,7 @@ TASK_ERROR: Schema = {
     "properties": {
         "code": {"type": "string", "examples": ["2038", "InvalidParameter", "asset_review_failed"]},
         "message": TEXT,
+        "detail": {"type": "string", "description": "Why exactly, where there is more to say"},
     },
 }
 

@@ -64,10 +64,11 @@ BY_FILE = Operation(
     summary="Find out whether a file was made here",
     tag="provenance",
     description="Send the file itself as the body. It is read once and not kept.",
-    body={"type": "string", "format": "binary"},
+    body={"type": "string", "format": "binary", "minLength": 1},
     body_type="application/octet-stream",
     answer=ANSWER,
     answers={
+        400: "The body is empty, or a form",
         413: "The file is longer than anything that is made here",
         503: "The database is away",
     },
@@ -90,6 +91,8 @@ def mount(doors: Doors) -> None:
 
     async def by_file(request: Request) -> Response:
         """Say what is known of the bytes in the body."""
+        if request.headers.get("content-type", "").startswith("multipart/"):
+            raise invalid(issue("invalid_type", "The body must be the file itself, not a form"))
         return await known(await digest_of(request))
 
     doors.open("GET", "/api/v1/verify", by_digest, BY_DIGEST)
@@ -108,6 +111,8 @@ async def digest_of(request: Request) -> bytes:
         if size > FILE_BYTES_MAX:
             raise BodyTooLarge(FILE_BYTES_MAX)
         digest.update(chunk)
+    if size == 0:
+        raise invalid(issue("invalid_type", "The body must be the file itself; it is empty"))
     return digest.digest()
 
 

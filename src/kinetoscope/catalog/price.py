@@ -59,15 +59,16 @@ def hold(model: Model, order: Order) -> Credits:
             assert_never(price)
 
 
-def settle(model: Model, order: Order, usage: Usage) -> Credits:
+def settle(model: Model, order: Order, usage: Usage, held: Credits) -> Credits:
     """Return the final price of a task that succeeded; more or less than was held, or the same.
 
-    A usage of nothing means that the provider did not tell: then what was held is the price.
+    A usage of nothing means that the provider did not tell: then what was held is the price. So
+    it is for prices that the order alone decides, whatever the catalog says by now.
     """
     price = model.price
     match price:
         case PerSecond() | PerImage() | PerTask():
-            return hold(model, order)
+            return held
         case PerFootageSecond():
             footage_s = min(usage.reference_video_s, price.footage_max_s)
             paid_s = footage_s if _has_video(order) else 0
@@ -75,10 +76,10 @@ def settle(model: Model, order: Order, usage: Usage) -> Credits:
         case PerEditedSecond():
             footage_s = min(usage.reference_video_s, price.footage_max_s)
             if footage_s == 0:
-                return hold(model, order)
+                return held
             return Credits(price.passes * footage_s * price.rates[order.resolution])
         case PerToken():
-            return _tokens(price, usage) or price.precharge
+            return _tokens(price, usage) or held
         case _:
             assert_never(price)
 

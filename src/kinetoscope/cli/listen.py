@@ -14,7 +14,7 @@ import aiohttp
 import orjson
 import typer
 
-from kinetoscope.cli.session import fail
+from kinetoscope.cli.session import fail, settings_or_fail
 from kinetoscope.kernel.clock import system_clock
 
 PATH = "/api/v1/webhooks/listen"
@@ -58,9 +58,12 @@ class Followed:
 def listen(
     forward: Annotated[str, typer.Option(help="Where to post, such as http://127.0.0.1:3000/hook")],
     key: Annotated[str, typer.Option(envvar="KINETOSCOPE_KEY", help="An API key of the account.")],
-    url: Annotated[str, typer.Option(help="The server.")] = "http://127.0.0.1:8000",
+    url: Annotated[str, typer.Option(help="The server; yours by default.")] = "",
 ) -> None:
     """Forward webhooks to a port of this machine, until Ctrl-C."""
+    if not forward.startswith(("http://", "https://")):
+        raise fail(f"--forward: expected an address such as http://127.0.0.1:3000, not {forward!r}")
+    url = url or settings_or_fail().public_url
     typer.echo(f"forwarding webhooks from {url} to {forward}; Ctrl-C ends it")
     try:
         asyncio.run(relay(url.rstrip("/"), key, forward))

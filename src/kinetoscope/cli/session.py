@@ -40,6 +40,11 @@ def with_runtime(work: Callable[[Runtime], Awaitable[Result]]) -> Result:
     """Do something with the database, joining a server that runs or starting one for a moment."""
     settings = settings_or_fail()
     configure_logging(as_json=settings.log_json, level="WARNING")
+    if not settings.database_url and not (settings.data_dir / "postgres").exists():
+        sys.stderr.write(
+            f"kinetoscope: nothing has run with the data folder {settings.data_dir} yet; a new "
+            "deployment begins there. For the one that runs, set KINETOSCOPE_DATA_DIR as it has.\n"
+        )
     try:
         with opened_database(settings) as conninfo:
             migrate_database(conninfo)

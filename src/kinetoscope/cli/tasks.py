@@ -53,6 +53,7 @@ def _lines(found: Trace) -> list[tuple[str, str]]:
         ("model", found.model),
         ("status", found.status),
         ("error", f"{found.error_code or ''} {found.error_message or ''}".strip()),
+        ("detail", found.error_detail or ""),
         ("credits", format_credits(found.price)),
         ("cost", "unknown" if cost is None else f"${format_usd(cost)}"),
         ("provider", found.provider),

@@ -17,7 +17,7 @@ from kinetoscope.kernel.outbound import (
 )
 
 BODY_PATIENCE_S = 2.0
-"""The status says it all; what follows it is read for the log, and not waited for long."""
+"""The status says it all; what follows is read for the log, after the time if need be, not long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +43,10 @@ async def post(
     Raises OutboundRefused for a URL or address against the rules, and OutboundFailed where no
     status came within the time. Of the answer's body at most `bytes_max` are read.
     """
-    status_timeout_s = max(limits.total_timeout_s - BODY_PATIENCE_S, limits.total_timeout_s / 2)
     with told_safely():
         async with checked_session(egress, resolve) as session:
             target = checked_url(egress, url)
-            async with asyncio.timeout(status_timeout_s):
+            async with asyncio.timeout(limits.total_timeout_s):
                 response = await session.post(
                     target, data=body, headers=headers, allow_redirects=False
                 )

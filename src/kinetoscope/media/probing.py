@@ -47,7 +47,10 @@ async def answers(request: dict[str, object], timeout_s: float) -> Answers:
         return await _started(request, timeout_s)
     async with _turn():
         for _ in range(ATTEMPTS):
-            server = _server()
+            try:
+                server = _server()
+            except OSError:
+                break  # this machine cannot start a process just now
             told = await server.ask(request, timeout_s)
             if told is not None:
                 return told
@@ -65,12 +68,22 @@ def _turn() -> asyncio.Semaphore:
     return _turns[loop]
 
 
+@contextmanager
+def _closed_if_broken(control: socket.socket) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        control.close()
+        raise
+
+
 class Server:
     """The process that forks probes, and the socket to it."""
 
     def __init__(self) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
+        self.control = ours
+        with theirs, _closed_if_broken(ours):
             self.process = subprocess.Popen(  # noqa: S603 - our own module
                 _command("probe_server"),
                 stdin=theirs.fileno(),
@@ -79,7 +92,6 @@ class Server:
                 env={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
                 start_new_session=True,
             )
-        self.control = ours
         self.owner = os.getpid()
         self.numbers = itertools.count(1)
 

@@ -26,16 +26,19 @@ from kinetoscope.providers.contract import (
 )
 from kinetoscope.providers.cost import cost_usd_micros
 from kinetoscope.tasks import (
+    alerts,
     ending,
     finish,
     follow,
     gather,
+    intents,
     late_checks,
     place,
     store,
     submit,
     unanswered,
 )
+from kinetoscope.tasks.alerts import Alert
 from kinetoscope.tasks.finish import Finished
 from kinetoscope.tasks.place import Moved, Placed
 from kinetoscope.tasks.route import Route
@@ -77,10 +80,13 @@ async def _walk(tools: Tools, task: Task, folder: gather.Folder) -> None:
     order = _order(tools, task)
     if order is None or task.epoch > CLAIMS_MAX:
         log.error("task.given_up", task=task.id, provider=task.provider, epoch=task.epoch)
+        if is_begun(task):
+            await _tell_given_up(tools, task)
         await finish.fail(tools, task, GENERATION_FAILED)
         return
-    if ending.is_late(tools, task) and not is_begun(task):
-        await finish.fail(tools, task, ending.TIMED_OUT)  # nobody has it, so nothing is lost
+    stopped = None if is_begun(task) else ending.stopped(tools, task)
+    if stopped is not None:
+        await finish.fail(tools, task, stopped)  # nobody has it, so nothing is lost
         return
     ended = await _make(tools, task, order, folder)
     match ended:
@@ -104,7 +110,7 @@ async def _make(
             return made
         if made.by.idempotency is Idempotency.NEITHER:
             return GENERATION_FAILED
-        await store.withdraw_submit(tools.database, task)
+        await intents.withdraw(tools.database, task)
         task = replace(task, submit_started_at=None, upstream_id=None)
     return GENERATION_FAILED
 
@@ -136,6 +142,13 @@ async def _make_once(
             return Forgotten(placed.provider)
         case _:
             assert_never(ended)
+
+
+async def _tell_given_up(tools: Tools, task: Task) -> None:
+    """Let the operator know of what an upstream may finish, and nobody will come for."""
+    message = "The model is not what it was when the task was created; the upstream may bill it."
+    alert = Alert(kind="given_up", provider=task.provider, task_id=task.id, message=message)
+    await alerts.raise_alert(tools.database, alert, tools.clock())
 
 
 def is_begun(task: Task) -> bool:

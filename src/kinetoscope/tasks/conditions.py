@@ -78,6 +78,9 @@ async def _create(
         await outbox.put(connection, attempt.task_id, attempt.now)
         return Created(attempt.task_id, reused=True)
     await key_caps.require(connection, line, planned.held, attempt.now)
+    # Once more, with the key's row locked: a repetition of us may have waited for its original.
+    if await creation.exists_within(connection, attempt.task_id):
+        return Created(attempt.task_id)
     if await creation.create_within(connection, own):
         return Created(attempt.task_id)
     return None

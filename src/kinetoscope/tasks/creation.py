@@ -131,6 +131,7 @@ with made as (
   on conflict (id) do update
   -- One that ended otherwise than it should, as when no worker came in time, begins anew.
   set status = 'waiting', progress = null, error_code = null, error_message = null,
+      error_detail = null,
       completed_at = null, started_at = null, submits = 0, submit_started_at = null,
       upstream_id = null, media_name = excluded.media_name, inputs = excluded.inputs,
       seed = excluded.seed, provider = excluded.provider, created_at = excluded.created_at

@@ -41,7 +41,7 @@ async def succeed(tools: Tools, task: Task, order: Order, finished: Finished) ->
     now = tools.clock()
     charged = task.price
     if charged > 0:
-        charged = price.settle(tools.catalog.find(task.model), order, done.usage)
+        charged = price.settle(tools.catalog.find(task.model), order, done.usage, task.price)
 
     async def steps(connection: Connection) -> None:
         expiry = await expiry_within(connection, tools.lifetimes, task.account_id, now)

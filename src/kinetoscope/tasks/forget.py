@@ -102,7 +102,8 @@ async def empty_within(connection: Connection, task_ids: list[TaskId], now: date
         """
         update task
         set inputs = '{}', seed = 0, callback_url = null, rehearsal = null, cache_key = null,
-            upstream_id = null, error_message = null, preview = false,
+            upstream_id = null, error_message = null, error_detail = null, upstream_claim = null,
+            routing = '[]', preview = false,
             output = case when status = 'success' then '[]'::jsonb end,
             data_deleted_at = %(now)s
         where id = any(%(task_ids)s)

@@ -72,11 +72,11 @@ async def gather(
         await asyncio.wait(fetching.values())
     fetched = []
     for reference, task in fetching.items():
-        found = None if task.cancelled() else task.result()
-        if found is not None:
+        found = "It took too long" if task.cancelled() else task.result()
+        if isinstance(found, FetchedReference):
             fetched.append(found)
         elif not reference.dispensable:
-            return _review_failed(reference)
+            return _review_failed(reference, found)
     return tuple(fetched)
 
 
@@ -86,7 +86,8 @@ async def _fetch_one(
     folder: Folder,
     lanes: asyncio.Semaphore,
     asked_at: datetime,
-) -> FetchedReference | None:
+) -> FetchedReference | str:
+    """Return a reference with its bytes, or why there are none."""
     path = folder.references / f"{reference.kind}-{reference.number}"
     try:
         async with lanes:
@@ -94,9 +95,9 @@ async def _fetch_one(
             (inspected,) = await inspect([path], InspectLimits())
     except (OutboundRefused, OutboundFailed, Forbidden, NotFound, MediaRefused) as error:
         log.info("reference.refused", kind=reference.kind, reason=str(error))
-        return None
+        return str(error)
     if inspected.kind is not reference.kind:
-        return None
+        return f"Expected {reference.kind}, found {inspected.media_type}"
     return FetchedReference(
         reference=reference,
         path=path,
@@ -128,10 +129,11 @@ async def _bring_own(tools: Tools, name: str, path: Path, bytes_max: int) -> Non
     await tools.store.download(name, path)
 
 
-def _review_failed(reference: Reference) -> Failure:
+def _review_failed(reference: Reference, reason: str) -> Failure:
     return Failure(
         code="asset_review_failed",
         message=(
             f"Reference {reference.kind} {reference.number} failed review. Please replace it."
         ),
+        detail=reason,
     )

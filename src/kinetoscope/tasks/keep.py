@@ -14,6 +14,7 @@ from kinetoscope.media.inspect import Inspected, InspectLimits, MediaRefused, in
 from kinetoscope.media.provenance import Marked, Statement
 from kinetoscope.media.store import ENDINGS, StoreFailed, media_type_of
 from kinetoscope.providers.contract import Done, OutputFile
+from kinetoscope.tasks import store
 from kinetoscope.tasks.task import StoredOutput, Task
 from kinetoscope.tasks.tools import Tools
 
@@ -83,6 +84,7 @@ async def _keep_one(
 
     The task's end decides on the expiry; this one bounds neglect.
     """
+    await store.require_lease(tools.database, task)
     marked = await provenance.mark(path, media_type_of(name), statement, tools.credentials)
     digest = await asyncio.to_thread(_digest, marked)
     now = tools.clock()
@@ -95,7 +97,7 @@ async def _keep_one(
         expires_at=now + tools.lifetimes.media,
         now=now,
     )
-    await _put(tools, name, marked.path)
+    await _put(tools, task, name, marked.path)
     await files.describe(
         tools.database,
         name=name,
@@ -106,9 +108,13 @@ async def _keep_one(
     return digest
 
 
-async def _put(tools: Tools, name: str, path: Path) -> None:
-    """Store one file, patiently: it is here now, and making it again would cost far more."""
+async def _put(tools: Tools, task: Task, name: str, path: Path) -> None:
+    """Store one file, patiently: it is here now, and making it again would cost far more.
+
+    But not for whoever has lost the task: its files may have been handed out. Raises LeaseLost.
+    """
     for delay_s in STORE_DELAYS_S:
+        await store.require_lease(tools.database, task)
         try:
             await tools.store.put(name, path)
         except StoreFailed as error:
@@ -116,6 +122,7 @@ async def _put(tools: Tools, name: str, path: Path) -> None:
             await asyncio.sleep(delay_s)
         else:
             return
+    await store.require_lease(tools.database, task)
     await tools.store.put(name, path)
 
 

@@ -12,7 +12,7 @@ from kinetoscope.kernel.errors import KinetoscopeError
 from kinetoscope.kernel.order import JSON
 from kinetoscope.providers.breaker import Breaker, Change
 from kinetoscope.providers.contract import Accepted, Done, Job, Kind, Provider, Refused, Unknown
-from kinetoscope.tasks import circuits, store, submit
+from kinetoscope.tasks import circuits, intents, submit
 from kinetoscope.tasks.ending import TIMED_OUT, is_hopeless, stopped
 from kinetoscope.tasks.route import Route
 from kinetoscope.tasks.submit import Submitted
@@ -85,6 +85,9 @@ async def place(tools: Tools, task: Task, job_for: JobFor) -> Placed | Moved | F
     search = Search(routes)
     while True:
         for route in routes:
+            ended = stopped(tools, task)
+            if ended is not None:
+                return ended  # nobody has it, so nothing is lost
             tried = await _try(tools, task, search, route, job_for)
             if tried is not None:
                 return tried
@@ -93,9 +96,6 @@ async def place(tools: Tools, task: Task, job_for: JobFor) -> Placed | Moved | F
             return UNSUPPORTED
         if search.refusals >= REFUSALS_MAX:
             return UNAVAILABLE
-        ended = stopped(tools, task)
-        if ended is not None:
-            return ended
         await tools.wakes.pause(task.id, _pause_s(tools, search))
 
 
@@ -140,7 +140,7 @@ async def _try(
     provider = tools.providers.get(route.provider)
     decision = _decision(tools.clock(), search, route)
     if tools.queues is not None and route.queue not in tools.queues:
-        await store.move(tools.database, task, route.provider, route.queue, decision)
+        await intents.move(tools.database, task, route.provider, route.queue, decision)
         return Moved()
     if provider is None:
         search.impossible[route.provider] = "is not set up"

@@ -56,6 +56,7 @@ class Found(NamedTuple):
     output: list[dict[str, Any]] | None
     error_code: str | None
     error_message: str | None
+    error_detail: str | None
     created_at: datetime
     completed_at: datetime | None
     media_expires_at: datetime | None
@@ -77,7 +78,7 @@ SCOPE_SAMPLES = "samples:read"
 COLUMNS = """
   task.model, task.status, task.price, task.progress, task.preview,
   task.ai_generated, task.output,
-  task.error_code, task.error_message, task.created_at, task.completed_at,
+  task.error_code, task.error_message, task.error_detail, task.created_at, task.completed_at,
   task.media_expires_at, task.metadata_expires_at, task.data_deleted_at, task.is_sample
 """
 """What `Found` holds after whose task it is."""
@@ -142,7 +143,11 @@ def as_record(found: Found, task_id: TaskId, now: datetime) -> Record:
     expires_at = found.media_expires_at
     failure = None
     if found.error_code is not None:
-        failure = Failure(code=found.error_code, message=found.error_message or "")
+        failure = Failure(
+            code=found.error_code,
+            message=found.error_message or "",
+            detail=found.error_detail or "",
+        )
     return Record(
         id=task_id,
         model=found.model,

@@ -105,77 +105,11 @@ async def cancel_requests(database: Database) -> set[TaskId]:
     return {written.id for written in found}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intent:
-    """What is about to be submitted where. `decision` is None where it was decided before."""
-
-    provider: str
-    upstream_model: str
-    reference_video_s: int
-    decision: JSON = None
-
-
-async def intend_submit(database: Database, task: Task, intent: Intent, now: datetime) -> None:
-    """Record that a submit is about to happen. Raises LeaseLost."""
-    await _write(
-        database,
-        task,
-        """
-        submit_started_at = %(now)s, upstream_id = null, upstream_claim = null,
-        submits = submits + 1, provider = %(provider)s, upstream_model = %(upstream_model)s,
-        reference_video_s = %(reference_video_s)s,
-        routing = routing || %(decision)s::jsonb
-        """,
-        {
-            "now": now,
-            "provider": intent.provider,
-            "upstream_model": intent.upstream_model,
-            "reference_video_s": intent.reference_video_s,
-            "decision": Jsonb([] if intent.decision is None else [intent.decision]),
-        },
-    )
-
-
-async def move(database: Database, task: Task, provider: str, queue: str, decision: JSON) -> None:
-    """Hand a task that nobody has to the workers of another queue. Raises LeaseLost."""
-    moved = await database.execute(
-        f"""
-        with moved as (
-          update task
-          set provider = %(provider)s, routing = routing || %(decision)s::jsonb
-          where {FENCE} and submit_started_at is null
-          returning id
-        )
-        select enqueue_advance(id, %(queue)s) from moved
-        """,
-        {
-            "provider": provider,
-            "decision": Jsonb([decision]),
-            "queue": queue,
-            "id": task.id,
-            "epoch": task.epoch,
-        },
-    )
-    if moved != 1:
+async def require_lease(database: Database, task: Task) -> None:
+    """See that nobody has taken a task over, and that it is open; raises LeaseLost."""
+    values = {"id": task.id, "epoch": task.epoch}
+    if await database.fetch_values(f"select true from task where {FENCE}", values) is None:
         raise LeaseLost(task.id)
-
-
-async def claim_told(database: Database, task: Task) -> str | None:
-    """Return the id under which an upstream's callback said it has a task, if one came."""
-    values = await database.fetch_values(
-        "select upstream_claim from task where id = %(id)s", {"id": task.id}
-    )
-    return None if values is None else values[0]
-
-
-async def withdraw_submit(database: Database, task: Task) -> None:
-    """Record that the upstream certainly does not have the task. Raises LeaseLost."""
-    await _write(database, task, "submit_started_at = null, upstream_claim = null", {})
-
-
-async def accept_submit(database: Database, task: Task, upstream_id: str) -> None:
-    """Record that the upstream has the task, under its own name for it. Raises LeaseLost."""
-    await _write(database, task, "upstream_id = %(upstream_id)s", {"upstream_id": upstream_id})
 
 
 async def note_progress(
@@ -261,11 +195,13 @@ async def end_fail(
         task,
         """
         status = 'fail', error_code = %(code)s, error_message = %(message)s,
+        error_detail = nullif(%(detail)s, ''),
         metadata_expires_at = %(metadata_expires_at)s
         """,
         {
             "code": failure.code,
             "message": failure.message,
+            "detail": failure.detail,
             "metadata_expires_at": metadata_expires_at,
             "now": now,
         },
@@ -281,7 +217,8 @@ async def tell_within(connection: Connection, task_id: TaskId) -> None:
     await connection.execute("select pg_notify(%s, %s)", (NEWS_CHANNEL, task_id))
 
 
-async def _write(database: Database, task: Task, changes: str, values: Parameters) -> None:
+async def write(database: Database, task: Task, changes: str, values: Parameters) -> None:
+    """Change a task that is still ours. Raises LeaseLost."""
     query = f"update task set {changes} where {FENCE}"
     if await database.execute(query, {**values, "id": task.id, "epoch": task.epoch}) != 1:
         raise LeaseLost(task.id)

@@ -15,8 +15,8 @@ from kinetoscope.providers.contract import (
     Refused,
     Unknown,
 )
-from kinetoscope.tasks import store, unanswered
-from kinetoscope.tasks.task import Failure, Task
+from kinetoscope.tasks import intents, unanswered
+from kinetoscope.tasks.task import CANCELLED, Failure, Task
 from kinetoscope.tasks.tools import Tools
 
 log = structlog.get_logger(__name__)
@@ -33,13 +33,14 @@ async def submit(
     The intent is committed before the call and the acceptance after it. An intent without an
     acceptance means that nobody knows; `clear_up` is how to go on then.
     """
-    intent = store.Intent(
+    intent = intents.Intent(
         provider=provider.name,
         upstream_model=job.upstream_model,
         reference_video_s=footage_s(job),
         decision=decision,
     )
-    await store.intend_submit(tools.database, task, intent, tools.clock())
+    if not await intents.intend(tools.database, task, intent, tools.clock()):
+        return CANCELLED
     outcome = await provider.submit(job)
     if isinstance(outcome, Unknown):
         reason = outcome.reason
@@ -62,18 +63,18 @@ async def _settled(
     """Write a verdict down."""
     match outcome:
         case Accepted(upstream_id=upstream_id):
-            await store.accept_submit(tools.database, task, upstream_id)
+            await intents.accept(tools.database, task, upstream_id)
             return outcome
         case Done():
             return outcome
         case Refused(kind=Kind.TEMPORARY | Kind.UNSUPPORTED) as refused:
-            await store.withdraw_submit(tools.database, task)
+            await intents.withdraw(tools.database, task)
             log.warning(
                 "task.submit_refused", task=task.id, provider=provider.name, code=refused.code
             )
             return refused
         case Refused(code=code, message=message):
-            await store.withdraw_submit(tools.database, task)
+            await intents.withdraw(tools.database, task)
             return Failure(code=code, message=message)
         case _:
             assert_never(outcome)

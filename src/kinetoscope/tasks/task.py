@@ -52,10 +52,14 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why a task ends in `fail`: shown to the client as `error`."""
+    """Why a task ends in `fail`: shown to the client as `error`.
+
+    Code and message are the contract's; `detail` says more, where many reasons share them.
+    """
 
     code: str
     message: str
+    detail: str = ""
 
 
 GENERATION_FAILED = Failure(code="500", message="Generation failed. Please try again.")

@@ -29,6 +29,7 @@ class Trace:
     epoch: int
     error_code: str | None
     error_message: str | None
+    error_detail: str | None
     created_at: datetime
     submit_started_at: datetime | None
     started_at: datetime | None
@@ -42,7 +43,8 @@ async def trace(database: Database, task_id: str) -> Trace | None:
         """
         select task.id, account.name as account, model, status, price, provider, upstream_model,
                upstream_id, upstream_cost_usd_micros, routing, submits, epoch, error_code,
-               error_message, task.created_at, submit_started_at, started_at, completed_at
+               error_message, error_detail, task.created_at, submit_started_at, started_at,
+               completed_at
         from task join account on account.id = task.account_id
         where task.id = %(id)s and data_deleted_at is null
         """,

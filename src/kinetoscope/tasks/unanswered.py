@@ -24,7 +24,7 @@ from kinetoscope.providers.contract import (
     SubmitOutcome,
     Unknown,
 )
-from kinetoscope.tasks import alerts, store
+from kinetoscope.tasks import alerts, intents
 from kinetoscope.tasks.alerts import Alert
 from kinetoscope.tasks.task import Failure, Task
 from kinetoscope.tasks.tools import Tools
@@ -103,7 +103,7 @@ def _verdict(outcome: SubmitOutcome | Absent, absences: int) -> Accepted | Done 
 
 async def _told(tools: Tools, task: Task, provider: Provider, job: Job) -> Accepted | Unknown:
     """Believe a callback's id if the upstream knows it."""
-    claim = await store.claim_told(tools.database, task)
+    claim = await intents.told(tools.database, task)
     if claim is None:
         return Unknown(reason="nobody told")
     status = await provider.status(claim, job)

@@ -32,6 +32,7 @@ async def origin(database: Database, sha256: bytes, now: datetime) -> Origin | N
         join task on task.id = media_file.task_id
         where media_file.sha256 = %(sha256)s and media_file.kind in ('output', 'last_frame')
           and media_file.media_type is not null and task.status = 'success'
+          and task.data_deleted_at is null
           and (task.metadata_expires_at is null or task.metadata_expires_at > %(now)s)
         order by media_file.created_at, media_file.name
         limit 1

@@ -196,7 +196,9 @@ async def redeliver(
         f"""
         with asked as (
           update webhook_delivery
-          set state = 'pending', tries = 0, next_attempt_at = %(now)s, ended_at = null
+          set state = 'pending', tries = 0, next_attempt_at = %(now)s, ended_at = null,
+              -- What an attempt in flight has to say decides nothing any more.
+              claim = claim + 1
           where id = %(id)s
           returning id
         )
