@@ -35,7 +35,7 @@ from kinetoscope.providers.contract import (
     Status,
     SubmitOutcome,
 )
-from kinetoscope.tasks import store
+from kinetoscope.tasks import intents
 from kinetoscope.tasks.audit import audit
 from kinetoscope.tasks.cancellations import Cancellations
 from kinetoscope.tasks.route import Route
@@ -63,7 +63,7 @@ class Killed(BaseException):
 SubmitStep = SubmitOutcome | BaseException | Callable[[Job], SubmitOutcome]
 StatusStep = Status | BaseException | Callable[[Job], Status]
 
-INTENT = store.Intent(provider="embedded", upstream_model="", reference_video_s=0)
+INTENT = intents.Intent(provider="embedded", upstream_model="", reference_video_s=0)
 """What a worker writes down before it submits to the scripted provider."""
 
 Meanwhile = Callable[[], Awaitable[object]]

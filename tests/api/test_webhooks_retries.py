@@ -328,3 +328,25 @@ async def rehearsed(world: World, person: Person, url: str, rehearsal: str) -> N
 async def claimed_by_another(world: World) -> list[Claimed]:
     """Claim what is due, as a sender does that then is killed."""
     return await outbox.claim_due(world.runtime.database, ROOM, world.clock(), LEASE)
+
+
+async def test_what_piles_up_for_one_receiver_hides_no_other(world: World):
+    """More than a glance takes in, all older: the other receiver's is found all the same."""
+    alice = await world.person("alice")
+    piled, now = outbox.EARLY_ROWS + 50, world.clock()
+    async with world.runtime.database.connection() as connection:
+        await connection.execute(
+            """
+            insert into webhook_delivery
+              (id, account_id, task_id, event_type, url, next_attempt_at, created_at)
+            select 'msg_' || number, %(account_id)s, 'task_' || number, 'task.succeeded',
+                   case when number <= %(piled)s then 'http://dead.example/'
+                   else 'http://other.example/' end,
+                   %(now)s - make_interval(secs => %(piled)s - number + 1), %(now)s
+            from generate_series(1, %(piled)s + 1) as number
+            """,
+            {"account_id": alice.account_id, "piled": piled, "now": now - timedelta(seconds=5)},
+        )
+    claimed = await claimed_by_another(world)
+    assert {one.url for one in claimed} == {"http://dead.example/", "http://other.example/"}
+    assert len(claimed) == ROOM.per_lane + 1

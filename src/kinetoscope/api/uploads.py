@@ -34,6 +34,8 @@ from kinetoscope.wiring import Runtime
 SCOPE = "uploads:write"
 
 FETCH_TIMEOUT_S = 30
+RECEIVED_MAX = 32
+"""Files on their way in at once, in each process: each may take its full length of disk."""
 INSPECTIONS_MAX = 2
 """Each may take the memory of a large picture."""
 
@@ -106,6 +108,7 @@ class Intake:
     folder: Path
     egress: Egress
     inspecting: asyncio.Semaphore
+    receiving: asyncio.Semaphore
 
 
 def mount(doors: Doors) -> None:
@@ -116,6 +119,7 @@ def mount(doors: Doors) -> None:
         folder=settings.work_dir / "uploads",
         egress=Egress(allowed_networks=settings.allowed_networks),
         inspecting=asyncio.Semaphore(INSPECTIONS_MAX),
+        receiving=asyncio.Semaphore(RECEIVED_MAX),
     )
 
     async def create(request: Request, caller: Caller) -> Response:
@@ -163,7 +167,8 @@ async def fetched(
     with scratch(intake.folder) as path:
         limits = FetchLimits(bytes_max=max(BYTES_MAX.values()), total_timeout_s=FETCH_TIMEOUT_S)
         try:
-            await fetch(intake.egress, url, path, limits)
+            async with intake.receiving:
+                await fetch(intake.egress, url, path, limits)
         except OutboundError as error:
             raise invalid(issue("invalid_value", str(error), "fileUrl")) from None
         async with intake.inspecting:
@@ -188,7 +193,8 @@ async def taken_in(intake: Intake, request: Request) -> dict[str, object]:
     place = uploads.place_of(await uploads.promised(runtime.database, name, now))
     require_type(request.headers.get("content-type"), place.media_type)
     with scratch(intake.folder) as path:
-        await receive(request, path, place.bytes_max)
+        async with intake.receiving:
+            await receive(request, path, place.bytes_max)
         return await kept(intake, name, path)
 
 

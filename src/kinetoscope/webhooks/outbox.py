@@ -111,25 +111,43 @@ async def put_test(
     )
 
 
+EARLY_ROWS = 500
+"""Of what is due, how much is looked at before it counts as piled up."""
+
 CLAIM = """
-with recursive head as (
-  -- Every receiver that something is pending for, with the time of its next: one look into the
-  -- index for each, however much is piled up for one of them.
+with recursive early as materialized (
+  select lane, next_attempt_at from webhook_delivery
+  where state = 'pending' and next_attempt_at <= %(now)s
+  order by next_attempt_at
+  limit %(early)s
+), glance as (
+  -- Mostly that is all there is to do, and nobody else needs to be looked at.
+  select count(*) < %(early)s as is_everything from early
+), head as (
+  -- Where much is piled up, every receiver that something is pending for, with the time of its
+  -- next: one look into the index for each, so that no pile hides another's receiver.
   (select lane, next_attempt_at from webhook_delivery
-   where state = 'pending' order by lane, next_attempt_at limit 1)
+   where state = 'pending' and not (select is_everything from glance)
+   order by lane, next_attempt_at limit 1)
   union all
   select following.lane, following.next_attempt_at
   from head, lateral (
     select lane, next_attempt_at from webhook_delivery
     where state = 'pending' and lane > head.lane order by lane, next_attempt_at limit 1
   ) following
+), lanes as (
+  select lane, next_attempt_at from head
+  union all
+  select lane, min(next_attempt_at) from early
+  where (select is_everything from glance)
+  group by lane
 ), crowded as (
   select * from unnest(%(lanes)s::text[], %(rooms)s::integer[]) as crowded (lane, room)
 ), open_lane as (
-  select head.lane, coalesce(crowded.room, %(per_lane)s) as room
-  from head left join crowded on crowded.lane = head.lane
-  where head.next_attempt_at <= %(now)s and coalesce(crowded.room, %(per_lane)s) > 0
-  order by head.next_attempt_at
+  select lanes.lane, coalesce(crowded.room, %(per_lane)s) as room
+  from lanes left join crowded on crowded.lane = lanes.lane
+  where lanes.next_attempt_at <= %(now)s and coalesce(crowded.room, %(per_lane)s) > 0
+  order by lanes.next_attempt_at
 ), picked as (
   select due.id
   from open_lane cross join lateral (
@@ -165,6 +183,7 @@ async def claim_due(
             "lanes": list(room.by_lane),
             "rooms": list(room.by_lane.values()),
             "per_lane": room.per_lane,
+            "early": EARLY_ROWS,
             "full_accounts": list(room.full_accounts),
             "total": room.total,
             "now": now,
