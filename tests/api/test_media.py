@@ -252,7 +252,7 @@ async def test_only_media_is_ever_reached(shelf: Shelf):
         response = await world.client.get(signed.replace(unquote(name), name))
         assert (response.status_code, response.json()) == (403, NOT_VALID), name
     for name in (
-        "..",
+        "../nothing",
         "..%2f..%2fsigning-key",
         "..%2fsigning-key",
         "%2e%2e%2fsigning-key",

@@ -101,6 +101,7 @@ CASES = (
         refusals=REFUSALS,
         cancel_waiting=CancelOutcome.STOPPED,
         cancel_working=CancelOutcome.GOES_ON,
+        fails_temporarily=True,
     ),
     Case(
         name="byteplus-image",

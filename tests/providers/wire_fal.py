@@ -32,7 +32,7 @@ def wire(upstream: Upstream) -> None:
         if (answer := refused(request)) is not None:
             return answer
         job = upstream.new_job(await request.json(), MediaKind.VIDEO)
-        base = f"http://127.0.0.1:{upstream.port}/fal-ai/seedance/requests/{job.id}"
+        base = f"{request.url.origin()}/bytedance/seedance-2.0/requests/{job.id}"
         return web.json_response(
             {
                 "status": "IN_QUEUE",
@@ -71,11 +71,30 @@ def wire(upstream: Upstream) -> None:
         job.stay(Stage.CANCELLED)
         return web.json_response({"status": word}, status=202)
 
-    upstream.route(Verb.STATUS, "GET", "/fal-ai/seedance/requests/{id}/status", status)
+    async def initiate(request: web.Request) -> web.Response:
+        if (answer := refused(request)) is not None:
+            return answer
+        assert request.query["storage_type"] == "fal-cdn-v3"
+        asked = await request.json()
+        assert asked.keys() == {"content_type", "file_name"}
+        base = f"http://127.0.0.1:{upstream.port}"
+        name = asked["file_name"]
+        return web.json_response(
+            {"upload_url": f"{base}/bucket/{name}?signed=1", "file_url": f"https://v3.fal/{name}"}
+        )
+
+    async def put(request: web.Request) -> web.Response:
+        assert "Authorization" not in request.headers, "the address is the permission"
+        upstream.uploads[request.match_info["name"]] = await request.read()
+        return web.Response()
+
+    upstream.route(Verb.STATUS, "GET", "/bytedance/seedance-2.0/requests/{id}/status", status)
     upstream.route(Verb.CHECK, "GET", "/fal-ai/flux/requests/{id}/status", status)
-    upstream.route(Verb.RESULT, "GET", "/fal-ai/seedance/requests/{id}", result)
-    upstream.route(Verb.CANCEL, "PUT", "/fal-ai/seedance/requests/{id}/cancel", stop)
-    upstream.route(Verb.SUBMIT, "POST", "/fal-ai/seedance/v2/text-to-video", create)
+    upstream.route(Verb.RESULT, "GET", "/bytedance/seedance-2.0/requests/{id}", result)
+    upstream.route(Verb.CANCEL, "PUT", "/bytedance/seedance-2.0/requests/{id}/cancel", stop)
+    upstream.route(Verb.SUBMIT, "POST", "/bytedance/seedance-2.0/{mode}", create)
+    upstream.route(Verb.UPLOAD, "POST", "/storage/upload/initiate", initiate)
+    upstream.route(Verb.UPLOAD, "PUT", "/bucket/{name}", put)
 
 
 CASES = (
@@ -85,7 +104,6 @@ CASES = (
         wire=wire,
         path="",
         model="seedance-20",
-        upstream_model="fal-ai/seedance/v2/text-to-video",
         inputs={"prompt": "A fox in the snow", "duration": 5},
         with_image={"prompt": "It runs", "imageUrls": ["https://example.com/fox.png"]},
         refusals=(
@@ -94,6 +112,7 @@ CASES = (
             Payload(401, "fal_key.json", Kind.UNSUPPORTED),
             Payload(403, "fal_funds.json", Kind.UNSUPPORTED),
         ),
+        uploads_to="upload_url",
         cancel_waiting=CancelOutcome.STOPPED,
         cancel_working=CancelOutcome.UNKNOWN,
     ),

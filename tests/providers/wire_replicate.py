@@ -77,7 +77,9 @@ def wire(upstream: Upstream) -> None:
         (content,) = (await form_of(request))["content"]
         upstream.uploads["file-1"] = content
         url = f"http://127.0.0.1:{upstream.port}/v1/files/file-1"
-        return web.json_response({"id": "file-1", "urls": {"get": url}}, status=201)
+        return web.json_response(
+            payload("replicate_file.json") | {"urls": {"get": url}}, status=201
+        )
 
     async def account(request: web.Request) -> web.Response:
         return refused(request) or web.json_response({"type": "organization", "username": "us"})
@@ -112,5 +114,5 @@ CASES = tuple(
         cancel_waiting=CancelOutcome.STOPPED,
         cancel_working=CancelOutcome.STOPPED,
     )
-    for name, upstream_model in (("model", "bytedance/seedance-2"), ("version", "ab" * 32))
+    for name, upstream_model in (("model", "bytedance/seedance-2.0"), ("version", "ab" * 32))
 )

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 from tests.providers.case import Case, Payload
-from tests.providers.upstream import KEY, Stage, Upstream, Verb, unauthorised
+from tests.providers.upstream import KEY, Stage, Upstream, Verb, form_of, unauthorised
 
 from kinetoscope.kernel.order import MediaKind
 from kinetoscope.providers.contract import CancelOutcome, Kind
@@ -45,10 +45,12 @@ def wire(upstream: Upstream) -> None:
         stage = job.step()
         shown: dict[str, object] = {"id": job.id, "createdAt": "2026-09-01T10:00:00.000Z"}
         shown["status"] = WORDS[stage]
+        is_over = stage in {Stage.DONE, Stage.CANCELLED, *FAILURES}
+        shown["cost" if is_over else "estimatedCost"] = {"credits": 25}
         if stage is Stage.WORKING:
             shown["progress"] = 0.5
         if stage is Stage.DONE:
-            shown |= {"output": [upstream.file_url(job)], "cost": {"credits": 25}}
+            shown["output"] = [upstream.file_url(job)]
         if stage in FAILURES:
             shown["failureCode"], shown["failure"] = FAILURES[stage]
         return web.json_response(shown)
@@ -57,11 +59,34 @@ def wire(upstream: Upstream) -> None:
         upstream.jobs[request.match_info["id"]].stay(Stage.CANCELLED)
         return web.Response(status=204)
 
+    async def uploads(request: web.Request) -> web.Response:
+        if (answer := refused(request)) is not None:
+            return answer
+        asked = await request.json()
+        assert asked.keys() == {"filename", "type"}, asked
+        assert asked["type"] == "ephemeral"
+        return web.json_response(
+            {
+                "uploadUrl": f"http://127.0.0.1:{upstream.port}/bucket",
+                "fields": {"key": "kept/1", "policy": "signed"},
+                "runwayUri": "runway://kept-1",
+            }
+        )
+
+    async def bucket(request: web.Request) -> web.Response:
+        assert "Authorization" not in request.headers, "the address is the permission"
+        form = await form_of(request)
+        assert [*form] == ["key", "policy", "file"], "a bucket ignores what comes after the file"
+        (upstream.uploads["runway://kept-1"],) = form["file"]
+        return web.Response(status=204)
+
     async def organization(request: web.Request) -> web.Response:
         return refused(request) or web.json_response({"creditBalance": 100})
 
     for route in ("text_to_video", "image_to_video", "video_to_video", "text_to_image"):
         upstream.route(Verb.SUBMIT, "POST", f"/v1/{route}", create)
+    upstream.route(Verb.UPLOAD, "POST", "/v1/uploads", uploads)
+    upstream.route(Verb.UPLOAD, "POST", "/bucket", bucket)
     upstream.route(Verb.STATUS, "GET", "/v1/tasks/{id}", retrieve)
     upstream.route(Verb.CANCEL, "DELETE", "/v1/tasks/{id}", delete)
     upstream.route(Verb.CHECK, "GET", "/v1/organization", organization)
@@ -74,7 +99,6 @@ CASES = (
         wire=wire,
         path="/v1",
         model="seedance-20",
-        upstream_model="gen4.5",
         inputs={"prompt": "A fox in the snow", "duration": 5},
         with_image={"prompt": "It runs", "imageUrls": ["https://example.com/fox.png"]},
         refusals=(

@@ -490,9 +490,16 @@ async def test_a_task_that_kills_its_workers_is_given_up(world: World, alice: Pe
     await assert_failed(world, alice, task_id, GENERAL)
 
 
-@pytest.mark.parametrize("reference", ["data:image/png;base64,aGVsbG8=", "http://127.0.0.1/a.png"])
+@pytest.mark.parametrize(
+    ("reference", "detail"),
+    [
+        ("data:image/png;base64,aGVsbG8=", "File 1 is not in a media format that is accepted"),
+        ("http://127.0.0.1/a.png", "The URL leads to an address that is not allowed"),
+    ],
+    ids=["not media", "not allowed"],
+)
 async def test_a_reference_that_cannot_be_used_fails_in_the_contracts_words(
-    world: World, alice: Person, reference: str
+    world: World, alice: Person, reference: str, detail: str
 ):
     order = {"model": "gpt-image-2", "inputs": {"prompt": "x", "uploadedUrls": [reference]}}
     response = await world.client.post("/api/v1/jobs/createTask", json=order, headers=alice.headers)
@@ -502,6 +509,7 @@ async def test_a_reference_that_cannot_be_used_fails_in_the_contracts_words(
     error = {
         "code": "asset_review_failed",
         "message": "Reference image 1 failed review. Please replace it.",
+        "detail": detail,
     }
     await assert_failed(world, alice, task_id, error)
 

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -67,12 +68,21 @@ def server() -> psutil.Process:
 async def probes(count: int) -> list[psutil.Process]:
     """Wait until so many probes run."""
     deadline_s = time.monotonic() + 60
+    seen = Counter[tuple[int, tuple[str, ...]]]()
     while time.monotonic() < deadline_s:
         running = server().children()
         if len(running) == count:
             return running
+        seen[server().pid, tuple(map(state, running))] += 1
         await asyncio.sleep(0.01)
-    pytest.fail(f"never {count} probes")
+    pytest.fail(f"never {count} probes: {seen}, {asyncio.all_tasks()}")
+
+
+def state(process: psutil.Process) -> str:
+    try:
+        return str(process.status())
+    except psutil.NoSuchProcess:
+        return "gone"
 
 
 def open_files(process: psutil.Process) -> set[str]:

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
 from kinetoscope.api.envelope import answer_bug, answer_error
+from kinetoscope.api.leftover import taking_leftovers
 from kinetoscope.api.pace import telling
 from kinetoscope.kernel.errors import KinetoscopeError
 
@@ -44,7 +45,7 @@ class DirectApp(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take the short way where there is one."""
         if scope["type"] == "http":
-            send = telling(scope, send)
+            receive, send = taking_leftovers(scope, receive, telling(scope, send))
             function = self.direct.get((scope["method"], scope["path"]))
             if function is not None:
                 request = Request(scope, receive)

@@ -6,12 +6,10 @@ https://docs.byteplus.com/en/docs/ModelArk/1520757 (create), /1521309 (retrieve)
 from collections.abc import Mapping
 from dataclasses import replace
 
-from kinetoscope.kernel.calling import MEBIBYTE, Answer, Call, Malformed
-from kinetoscope.kernel.order import JSON, MediaKind, Role, Usage
+from kinetoscope.kernel.calling import Answer, Call, Malformed
+from kinetoscope.kernel.order import JSON, MediaKind, Usage
 from kinetoscope.providers.adapter import (
     Adapter,
-    Ask,
-    Attached,
     Output,
     Reading,
     Site,
@@ -24,6 +22,7 @@ from kinetoscope.providers.adapter import (
     required_text,
     text_at,
 )
+from kinetoscope.providers.byteplus_requests import TASKS, submit
 from kinetoscope.providers.contract import (
     Accepted,
     CancelOutcome,
@@ -36,77 +35,30 @@ from kinetoscope.providers.contract import (
 )
 from kinetoscope.providers.states import State
 
-TASKS = "contents/generations/tasks"
-MODERATION_WORDS = ("SensitiveContent", "PolicyViolation", "RiskDetection", "Copyright")
-"""Parts of error codes: InputImageSensitiveContentDetected, OutputAudioSensitiveContentDetected …
+MODERATION_WORDS = ("SensitiveContentDetected", "PolicyViolation", "RiskDetection")
+"""Parts of error codes: InputImageSensitiveContentDetected.PrivacyInformation, …
 https://docs.byteplus.com/en/docs/ModelArk/1299023"""
 UNSUPPORTED_CODES = frozenset(
     {
         "AuthenticationError",  # a bad or missing key
         "AccountOverdueError",  # no funds
         "ModelNotOpen",  # the account has not activated the model
-        "InvalidEndpointOrModel.NotFound",
+        "InvalidEndpointOrModel",  # no such model, or not for this account
+        "InvalidEndpoint",  # the account's endpoint is closed
+        "UnsupportedModel",
         "AccessDenied",
-        "OperationDenied",
+        "OperationDenied",  # .ServiceNotOpen, .ServiceOverdue …
     }
 )
-FRAME_ROLES = {Role.FIRST_FRAME: "first_frame", Role.LAST_FRAME: "last_frame"}
-FIELD_OF_KIND = {
-    MediaKind.IMAGE: "image_url",
-    MediaKind.VIDEO: "video_url",
-    MediaKind.AUDIO: "audio_url",
-}
-
-
-def submit(ask: Ask) -> Call:
-    """Pictures are made while one waits, clips are not."""
-    return _images(ask) if ask.job.order.kind is MediaKind.IMAGE else _video(ask)
-
-
-def _video(ask: Ask) -> Call:
-    order = ask.job.order
-    body: dict[str, JSON] = {
-        "model": ask.job.upstream_model,
-        "content": [{"type": "text", "text": order.prompt}, *map(_content, ask.attached)],
-        "resolution": order.resolution or None,
-        "ratio": order.inputs.get("aspectRatio"),
-        "duration": order.duration_s or None,
-        "generate_audio": order.audio,
-        "seed": ask.job.seed,
-        "watermark": False,
-        "return_last_frame": order.last_frame,
-        "callback_url": ask.job.callback_url,
+"""What stands before the first dot of a code."""
+TEMPORARY_CODES = frozenset(
+    {
+        "InternalServiceError",
+        "ServerOverloaded",
+        "RateLimitExceeded",
+        "ContentSecurityDetectionError",  # a 400: their own checker broke
     }
-    given = {name: value for name, value in body.items() if value is not None}
-    return Call(method="POST", url=TASKS, json={**given, **ask.job.options})
-
-
-def _content(attached: Attached) -> JSON:
-    reference = attached.fetched.reference
-    field = FIELD_OF_KIND[reference.kind]
-    role = FRAME_ROLES.get(reference.role, f"reference_{reference.kind}")
-    return {"type": field, field: {"url": attached.url}, "role": role}
-
-
-def _images(ask: Ask) -> Call:
-    order, size = ask.job.order, ask.job.order.size
-    body: dict[str, JSON] = {
-        "model": ask.job.upstream_model,
-        "prompt": order.prompt,
-        "image": [attached.url for attached in ask.attached] or None,
-        "size": f"{size.width}x{size.height}" if size else order.resolution.upper() or None,
-        "seed": ask.job.seed,
-        "response_format": "url",
-        "watermark": False,
-    }
-    given = {name: value for name, value in body.items() if value is not None}
-    return Call(
-        method="POST",
-        url="images/generations",
-        json={**given, **ask.job.options},
-        timeout_s=300.0,
-        bytes_max=4 * MEBIBYTE,
-    )
+)
 
 
 def accepted(answer: Answer, job: Job) -> Accepted | Reading:
@@ -114,8 +66,14 @@ def accepted(answer: Answer, job: Job) -> Accepted | Reading:
     table = answer.table()
     if job.order.kind is not MediaKind.IMAGE:
         return Accepted(upstream_id=required_text(table, "id"))
-    outputs = tuple(Output(url=text_at(item, "url")) for item in items_at(table, "data"))
-    return Reading(word="succeeded", outputs=outputs)
+    data = items_at(table, "data")
+    urls = [url for url in (text_at(item, "url") for item in data) if url]
+    if urls:
+        return Reading(word="succeeded", outputs=tuple(Output(url=url) for url in urls))
+    # A picture that moderation held back stands in the list as an error, under a status of 200.
+    errors = [error for error in (at(item, "error") for item in (*data, table)) if error]
+    code, message = _code_and_message(errors[0]) if errors else ("", "")
+    return Reading(word="failed", failure=failed(message, _kind(code) or Kind.PERMANENT))
 
 
 def refusal(answer: Answer) -> Refused:
@@ -126,16 +84,22 @@ def refusal(answer: Answer) -> Refused:
 
 def _error(answer: Answer) -> tuple[str, str]:
     try:
-        error = answer.table().get("error")
+        return _code_and_message(answer.table().get("error"))
     except Malformed:
         return "", ""
+
+
+def _code_and_message(error: JSON) -> tuple[str, str]:
     return text_at(error, "code"), text_at(error, "message")
 
 
 def _kind(code: str) -> Kind | None:
     if any(word in code for word in MODERATION_WORDS):
         return Kind.MODERATION
-    return Kind.UNSUPPORTED if code in UNSUPPORTED_CODES else None
+    family = code.partition(".")[0]
+    if family in TEMPORARY_CODES:
+        return Kind.TEMPORARY
+    return Kind.UNSUPPORTED if family in UNSUPPORTED_CODES else None
 
 
 def status(site: Site, upstream_id: str, job: Job) -> Call:
@@ -164,8 +128,7 @@ def read(answer: Answer, job: Job) -> Reading:
 
 
 def _failure(table: Mapping[str, JSON], word: str) -> Failed | None:
-    error = at(table, "error")
-    code, message = text_at(error, "code"), text_at(error, "message")
+    code, message = _code_and_message(at(table, "error"))
     if not code and word in {"cancelled", "expired"}:
         return failed(f"The provider's task was {word}.")
     if not code:
@@ -174,13 +137,16 @@ def _failure(table: Mapping[str, JSON], word: str) -> Failed | None:
 
 
 def cancel(site: Site, upstream_id: str, job: Job) -> Call:
-    """Only a queued task can be cancelled; the same call forgets a finished one."""
+    """Only a queued task can be cancelled; the same call forgets a finished one.
+
+    https://docs.byteplus.com/en/docs/ModelArk/1521720
+    """
     del site, job
     return Call(method="DELETE", url=f"{TASKS}/{upstream_id}")
 
 
 def cancelled(answer: Answer) -> CancelOutcome:
-    """A running task answers with an error, and goes on."""
+    """A running task answers with InvalidAction.RunningTaskDeletion, and goes on."""
     return CancelOutcome.STOPPED if answer.is_fine else CancelOutcome.GOES_ON
 
 
@@ -206,9 +172,9 @@ BYTEPLUS = Adapter(
     models={
         "seedance-20": "dreamina-seedance-2-0-260128",
         "seedance2-fast": "dreamina-seedance-2-0-fast-260128",
-        "seedance2.0-mini": "dreamina-seedance-2-0-mini-260128",
+        "seedance2.0-mini": "dreamina-seedance-2-0-mini-260615",
         "seedance2-5": "dreamina-seedance-2-5-260628",
-        "seedream-5.0-pro": "seedream-5-0-260128",
+        "seedream-5.0-pro": "dola-seedream-5-0-pro-260628",
     },
     headers=bearer,
     submit=submit,
@@ -232,5 +198,8 @@ VOLCENGINE = replace(
     models={
         "seedance-20": "doubao-seedance-2-0-260128",
         "seedance2-fast": "doubao-seedance-2-0-fast-260128",
+        "seedance2.0-mini": "doubao-seedance-2-0-mini-260615",
+        "seedance2-5": "doubao-seedance-2-5-260628",
+        "seedream-5.0-pro": "doubao-seedream-5-0-pro-260628",
     },
 )

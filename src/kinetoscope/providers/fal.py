@@ -1,19 +1,17 @@
 """fal: any model of its queue, by the path that its page names.
 
-https://docs.fal.ai/model-apis/model-endpoints/queue
-
-Every model there has inputs of its own. We send those that most share; the operator's file says
-the rest: `[models."x".options]` are inputs as they are, `rename` among them gives ours new names.
+https://fal.ai/docs/documentation/model-apis/inference/queue
 """
 
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from kinetoscope.kernel.calling import Answer, Call, Malformed
-from kinetoscope.kernel.order import JSON, MediaKind, Role
+from kinetoscope.kernel.order import JSON
 from kinetoscope.providers.adapter import (
     Adapter,
-    Ask,
     Output,
+    Place,
     Reading,
     Site,
     at,
@@ -26,15 +24,17 @@ from kinetoscope.providers.adapter import (
 from kinetoscope.providers.contract import (
     Accepted,
     CancelOutcome,
+    FetchedReference,
     Idempotency,
     Job,
     Kind,
     Polling,
     Refused,
 )
+from kinetoscope.providers.fal_requests import submit
 
 MODERATION_TYPES = frozenset({"content_policy_violation", "nsfw_content_detected"})
-"""https://docs.fal.ai/model-apis/errors: `type` of a model error."""
+"""`type` of a model's error: https://fal.ai/docs/documentation/model-apis/errors"""
 TEMPORARY_TYPES = frozenset(
     {
         "request_timeout",
@@ -52,7 +52,13 @@ TEMPORARY_TYPES = frozenset(
         "internal_server_error",
     }
 )
-"""`error_type` of the queue's own failures, and what a model says of the services behind it."""
+"""`error_type` of the queue's own failures, and what a model says of the services behind it.
+https://fal.ai/docs/documentation/model-apis/request-errors"""
+NAMESPACES = frozenset({"workflows", "comfy"})
+"""What may stand before an app's two names: fal-client 1.0.3, APP_NAMESPACES."""
+REST_URL = "https://rest.fal.ai"
+KEPT_S = 24 * 3600
+"""How long fal keeps a reference."""
 OUTPUT_NAMES = ("video", "videos", "image", "images", "audio", "audio_file", "audio_url")
 
 
@@ -61,74 +67,29 @@ def headers(site: Site) -> Mapping[str, str]:
     return {"Authorization": f"Key {site.key}"}
 
 
-def submit(ask: Ask) -> Call:
-    """Put a request into the queue."""
-    query: tuple[tuple[str, str], ...] = ()
-    if ask.job.callback_url is not None:
-        query = (("fal_webhook", ask.job.callback_url),)
-    return Call(method="POST", url=ask.job.upstream_model, query=query, json=inputs_of(ask))
-
-
-def inputs_of(ask: Ask) -> dict[str, JSON]:
-    """Return the inputs, under the names that the operator gave them."""
-    order = ask.job.order
-    options = dict(ask.job.options)
-    rename = options.pop("rename", None)
-    inputs: dict[str, JSON] = {"prompt": order.prompt, "seed": ask.job.seed}
-    ratio = order.inputs.get("aspectRatio")
-    if isinstance(ratio, str) and ":" in ratio:
-        inputs["aspect_ratio"] = ratio
-    if order.kind is MediaKind.VIDEO:
-        inputs["generate_audio"] = order.audio
-        if order.duration_s:
-            inputs["duration"] = str(order.duration_s)
-        if order.resolution:
-            inputs["resolution"] = order.resolution
-    if order.kind is MediaKind.IMAGE:
-        inputs["num_images"] = order.count
-        inputs["output_format"] = order.file_format
-        if order.size is not None:
-            inputs["image_size"] = {"width": order.size.width, "height": order.size.height}
-    inputs |= references_of(ask)
-    names = rename if isinstance(rename, dict) else {}
-    named = {str(names.get(name, name)): value for name, value in inputs.items()}
-    return {name: value for name, value in {**named, **options}.items() if name}
-
-
-def references_of(ask: Ask) -> dict[str, JSON]:
-    """First and last frame have names of their own; all else is lists."""
-    found: dict[str, JSON] = {}
-    lists: dict[str, list[JSON]] = {}
-    for attached in ask.attached:
-        reference = attached.fetched.reference
-        match reference.kind, reference.role:
-            case MediaKind.IMAGE, Role.FIRST_FRAME:
-                found["image_url"] = attached.url
-            case MediaKind.IMAGE, Role.LAST_FRAME:
-                found["end_image_url"] = attached.url
-            case MediaKind.VIDEO, Role.SOURCE:
-                found["video_url"] = attached.url
-            case kind, _:
-                lists.setdefault(f"{kind}_urls", []).append(attached.url)
-    return {**found, **lists}
-
-
 def accepted(answer: Answer, job: Job) -> Accepted:
-    """`{"request_id", "status_url", …}`; the path of later calls is the app's, two names long."""
-    app = "/".join(job.upstream_model.split("/")[:2])
-    return Accepted(upstream_id=f"{app}/requests/{required_text(answer.table(), 'request_id')}")
+    """`{"request_id", "status_url", …}`; a webhook names the same id."""
+    del job
+    return Accepted(upstream_id=required_text(answer.table(), "request_id"))
+
+
+def _request(upstream_id: str, job: Job) -> str:
+    """Return where a request is: under its app, without the rest of the endpoint's path."""
+    names = job.upstream_model.split("/")
+    app = names[: 3 if names[0] in NAMESPACES else 2]
+    return "/".join([*app, "requests", quote(upstream_id, safe="")])
 
 
 def status(site: Site, upstream_id: str, job: Job) -> Call:
     """Ask for the status, without logs."""
-    del site, job
-    return Call(method="GET", url=f"{upstream_id}/status")
+    del site
+    return Call(method="GET", url=f"{_request(upstream_id, job)}/status")
 
 
 def result(site: Site, upstream_id: str, job: Job) -> Call:
     """Ask for what a completed request answered."""
-    del site, job
-    return Call(method="GET", url=upstream_id)
+    del site
+    return Call(method="GET", url=_request(upstream_id, job))
 
 
 def read(answer: Answer, job: Job) -> Reading:
@@ -185,9 +146,9 @@ def refusal(answer: Answer) -> Refused:
 
 
 def cancel(site: Site, upstream_id: str, job: Job) -> Call:
-    """https://docs.fal.ai/model-apis/model-endpoints/queue#cancelling-a-request."""
-    del site, job
-    return Call(method="PUT", url=f"{upstream_id}/cancel")
+    """https://fal.ai/docs/inference-api/queue/cancel."""
+    del site
+    return Call(method="PUT", url=f"{_request(upstream_id, job)}/cancel")
 
 
 def cancelled(answer: Answer) -> CancelOutcome:
@@ -198,6 +159,38 @@ def cancelled(answer: Answer) -> CancelOutcome:
     return CancelOutcome.STOPPED if word == "OK" else CancelOutcome.GOES_ON
 
 
+def upload(site: Site, fetched: FetchedReference) -> Call:
+    """Ask for a place: addresses work with every model, data URIs only with some.
+
+    https://fal.ai/docs/documentation/model-apis/fal-cdn; the steps are those of its clients.
+    """
+    base = site.options.get("upload_url")
+    reference = fetched.reference
+    return Call(
+        method="POST",
+        url=f"{base if isinstance(base, str) else REST_URL}/storage/upload/initiate",
+        query=(("storage_type", "fal-cdn-v3"),),
+        headers={"X-Fal-Object-Lifecycle": f'{{"expiration_duration_seconds": {KEPT_S}}}'},
+        json={
+            "content_type": fetched.media_type,
+            "file_name": f"{reference.kind}-{reference.number}",
+        },
+    )
+
+
+def uploaded(answer: Answer, fetched: FetchedReference) -> Place:
+    """`{"upload_url", "file_url"}`."""
+    table = answer.table()
+    put = Call(
+        method="PUT",
+        url=required_text(table, "upload_url"),
+        headers={"Content-Type": fetched.media_type},
+        content=fetched.path,
+        timeout_s=300,
+    )
+    return Place(put=put, url=required_text(table, "file_url"))
+
+
 def check(site: Site) -> Call:
     """Ask for a request that cannot be: a good key gets a 404 or 422, a bad one a 401."""
     del site
@@ -206,20 +199,26 @@ def check(site: Site) -> Call:
 
 
 def claim(body: Mapping[str, JSON]) -> str | None:
-    """A webhook names its request, not its app: it wakes, and no more."""
-    del body
-    return None
+    """`{"request_id", "gateway_request_id", "status", "payload"}`."""
+    return text_at(body, "request_id") or None
 
 
 FAL = Adapter(
     name="fal",
-    docs="https://docs.fal.ai/model-apis/model-endpoints/queue",
+    docs="https://fal.ai/docs/documentation/model-apis/inference/queue",
     base_url="https://queue.fal.run",
     key_name="fal",
     # No idempotency key is documented, and requests bear no mark of ours.
     idempotency=Idempotency.NEITHER,
     polling=Polling(delay_s=1.0, delay_s_max=10.0),
-    models={},
+    models={
+        "seedance-20": "bytedance/seedance-2.0",
+        "seedance2-fast": "bytedance/seedance-2.0/fast",
+        "seedance2.0-mini": "bytedance/seedance-2.0/mini",
+        "seedance2-5": "bytedance/seedance-2.5",
+        "nanobanana2": "fal-ai/nano-banana-2",
+        "gpt-image-2": "openai/gpt-image-2",
+    },
     headers=headers,
     submit=submit,
     accepted=accepted,
@@ -230,6 +229,8 @@ FAL = Adapter(
     cancel=cancel,
     cancelled=cancelled,
     check=check,
+    upload=upload,
+    uploaded=uploaded,
     knows_the_key=frozenset({400, 404, 405, 422}),
     claim=claim,
 )

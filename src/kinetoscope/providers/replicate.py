@@ -9,12 +9,14 @@ calls otherwise, the operator's file says: `[models."x".options]` are inputs as 
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from kinetoscope.kernel.calling import Answer, Call, FilePart, Malformed
 from kinetoscope.kernel.order import JSON, MediaKind, Role
 from kinetoscope.providers.adapter import (
     Adapter,
     Ask,
+    Attached,
     Output,
     Reading,
     Site,
@@ -39,66 +41,115 @@ from kinetoscope.providers.contract import (
 VERSION = re.compile(r"(?:[a-z0-9_.-]+/[a-z0-9_.-]+:)?[0-9a-f]{64}")
 PROGRESS = re.compile(r"\b(\d{1,3})%\|")
 """What tqdm prints; the only sign of progress that models give."""
-MODERATION_WORDS = ("nsfw", "sensitive", "safety", "content policy", "moderation", "E005")
-"""Models answer in their own words; E005 is Replicate's code for flagged input.
-https://replicate.com/docs/topics/predictions/error-codes"""
-TEMPORARY_WORDS = ("E003", "E004", "E9243")
-"""High demand, service unavailable. Same page."""
+FRAMES = {Role.FIRST_FRAME: "image", Role.LAST_FRAME: "last_frame_image"}
+MODERATION = re.compile(
+    r"\bE005\b|flagged as sensitive|\bnsfw\b|content policy|moderation|safety (?:checker|filter)",
+    re.IGNORECASE,
+)
+"""Models answer in words of their own. The official ones add a code: "The input or output was
+flagged as sensitive. Please try again with different inputs. (E005)"."""
+TEMPORARY = re.compile(r"\bE(?:003|004|1000|6716|9243)\b|\(code: PA\)")
+"""E003 and E004 are official models' high demand and unavailability; E1000, E6716 and E9243 are
+Replicate's own: https://replicate.com/docs/reference/error-codes; PA is an interrupted prediction.
+"""
 
 
-def submit(ask: Ask) -> Call:
-    """`owner/name` for official models, a version's id for all others."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """What the page of a model says of its inputs, beyond the usual."""
+
+    resolutions: frozenset[str] = frozenset()
+    references: Mapping[MediaKind, str] = field(default_factory=dict)
+    """Lists of what is no frame."""
+    has_audio: bool = False
+    follows: str = ""
+    """The aspect ratio that means the shape of what goes in."""
+
+
+SEEDANCE = Family(
+    resolutions=frozenset({"480p", "720p", "1080p"}),
+    references={
+        MediaKind.IMAGE: "reference_images",
+        MediaKind.VIDEO: "reference_videos",
+        MediaKind.AUDIO: "reference_audios",
+    },
+    has_audio=True,
+    follows="adaptive",
+)
+"""https://replicate.com/bytedance/seedance-2.0/api/schema"""
+FAMILIES = {
+    "bytedance/seedance-2.0": SEEDANCE,
+    "bytedance/seedance-2.0-fast": replace(SEEDANCE, resolutions=frozenset({"480p", "720p"})),
+}
+OTHER = Family(references={MediaKind.IMAGE: "reference_images"})
+
+
+def submit(ask: Ask) -> Call | Refused:
+    """`owner/name` for official models, a version's id for others, or `deployments/owner/name`."""
     model = ask.job.upstream_model
-    body: dict[str, JSON] = {"input": inputs_of(ask)}
+    inputs = inputs_of(ask)
+    if isinstance(inputs, Refused):
+        return inputs
+    body: dict[str, JSON] = {"input": inputs}
     if ask.job.callback_url is not None:
         body["webhook"] = ask.job.callback_url
         body["webhook_events_filter"] = ["completed"]
     if VERSION.fullmatch(model):
         return Call(method="POST", url="predictions", json={"version": model, **body})
-    return Call(method="POST", url=f"models/{model}/predictions", json=body)
+    path = model if model.startswith("deployments/") else f"models/{model}"
+    return Call(method="POST", url=f"{path}/predictions", json=body)
 
 
-def inputs_of(ask: Ask) -> dict[str, JSON]:
+def inputs_of(ask: Ask) -> dict[str, JSON] | Refused:
     """Return the inputs, under the names that the operator gave them."""
     order = ask.job.order
+    family = FAMILIES.get(ask.job.upstream_model, OTHER)
+    if family.resolutions and order.resolution not in family.resolutions:
+        return _unsupported(f"It makes nothing in {order.resolution}.")
     options = dict(ask.job.options)
     rename = options.pop("rename", None)
-    inputs: dict[str, JSON] = {"prompt": order.prompt, "seed": ask.job.seed}
     ratio = order.inputs.get("aspectRatio")
-    if isinstance(ratio, str) and ":" in ratio:
-        inputs["aspect_ratio"] = ratio
-    if order.kind is MediaKind.VIDEO and order.duration_s:
-        inputs["duration"] = order.duration_s
-    if order.kind is MediaKind.VIDEO and order.resolution:
-        inputs["resolution"] = order.resolution
+    inputs: dict[str, JSON] = {
+        "prompt": order.prompt,
+        "seed": ask.job.seed,
+        "aspect_ratio": ratio if isinstance(ratio, str) and ":" in ratio else None,
+    }
+    if order.size is None and family.follows:
+        inputs["aspect_ratio"] = family.follows
+    if order.kind is MediaKind.VIDEO:
+        inputs["duration"] = order.duration_s or None
+        inputs["resolution"] = order.resolution or None
+        inputs["generate_audio"] = order.audio if family.has_audio else None
     if order.kind is MediaKind.IMAGE and order.count > 1:
         inputs["num_outputs"] = order.count
-    inputs |= references_of(ask)
+    references = references_of(ask.attached, family)
+    if isinstance(references, Refused):
+        return references
     names = rename if isinstance(rename, dict) else {}
-    named = {str(names.get(name, name)): value for name, value in inputs.items()}
+    given = {name: value for name, value in {**inputs, **references}.items() if value is not None}
+    named = {str(names.get(name, name)): value for name, value in given.items()}
     return {name: value for name, value in {**named, **options}.items() if name}
 
 
-def references_of(ask: Ask) -> dict[str, JSON]:
-    """First and last frame have names of their own; other pictures are a list."""
+def references_of(attached: tuple[Attached, ...], family: Family) -> Mapping[str, JSON] | Refused:
+    """First and last frame have names of their own; the rest is lists, or one of its kind."""
     found: dict[str, JSON] = {}
-    pictures: list[JSON] = []
-    for attached in ask.attached:
-        reference = attached.fetched.reference
-        match reference.kind, reference.role:
-            case MediaKind.IMAGE, Role.FIRST_FRAME:
-                found["image"] = attached.url
-            case MediaKind.IMAGE, Role.LAST_FRAME:
-                found["last_frame_image"] = attached.url
-            case MediaKind.IMAGE, _:
-                pictures.append(attached.url)
-            case MediaKind.VIDEO, _:
-                found["video"] = attached.url
-            case MediaKind.AUDIO, _:
-                found["audio"] = attached.url
-    if pictures:
-        found["reference_images"] = pictures
-    return found
+    lists: dict[str, list[JSON]] = {}
+    for each in attached:
+        reference = each.fetched.reference
+        if reference.role in FRAMES:
+            found[FRAMES[reference.role]] = each.url
+        elif reference.kind in family.references:
+            lists.setdefault(family.references[reference.kind], []).append(each.url)
+        elif str(reference.kind) in found:
+            return _unsupported(f"It takes one {reference.kind} only.")
+        else:
+            found[str(reference.kind)] = each.url
+    return {**found, **lists}
+
+
+def _unsupported(message: str) -> Refused:
+    return Refused(code="500", message=message, kind=Kind.UNSUPPORTED)
 
 
 def accepted(answer: Answer, job: Job) -> Accepted:
@@ -135,9 +186,9 @@ def read(answer: Answer, job: Job) -> Reading:
 
 def kind_of(message: str) -> Kind:
     """Tell moderation and passing trouble by the words of an error."""
-    if any(word.lower() in message.lower() for word in MODERATION_WORDS):
+    if MODERATION.search(message):
         return Kind.MODERATION
-    return Kind.TEMPORARY if any(word in message for word in TEMPORARY_WORDS) else Kind.PERMANENT
+    return Kind.TEMPORARY if TEMPORARY.search(message) else Kind.PERMANENT
 
 
 def _progress(logs: str) -> float | None:
@@ -221,7 +272,10 @@ REPLICATE = Adapter(
     # No idempotency is documented; predictions can be listed, but bear no mark of ours.
     idempotency=Idempotency.NEITHER,
     polling=Polling(delay_s=1.0, delay_s_max=10.0),
-    models={},
+    models={
+        "seedance-20": "bytedance/seedance-2.0",
+        "seedance2-fast": "bytedance/seedance-2.0-fast",
+    },
     headers=bearer,
     submit=submit,
     accepted=accepted,
