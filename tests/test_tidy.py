@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -42,6 +44,14 @@ def test_only_the_pool_and_transactions_end_transactions():
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 assert node.func.attr not in {"commit", "rollback"}, name_of(path)
+
+
+@pytest.mark.parametrize("module", ["kinetoscope.cli.api", "kinetoscope.cli.worker"])
+def test_a_process_that_answers_or_works_loads_nothing_that_makes_media(module: str):
+    heavy = {"av", "numpy", "PIL", "torch", "diffusers", "kinetoscope.providers.embedded.render"}
+    program = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert printed.stdout == b"[]\n"
 
 
 def test_the_map_names_every_module():

@@ -3,12 +3,13 @@
 With `wiring` the only module that names concrete providers.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 
+from kinetoscope import own_engines
 from kinetoscope.catalog.spec import Catalog
 from kinetoscope.kernel.calling import Caller
 from kinetoscope.kernel.errors import SettingInvalid
@@ -17,8 +18,6 @@ from kinetoscope.kernel.outbound import Egress
 from kinetoscope.kernel.toml_files import Problem, Source
 from kinetoscope.providers.adapter import Adapter, Site
 from kinetoscope.providers.byteplus import BYTEPLUS, VOLCENGINE
-from kinetoscope.providers.comfyui.provider import ComfyUIProvider
-from kinetoscope.providers.comfyui.workflow import Workflow, WorkflowInvalid, load
 from kinetoscope.providers.config import (
     ModelRoute,
     ProviderConfig,
@@ -43,11 +42,7 @@ EMBEDDED = Route(provider="embedded", queue="embedded")
 REHEARSAL = Route(provider="rehearsal", queue="test")
 """Its own queue: test tasks that take their time keep nobody else waiting."""
 
-COMFYUI = "comfyui"
-COMFYUI_URL = "http://127.0.0.1:8188"
-ENGINES = frozenset({COMFYUI})
-"""Own engines that take more than an adapter."""
-OWN = ENGINES | {OPENAI_MEDIA.name}
+OWN = own_engines.NAMES | {OPENAI_MEDIA.name}
 
 Claim = Callable[[Mapping[str, JSON]], str | None]
 """Finds the upstream's id of a job in what it sent to a callback address."""
@@ -88,12 +83,16 @@ def adapters_of(modules: tuple[str, ...]) -> Adapters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What providers are made of. `key` returns a key by its name, or an empty text."""
+    """What providers are made of. `key` returns a key by its name, or an empty text.
+
+    `folder` is scratch space of this process's own.
+    """
 
     adapters: Adapters
     key: Callable[[str], str]
     caller: Caller
     egress: Egress
+    folder: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,34 +141,15 @@ def config_of(adapter: str) -> ProviderConfig:
 
 
 def _problems(config: ProviderConfig, adapters: Adapters, catalog: Catalog) -> list[Problem]:
-    if config.adapter not in {*adapters, *ENGINES}:
-        known = ", ".join(sorted({*adapters, *ENGINES}))
+    if config.adapter not in {*adapters, *own_engines.NAMES}:
+        known = ", ".join(sorted({*adapters, *own_engines.NAMES}))
         return [config.problem(("adapter",), f"{config.adapter!r} is none of {known}")]
     unknown = [
         config.problem(("models", model), f"there is no model {model!r}")
         for model in config.models or ()
         if model not in catalog.models_by_id
     ]
-    return unknown + (_workflow_problems(config) if config.adapter == COMFYUI else [])
-
-
-def _workflows(config: ProviderConfig) -> Iterator[tuple[str, Workflow]]:
-    """Read a ComfyUI's workflows, from beside its file; raises WorkflowInvalid."""
-    folder = config.source.path.parent
-    for route in (config.models or {}).values():
-        yield route.upstream, load(folder / route.upstream, route.options)
-
-
-def _workflow_problems(config: ProviderConfig) -> list[Problem]:
-    problems = []
-    for model, route in (config.models or {}).items():
-        try:
-            load(config.source.path.parent / route.upstream, route.options)
-        except WorkflowInvalid as error:
-            problems.append(config.problem(("models", model, "upstream"), str(error)))
-    if not config.models:
-        problems.append(config.problem(("adapter",), "needs [models] with their workflows"))
-    return problems
+    return unknown + own_engines.problems(config)
 
 
 def routes_of(setup: Setup, catalog: Catalog) -> Routes:
@@ -204,7 +184,21 @@ def offers(config: ProviderConfig, adapters: Adapters) -> Mapping[str, ModelRout
 
 def queue_of(config: ProviderConfig) -> str:
     """Return where a provider's tasks wait."""
-    return config.queue or HOSTED_QUEUE
+    return config.queue or own_engines.queue_of(config) or HOSTED_QUEUE
+
+
+def tasks_at_once(setup: Setup, hosted_tasks: int) -> dict[str, int]:
+    """Return how many tasks of each configured queue a worker has at once.
+
+    Those of distant providers cost it next to nothing. A process that makes media itself takes
+    no more than it can begin soon, so that other workers of the queue get their share.
+    """
+    found: dict[str, int] = {}
+    for config in setup.configs:
+        queue = queue_of(config)
+        tasks = own_engines.tasks_at_once(config) or hosted_tasks
+        found[queue] = max(tasks, found.get(queue, 0))
+    return found
 
 
 def _route(config: ProviderConfig, offered: ModelRoute) -> Route:
@@ -233,13 +227,11 @@ def providers_of(setup: Setup, parts: Parts) -> dict[str, Provider]:
 
 def provider_of(config: ProviderConfig, parts: Parts) -> Provider:
     """Make one provider; `setup_of` has seen to it that it can be made."""
-    if config.adapter == COMFYUI:
+    if config.adapter == own_engines.COMFYUI:
         key = parts.key(config.key_name or config.name)
-        site = Site(base_url=(config.base_url or COMFYUI_URL).rstrip("/"), key=key)
-        workflows = dict(_workflows(config))
-        return ComfyUIProvider(
-            name=config.name, site=site, workflows=workflows, caller=parts.caller
-        )
+        return own_engines.comfyui(config, key, parts.caller)
+    if config.adapter == own_engines.DIFFUSERS:
+        return own_engines.diffusers(config, parts.folder)
     adapter = parts.adapters[config.adapter]
     return HostedProvider(
         name=config.name,

@@ -179,7 +179,7 @@ async def worker_tools(
         await embedded.start()
     rehearsal = RehearsalProvider(embedded, runtime.clock)
     wakes = Wakes(Listener(runtime.database.conninfo, WAKE_CHANNEL))
-    async with lent_providers(runtime) as hosted:
+    async with lent_providers(runtime, folder) as hosted:
         try:
             yield Tools(
                 database=runtime.database,
@@ -209,13 +209,16 @@ async def worker_tools(
 
 
 @asynccontextmanager
-async def lent_providers(runtime: Runtime) -> AsyncIterator[dict[str, Provider]]:
-    """Start the configured providers, keep their keys fresh, and stop them in the end."""
+async def lent_providers(runtime: Runtime, folder: Path) -> AsyncIterator[dict[str, Provider]]:
+    """Start the configured providers, keep their keys fresh, and stop them in the end.
+
+    In `folder` they find scratch space of this process's own.
+    """
     given = runtime.settings.provider_keys
     keys, caller = KeyRing(runtime.database, runtime.envelope, given), Caller()
     await keys.refresh()
     refreshing = asyncio.create_task(engine.every(REFRESH_DELAY_S, keys.refresh))
-    providers = providers_of(runtime.setup, parts_of(runtime, keys, caller))
+    providers = providers_of(runtime.setup, parts_of(runtime, keys, caller, folder))
     try:
         for provider in providers.values():
             await provider.start()
@@ -227,13 +230,14 @@ async def lent_providers(runtime: Runtime) -> AsyncIterator[dict[str, Provider]]
         await caller.close()
 
 
-def parts_of(runtime: Runtime, keys: KeyRing, caller: Caller) -> Parts:
+def parts_of(runtime: Runtime, keys: KeyRing, caller: Caller, folder: Path) -> Parts:
     """Return what distant providers are made of."""
     return Parts(
         adapters=runtime.setup.adapters,
         key=keys.get,
         caller=caller,
         egress=egress_of(runtime.settings),
+        folder=folder / "engines",
     )
 
 

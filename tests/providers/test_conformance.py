@@ -1,11 +1,16 @@
 """What every provider must do, those of this machine included: the contract's plain promises."""
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pytest
+from tests.engines import diffusion
 from tests.engines.test_comfyui import engine
 from tests.providers.case import Case, conversing
 from tests.providers.cases import CASES
@@ -74,6 +79,18 @@ async def comfyui(folder: Path) -> AsyncIterator[Subject]:
         yield Subject(provider, replace(_job(folder), upstream_model="flux.json"), finish)
 
 
+@cache
+def pipelines() -> Path:
+    return diffusion.build_pipelines(Path(mkdtemp(prefix="kinetoscope-pipelines-")))
+
+
+@asynccontextmanager
+async def diffusers(folder: Path) -> AsyncIterator[Subject]:
+    made = await asyncio.to_thread(pipelines)
+    async with diffusion.engine(folder, made, directories={"image": made / "image"}) as provider:
+        yield Subject(provider, diffusion.job(folder, "task_1"), lambda: None)
+
+
 def hosted(case: Case) -> Lend:
     @asynccontextmanager
     async def lend(folder: Path) -> AsyncIterator[Subject]:
@@ -96,7 +113,20 @@ LENDERS: dict[str, Lend] = {
     "comfyui": comfyui,
     **{case.name: hosted(case) for case in CASES if not case.at_once},
 }
-every = pytest.mark.parametrize("lend", LENDERS.values(), ids=LENDERS.keys())
+every = pytest.mark.parametrize(
+    "lend",
+    [
+        *(pytest.param(lend, id=name) for name, lend in LENDERS.items()),
+        pytest.param(diffusers, id="diffusers", marks=diffusion.needs_torch),
+    ],
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_pipelines_left() -> Iterator[None]:
+    yield
+    if pipelines.cache_info().currsize:
+        shutil.rmtree(pipelines())
 
 
 async def accepted(subject: Subject) -> str:

@@ -12,6 +12,7 @@ from kinetoscope.kernel.calling import Caller
 from kinetoscope.kernel.errors import SettingInvalid
 from kinetoscope.kernel.outbound import Egress
 from kinetoscope.providers.comfyui.provider import ComfyUIProvider
+from kinetoscope.providers.diffusers.provider import DiffusersProvider
 from kinetoscope.providers.hosted import HostedProvider
 from kinetoscope.settings import Settings, load_settings
 from kinetoscope.upstreams import (
@@ -25,6 +26,7 @@ from kinetoscope.upstreams import (
     providers_of,
     routes_of,
     setup_of,
+    tasks_at_once,
 )
 
 BYTEPLUS_KEY = {"KINETOSCOPE_PROVIDER_BYTEPLUS_KEY": "planted"}
@@ -43,7 +45,9 @@ def set_up(folder: Path, environment: dict[str, str] | None = None, **files: str
 
 
 def parts(key: Callable[[str], str] = lambda _: "key") -> Parts:
-    return Parts(adapters=adapters_of(()), key=key, caller=Caller(), egress=Egress())
+    return Parts(
+        adapters=adapters_of(()), key=key, caller=Caller(), egress=Egress(), folder=Path("unused")
+    )
 
 
 def test_without_files_everything_is_rendered_here(tmp_path: Path):
@@ -97,6 +101,17 @@ upstream = "y"
 """
 
 
+DIFFUSERS = """\
+adapter = "diffusers"
+[options]
+devices = {devices}
+[models."gpt-image-2"]
+upstream = "flux"
+[models."gpt-image-2".options]
+{options}
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -105,7 +120,16 @@ upstream = "y"
             NO_SUCH_MODEL,
             "bad.toml:5: models.nope: there is no model 'nope'",
         ),
-        ('adapter = "comfyui"\n', "bad.toml:1: adapter: needs [models] with their workflows"),
+        ('adapter = "comfyui"\n', "bad.toml:1: adapter: needs [models]"),
+        ('adapter = "diffusers"\n', "bad.toml:1: adapter: needs [models]"),
+        (
+            DIFFUSERS.format(devices='["tpu"]', options=""),
+            "bad.toml:3: options.devices: cannot be 'tpu'",
+        ),
+        (
+            DIFFUSERS.format(devices='["cpu"]', options="stps = 3"),
+            "bad.toml:7: models.gpt-image-2.options.stps: is none of pipeline, with_image",
+        ),
         (
             'adapter = "comfyui"\n[models."gpt-image-2"]\nupstream = "none.json"\n',
             "bad.toml:3: models.gpt-image-2.upstream: none.json cannot be read",
@@ -135,6 +159,20 @@ def test_a_comfyui_reads_its_workflow_from_beside_its_file(tmp_path: Path):
     assert set(provider.workflows) == {"flux.json"}
     (route,) = routes_of(setup, builtin()).by_model["gpt-image-2"]
     assert (route.upstream_model, route.order) == ("flux.json", 1)
+
+
+def test_diffusers_has_a_queue_of_its_own_and_takes_on_what_it_can_begin_soon(tmp_path: Path):
+    text = DIFFUSERS.format(devices='["cuda:0", "cuda:1"]', options="steps = 20")
+    setup = set_up(tmp_path, gpu=text, ark='adapter = "byteplus"\n')
+    assert setup.problems == ()
+    provider = providers_of(setup, parts())["gpu"]
+    assert isinstance(provider, DiffusersProvider)
+    assert provider.setup.directories == {"flux": tmp_path / "config" / "providers" / "flux"}
+    assert provider.setup.devices == ("cuda:0", "cuda:1")
+    (route,) = routes_of(setup, builtin()).by_model["gpt-image-2"]
+    assert (route.upstream_model, route.order, route.queue) == ("flux", 1, "diffusers")
+    assert route.options == {"steps": 20}
+    assert tasks_at_once(setup, 5000) == {"diffusers": 10, "hosted": 5000}
 
 
 def test_the_key_is_the_providers_own_or_its_adapters(tmp_path: Path):

@@ -3,6 +3,8 @@
 import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import typer
@@ -66,9 +68,10 @@ async def examine(runtime: Runtime) -> Findings:
 
 async def try_providers(runtime: Runtime) -> dict[str, Condition]:
     """Ask every configured provider for something that costs nothing."""
-    async with lent_providers(runtime) as providers:
-        names = list(providers)
-        found = await asyncio.gather(*(providers[name].check() for name in names))
+    with TemporaryDirectory() as folder:
+        async with lent_providers(runtime, Path(folder)) as providers:
+            names = list(providers)
+            found = await asyncio.gather(*(providers[name].check() for name in names))
     return dict(zip(names, found, strict=True))
 
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import structlog
 
-from kinetoscope import engine
+from kinetoscope import engine, upstreams
 from kinetoscope.cli.sending import sender_parts
 from kinetoscope.engine import Timing, every
 from kinetoscope.kernel.errors import KinetoscopeError
@@ -103,9 +103,8 @@ def parts_of_a_worker(
 
 def concurrencies(runtime: Runtime) -> dict[str, int]:
     """Return how many tasks of each queue a worker has at once."""
-    hosted = dict.fromkeys(runtime.routes.queues.values(), runtime.settings.hosted_tasks)
     return {
-        **hosted,
+        **upstreams.tasks_at_once(runtime.setup, runtime.settings.hosted_tasks),
         # Rendering has its own bound. More tasks may be gathering references and storing
         # results meanwhile, so that a slow address holds up nobody else's.
         "embedded": runtime.settings.render_processes + TASKS_BESIDE_RENDERING,
