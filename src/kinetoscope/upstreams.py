@@ -22,6 +22,7 @@ from kinetoscope.providers.config import (
     ModelRoute,
     ProviderConfig,
     key_word,
+    models_named,
     read_providers,
 )
 from kinetoscope.providers.contract import Provider
@@ -97,11 +98,15 @@ class Parts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """The providers whose files can be used, and what is wrong with the others."""
+    """The providers whose files can be used, and what is wrong with the others.
+
+    `withheld` are models that one of the others may make: nobody stands in for it.
+    """
 
     adapters: Adapters
     configs: tuple[ProviderConfig, ...]
     problems: tuple[Problem, ...]
+    withheld: frozenset[str]
 
 
 def setup_of(settings: Settings, catalog: Catalog) -> Setup:
@@ -109,18 +114,34 @@ def setup_of(settings: Settings, catalog: Catalog) -> Setup:
     adapters = adapters_of(settings.adapters)
     read = read_providers(settings.config_dir / "providers")
     problems = list(read.problems)
-    configs = []
+    configs, unused = [], list(read.unused)
     for config in read.providers:
         wrong = _problems(config, adapters, catalog)
         problems += wrong
-        if not wrong:
+        if wrong:
+            unused.append(config.source)
+        else:
             configs.append(config)
-    named = {key_word(config.name) for config in read.providers}
+    files = (*(config.source for config in read.providers), *read.unused)
+    named = {key_word(source.path.stem) for source in files}
     for adapter in adapters.values():
         word = key_word(adapter.name)
         if word in settings.provider_keys and word not in named:
             configs.append(config_of(adapter.name))
-    return Setup(adapters=adapters, configs=tuple(configs), problems=tuple(problems))
+    withheld = frozenset[str]().union(*(_withheld(each, adapters, catalog) for each in unused))
+    return Setup(
+        adapters=adapters, configs=tuple(configs), problems=tuple(problems), withheld=withheld
+    )
+
+
+def _withheld(source: Source, adapters: Adapters, catalog: Catalog) -> frozenset[str]:
+    """Return what a provider would make if its file could be used; all, if nobody can tell."""
+    adapter, named = models_named(source)
+    if named is not None:
+        return named
+    if adapter in adapters:
+        return frozenset(adapters[adapter].models)
+    return frozenset(catalog.models_by_id)
 
 
 def config_of(adapter: str) -> ProviderConfig:
@@ -155,7 +176,8 @@ def _problems(config: ProviderConfig, adapters: Adapters, catalog: Catalog) -> l
 def routes_of(setup: Setup, catalog: Catalog) -> Routes:
     """Return the routes of every model: the configured ones, or the embedded renderer.
 
-    A model with a configured route has no other: previews never stand in for it.
+    A model with a configured route has no other: previews never stand in for it, not even while
+    its provider's file cannot be used.
     """
     by_model: dict[str, tuple[Route, ...]] = {}
     for model in catalog.models:
@@ -164,7 +186,8 @@ def routes_of(setup: Setup, catalog: Catalog) -> Routes:
             for config in setup.configs
             if (offered := offers(config, setup.adapters).get(model.id)) is not None
         ]
-        by_model[model.id] = tuple(sorted(listed, key=lambda route: route.order)) or (EMBEDDED,)
+        otherwise = () if model.id in setup.withheld else (EMBEDDED,)
+        by_model[model.id] = tuple(sorted(listed, key=lambda route: route.order)) or otherwise
     queues = {config.name: queue_of(config) for config in setup.configs}
     own = {route.provider: route.queue for route in (EMBEDDED, REHEARSAL)}
     return Routes(by_model=by_model, test=REHEARSAL, queues={**queues, **own})

@@ -11,8 +11,10 @@ from kinetoscope.catalog.spec import builtin
 from kinetoscope.kernel.calling import Caller
 from kinetoscope.kernel.errors import SettingInvalid
 from kinetoscope.kernel.outbound import Egress
+from kinetoscope.providers.byteplus import BYTEPLUS
 from kinetoscope.providers.comfyui.provider import ComfyUIProvider
 from kinetoscope.providers.diffusers.provider import DiffusersProvider
+from kinetoscope.providers.elevenlabs import ELEVENLABS
 from kinetoscope.providers.hosted import HostedProvider
 from kinetoscope.settings import Settings, load_settings
 from kinetoscope.upstreams import (
@@ -206,3 +208,42 @@ def test_every_adapter_names_its_source_and_a_route_for_models_that_exist():
         assert set(adapter.models) <= set(known), adapter.name
         assert adapter.base_url.startswith("http"), adapter.name
     assert len({adapter.name for adapter in OWN_ADAPTERS}) == len(OWN_ADAPTERS)
+
+
+@pytest.mark.parametrize(
+    ("text", "withheld"),
+    [
+        ('adapter = "byteplus"\nwieght = 3\n', set(BYTEPLUS.models)),
+        ('adapter = "byteplus"\n[models.seedance-20]\nupsteam = "x"\n', {"seedance-20"}),
+        ('adapter = "comfyui"\n[models.gpt-image-2]\nupstream = "none.json"\n', {"gpt-image-2"}),
+        ('adapter = "byteplus\n', None),
+        ('adapter = "sora"\n', None),
+        ('adapter = 3\nmodels = "all"\n', None),
+    ],
+)
+def test_while_a_file_cannot_be_used_no_preview_stands_in_for_what_it_may_make(
+    tmp_path: Path, text: str, withheld: set[str] | None
+):
+    setup = set_up(tmp_path, bad=text, el='adapter = "elevenlabs"\n')
+    assert len(setup.problems) == 1
+    routes = routes_of(setup, builtin())
+    for model, listed in routes.by_model.items():
+        if model in ELEVENLABS.models:
+            assert [route.provider for route in listed] == ["el"], "others go on"
+        elif withheld is None or model in withheld:
+            assert listed == (), model
+        else:
+            assert listed == (EMBEDDED,), model
+
+
+def test_a_folder_that_cannot_be_read_withholds_every_model(tmp_path: Path):
+    (tmp_path / "config").mkdir()
+    (tmp_path / "config" / "providers").write_text("no folder")
+    routes = routes_of(setup_of(settings(tmp_path), builtin()), builtin())
+    assert set(routes.by_model.values()) == {()}
+
+
+def test_a_key_sets_nothing_up_where_a_file_of_that_name_cannot_be_used(tmp_path: Path):
+    setup = set_up(tmp_path, BYTEPLUS_KEY, byteplus='base_url = "https://eu.example"\n')
+    assert setup.configs == (), "it would go to another place than the operator wants"
+    assert set(routes_of(setup, builtin()).by_model.values()) == {()}

@@ -27,6 +27,7 @@ from kinetoscope.kernel.errors import (
     KeySpent,
     KinetoscopeError,
     LeaseLost,
+    ModelUnavailable,
     NotFound,
     RangeUnsatisfiable,
     RateLimited,
@@ -61,6 +62,7 @@ STATUS: Mapping[type[KinetoscopeError], int] = {
     LeaseLost: 500,
     SettingInvalid: 500,
     DatabaseUnavailable: 503,
+    ModelUnavailable: 503,
     StoreUnavailable: 503,
 }
 """Every error that can reach a door. A test demands that none is missing."""

@@ -21,6 +21,7 @@ from kinetoscope.kernel.errors import (
     BodyTooLarge,
     InvalidInputs,
     InvalidRequest,
+    ModelUnavailable,
     UnknownModel,
 )
 from kinetoscope.providers.contract import Rehearsal
@@ -105,7 +106,7 @@ def mount(doors: Doors) -> None:
             created = await create.create(
                 database, runtime.catalog, runtime.routes, key, asked, now
             )
-        except (InvalidRequest, BodyTooLarge, UnknownModel, InvalidInputs):
+        except (InvalidRequest, BodyTooLarge, UnknownModel, ModelUnavailable, InvalidInputs):
             # A stranger learns that the key is bad before anything else.
             opening.require(await opening.authenticate(database, key, now), SCOPE)
             raise

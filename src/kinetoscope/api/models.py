@@ -32,6 +32,7 @@ LISTED: dict[str, Any] = {
     "price": {"type": "string", "description": "In words"},
     "url": {"type": "string", "format": "uri"},
     "page": {"type": "string", "format": "uri"},
+    "available": {"type": "boolean", "description": "Whether it can be ordered just now"},
 }
 
 PRICE = {
@@ -87,11 +88,17 @@ SHOW = Operation(
 
 def mount(doors: Doors) -> None:
     """Add the routes under /api/v1/models."""
-    catalog, public_url = doors.runtime.catalog, doors.runtime.settings.public_url
+    runtime = doors.runtime
+    catalog, public_url = runtime.catalog, runtime.settings.public_url
+
+    def shown(model: Model, body: dict[str, Any]) -> dict[str, Any]:
+        return {**body, "available": bool(runtime.routes.by_model[model.id])}
 
     async def listing(request: Request) -> Response:
         """List the models."""
-        body = {"models": [listed_json(model, public_url) for model in catalog.models]}
+        body = {
+            "models": [shown(model, listed_json(model, public_url)) for model in catalog.models]
+        }
         return cached(request, orjson.dumps(body), "application/json")
 
     async def show(request: Request) -> Response:
@@ -102,7 +109,8 @@ def mount(doors: Doors) -> None:
             return answer(
                 {"message": "Model not found", "nearest": nearest(catalog, model_id)}, 404
             )
-        return cached(request, orjson.dumps(detailed_json(model, public_url)), "application/json")
+        body = shown(model, detailed_json(model, public_url))
+        return cached(request, orjson.dumps(body), "application/json")
 
     doors.open("GET", "/api/v1/models", listing, LIST)
     doors.open("GET", "/api/v1/models/{id}", show, SHOW)

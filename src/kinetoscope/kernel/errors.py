@@ -6,6 +6,7 @@
     │   ├── BodyTooLarge        the request is larger than the server takes
     │   ├── RangeUnsatisfiable  the file has no such bytes
     │   ├── UnknownModel
+    │   ├── ModelUnavailable    nobody can make it until the operator mends something
     │   ├── InvalidInputs       the inputs are not what the model says; carries the issues
     │   ├── Unauthenticated     no key, or one that does not open
     │   ├── Forbidden           a good key, but not for this
@@ -75,6 +76,10 @@ class RangeUnsatisfiable(Refusal):
 
 class UnknownModel(Refusal):
     """No model has this id."""
+
+
+class ModelUnavailable(Refusal):
+    """There is this model, but its provider is not set up as the operator wants it."""
 
 
 class InvalidInputs(Refusal):

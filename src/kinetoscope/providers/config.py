@@ -66,10 +66,11 @@ class ProviderConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configured:
-    """Every provider whose file can be used, and what is wrong with the others."""
+    """Every provider whose file can be used, what is wrong with the others, and their texts."""
 
     providers: tuple[ProviderConfig, ...]
     problems: tuple[Problem, ...]
+    unused: tuple[Source, ...]
 
 
 def read_providers(folder: Path) -> Configured:
@@ -88,7 +89,23 @@ def read_providers(folder: Path) -> Configured:
 
     made, bad = each(found, read)
     problems = sorted((*unreadable, *bad), key=lambda problem: (problem.file, problem.line))
-    return Configured(providers=tuple(made.values()), problems=tuple(problems))
+    bare = (Source(path=problem.file, text="") for problem in unreadable)
+    unused = (*(source for source in found if source not in made), *bare)
+    return Configured(providers=tuple(made.values()), problems=tuple(problems), unused=unused)
+
+
+def models_named(source: Source) -> tuple[str, frozenset[str] | None]:
+    """Return as much as a file that is not used tells: its adapter, and the models it names.
+
+    None for models where it names none, and an empty adapter where that cannot be made out.
+    """
+    try:
+        stated = source.table().content()
+    except DeclarationInvalid:
+        return "", None
+    adapter, models = stated.get("adapter"), stated.get("models")
+    named = frozenset(map(str, models)) if isinstance(models, dict) else None
+    return adapter if isinstance(adapter, str) else "", named
 
 
 def key_word(name: str) -> str:

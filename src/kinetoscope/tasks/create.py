@@ -32,7 +32,7 @@ async def create(
 ) -> Created:
     """Create a task and hold its price.
 
-    Raises UnknownModel, InvalidInputs or InvalidRequest before the key was looked at; then
+    Raises UnknownModel, ModelUnavailable, InvalidInputs or InvalidRequest before the key was looked at; then
     Unauthenticated, Forbidden, CreditsShort, KeySpent or CapReached, and for a request with an
     Idempotency-Key also IdempotencyBusy or IdempotencyMismatch. Whatever it raises, nothing was
     written.

@@ -42,7 +42,7 @@ async def estimate(
 ) -> Estimate:
     """Go through what creating would, and write nothing.
 
-    Raises UnknownModel, InvalidInputs or InvalidRequest as createTask does.
+    Raises UnknownModel, ModelUnavailable, InvalidInputs or InvalidRequest as createTask does.
     """
     planned = request.plan(catalog, routes, caller.mode, asked)
 

@@ -11,6 +11,7 @@ from kinetoscope.catalog import check, price
 from kinetoscope.catalog.model import Model
 from kinetoscope.catalog.spec import Catalog
 from kinetoscope.kernel.credits import Credits
+from kinetoscope.kernel.errors import ModelUnavailable
 from kinetoscope.kernel.ids import TaskId, new_media_name, new_task_id
 from kinetoscope.kernel.order import Order
 from kinetoscope.kernel.secrets import KeyMode, PresentedKey
@@ -89,10 +90,15 @@ class Created:
 
 
 def plan(catalog: Catalog, routes: Routes, mode: KeyMode, request: Request) -> Plan:
-    """Check a request and price it; raises UnknownModel, InvalidInputs or InvalidRequest."""
+    """Check a request and price it.
+
+    Raises UnknownModel, InvalidInputs, InvalidRequest or ModelUnavailable.
+    """
     model = catalog.find(request.model)
     order = check.check(model, request.inputs, auto_fix=request.auto_fix)
     is_test = mode is KeyMode.TEST
+    if not is_test and not routes.by_model.get(model.id):
+        raise ModelUnavailable("This model is not available at the moment")
     made_by = routes.test.provider if is_test else routes.names(model.id)
     return Plan(
         model=model,
