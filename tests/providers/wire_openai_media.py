@@ -42,12 +42,25 @@ def wire(upstream: Upstream) -> None:
             return answer
         if request.content_type == "application/json":
             body = await request.json()
+            # What else stands in JSON for a picture is a path on the server's own disk.
+            if "input_reference" in body:
+                return invalid("Invalid request body: no such file")
+            keep(body.get("reference_url"))
         else:
             form = await form_of(request)
-            form.pop("input_reference", None)
+            for at, content in enumerate(form.pop("input_reference", []), start=1):
+                upstream.uploads[f"reference-{at}"] = content
             body = {name: values[0].decode() for name, values in form.items()}
+        if not body.get("prompt"):
+            return invalid("prompt is required")
         job = upstream.new_job(body, MediaKind.VIDEO)
         return web.json_response(shown(job.id, Stage.WAITING))
+
+    def keep(url: str | None) -> None:
+        if url is not None:
+            head, _, encoded = url.partition(",")
+            assert head.startswith("data:image/")
+            upstream.uploads["reference-1"] = base64.b64decode(encoded)
 
     def shown(job_id: str, stage: Stage) -> dict[str, object]:
         found = payload("openai_video.json")
@@ -79,11 +92,24 @@ def wire(upstream: Upstream) -> None:
         return web.json_response({"id": job.id, "object": "video.deleted", "deleted": True})
 
     async def images(request: web.Request) -> web.Response:
+        return refused(request) or made(await request.json())
+
+    async def edits(request: web.Request) -> web.Response:
         if (answer := refused(request)) is not None:
             return answer
-        upstream.new_job(await request.json(), MediaKind.IMAGE)
-        encoded = base64.b64encode(media_of(MediaKind.IMAGE)[1]).decode()
-        return web.json_response({"created": 1, "data": [{"b64_json": encoded}]})
+        form = await form_of(request)
+        for at, content in enumerate(form.pop("image[]", []) + form.pop("image", []), start=1):
+            upstream.uploads[f"image-{at}"] = content
+        return made({name: values[0].decode() for name, values in form.items()})
+
+    def made(body: dict[str, object]) -> web.Response:
+        if "x" not in str(body.get("size", "1x1")):
+            return invalid("Invalid size format. Expected format: 'WIDTHxHEIGHT'.")
+        job = upstream.new_job(body, MediaKind.IMAGE)
+        item: dict[str, object] = {"url": f"/v1/images/{job.id}/content"}
+        if body.get("response_format", "url") == "b64_json":
+            item = {"b64_json": base64.b64encode(media_of(MediaKind.IMAGE)[1]).decode()}
+        return web.json_response({"id": job.id, "created": 1, "data": [item]})
 
     async def speech(request: web.Request) -> web.Response:
         if (answer := refused(request)) is not None:
@@ -100,8 +126,15 @@ def wire(upstream: Upstream) -> None:
     upstream.route(Verb.FILE, "GET", "/v1/videos/{id}/content", content)
     upstream.route(Verb.CANCEL, "DELETE", "/v1/videos/{id}", delete)
     upstream.route(Verb.SUBMIT, "POST", "/v1/images/generations", images)
+    upstream.route(Verb.SUBMIT, "POST", "/v1/images/edits", edits)
+    upstream.route(Verb.FILE, "GET", "/v1/images/{id}/content", content)
     upstream.route(Verb.SUBMIT, "POST", "/v1/audio/speech", speech)
     upstream.route(Verb.CHECK, "GET", "/v1/models", models)
+
+
+def invalid(message: str) -> web.Response:
+    """Refuse as FastAPI does."""
+    return web.json_response({"detail": message}, status=400)
 
 
 REFUSALS = (
@@ -143,6 +176,7 @@ CASES = (
         path="/v1",
         model="gpt-image-2",
         inputs={"prompt": "A fox in the snow"},
+        with_image={"prompt": "Add snow", "imageUrls": ["https://example.com/fox.png"]},
         refusals=REFUSALS,
         needs_key=False,
         at_once=True,

@@ -123,9 +123,13 @@ class HostedProvider:
             return Unknown(reason=f"status {status}")
         if status in SERVER_ERRORS and status not in self.adapter.refusals:
             return Unknown(reason=f"status {status}")
-        if status in SERVER_ERRORS or status == TOO_MANY:
+        if status in SERVER_ERRORS:
             return refusal_by_status(answer, kind=Kind.TEMPORARY)
-        return self.adapter.refusal(answer)
+        refused = self.adapter.refusal(answer)
+        if status == TOO_MANY and refused.kind is not Kind.UNSUPPORTED:
+            # Some say so of funds or quotas that are used up: waiting brings none of them back.
+            return refusal_by_status(answer, kind=Kind.TEMPORARY)
+        return refused
 
     async def find(self, job: Job) -> FindOutcome:
         """Ask for the job by our task id."""

@@ -3,10 +3,15 @@
 https://platform.openai.com/docs/api-reference/images
 """
 
+from collections.abc import Mapping
+
+import orjson
+
 from kinetoscope.kernel.calling import MEBIBYTE, Answer, Call, FilePart, Malformed
-from kinetoscope.kernel.order import JSON, MediaKind, Order, Usage
+from kinetoscope.kernel.order import JSON, MediaKind, Usage
 from kinetoscope.providers.adapter import (
     Ask,
+    Attached,
     Output,
     Reading,
     from_base64,
@@ -21,94 +26,127 @@ MODERATION_CODES = frozenset({"moderation_blocked", "content_policy_violation"})
 UNSUPPORTED_CODES = frozenset(
     {
         "invalid_api_key",
-        "insufficient_quota",  # no funds: 429, but waiting does not help
-        "billing_hard_limit_reached",
         "model_not_found",
         "unsupported_country_region_territory",
+        # No funds: 429 or 400, but waiting does not help. The first is a type, over all the others.
+        "insufficient_quota",
+        "credit_balance_exhausted",
+        "organization_spend_limit_exceeded",
+        "organization_usage_limit_exceeded",
+        "project_spend_limit_exceeded",
+        "billing_hard_limit_reached",
+        # Not every model takes every input: another upstream may.
+        "unknown_parameter",
+        "unsupported_parameter",
+        "unsupported_value",
     }
 )
+"""https://developers.openai.com/api/docs/guides/error-codes"""
 QUALITIES = frozenset({"low", "medium", "high", "xhigh", "max", "auto"})
+BACKGROUNDS = frozenset({"transparent", "opaque", "auto"})
 FORMATS = {"png": "png", "jpeg": "jpeg", "jpg": "jpeg", "webp": "webp"}
+COMPRESSED = frozenset({"jpeg", "webp"})
+COUNT_MAX = 10
+"""https://platform.openai.com/docs/api-reference/images/create (n)"""
 IMAGES_TIMEOUT_S = 600.0
-ANSWER_BYTES_MAX = 256 * MEBIBYTE
-"""Ten pictures of 4K as base64."""
+PICTURE_BYTES_MAX = 64 * MEBIBYTE
+"""4096 by 4096 pixels in true colour, not compressed at all, as base64."""
 
 
-def submit(ask: Ask) -> Call | Refused:
-    """Generations without references, edits with them."""
+def unsupported(message: str) -> Refused:
+    """Leave it to others."""
+    return Refused(code="500", message=message, kind=Kind.UNSUPPORTED)
+
+
+def unfit(ask: Ask) -> Refused | None:
+    """Refuse what this shape has no words for."""
     order = ask.job.order
-    unfit = order.kind is not MediaKind.IMAGE or any(
-        attached.fetched.reference.kind is not MediaKind.IMAGE for attached in ask.attached
-    )
-    if unfit:
-        return Refused(
-            code="500", message="It makes pictures from pictures.", kind=Kind.UNSUPPORTED
-        )
-    wanted = wishes(ask)
+    given = {attached.fetched.reference.kind for attached in ask.attached}
+    if order.kind is not MediaKind.IMAGE or given - {MediaKind.IMAGE}:
+        return unsupported("It makes pictures from pictures.")
+    if order.count > COUNT_MAX:
+        return unsupported(f"It makes {COUNT_MAX} pictures at most.")
+    return None
+
+
+def wishes(ask: Ask) -> dict[str, JSON]:
+    """Return what is asked for in the upstream's words, but for the size.
+
+    https://platform.openai.com/docs/api-reference/images/create
+    """
+    order = ask.job.order
+    file_format = FORMATS.get(order.file_format)
+    background = order.inputs.get("background")
+    compression = order.inputs.get("outputCompression")
+    return {
+        "model": ask.job.upstream_model,
+        "prompt": order.prompt,
+        "n": order.count,
+        "output_format": file_format,
+        "output_compression": compression if file_format in COMPRESSED else None,
+        "quality": order.quality if order.quality in QUALITIES else None,
+        "background": background if background in BACKGROUNDS else None,
+    }
+
+
+def call(ask: Ask, wanted: Mapping[str, JSON]) -> Call:
+    """Generations without references, edits with them; the operator's options count most.
+
+    https://platform.openai.com/docs/api-reference/images/createEdit
+    """
+    given: dict[str, JSON] = {
+        name: value for name, value in {**wanted, **ask.job.options}.items() if value is not None
+    }
+    bytes_max = MEBIBYTE + ask.job.order.count * PICTURE_BYTES_MAX
     if not ask.attached:
         return Call(
             method="POST",
             url="images/generations",
-            json=wanted,
+            json=given,
             timeout_s=IMAGES_TIMEOUT_S,
-            bytes_max=ANSWER_BYTES_MAX,
+            bytes_max=bytes_max,
         )
-    parts = tuple(
-        FilePart(
-            name="image[]",
-            filename=f"image-{number}.{attached.fetched.media_type.partition('/')[2]}",
-            media_type=attached.fetched.media_type,
-            source=attached.fetched.path,
-        )
-        for number, attached in enumerate(ask.attached, start=1)
-    )
     return Call(
         method="POST",
         url="images/edits",
-        fields=tuple((name, as_field(value)) for name, value in wanted.items()),
-        files=parts,
+        fields=fields(given),
+        files=tuple(file_part("image[]", attached) for attached in ask.attached),
         timeout_s=IMAGES_TIMEOUT_S,
-        bytes_max=ANSWER_BYTES_MAX,
+        bytes_max=bytes_max,
     )
 
 
-def wishes(ask: Ask) -> dict[str, JSON]:
-    """Return what is asked for in the upstream's words."""
-    order = ask.job.order
-    wanted: dict[str, JSON] = {
-        "model": ask.job.upstream_model,
-        "prompt": order.prompt,
-        "n": order.count,
-        "size": size_of(order),
-        "output_format": FORMATS.get(order.file_format),
-    }
-    if order.quality in QUALITIES:
-        wanted["quality"] = order.quality
-    if order.inputs.get("background") in {"transparent", "opaque", "auto"}:
-        wanted["background"] = order.inputs["background"]
-    wanted |= dict(ask.job.options)
-    return {name: value for name, value in wanted.items() if value is not None}
+def file_part(name: str, attached: Attached) -> FilePart:
+    """Return a reference as a file of a form."""
+    fetched = attached.fetched
+    ending = fetched.media_type.partition("/")[2]
+    return FilePart(
+        name=name,
+        filename=f"{fetched.reference.kind}-{fetched.reference.number}.{ending}",
+        media_type=fetched.media_type,
+        source=fetched.path,
+    )
 
 
-def size_of(order: Order) -> str:
-    """Return WxH, or leave the shape to the upstream."""
-    return "auto" if order.size is None else f"{order.size.width}x{order.size.height}"
-
-
-def as_field(value: JSON) -> str:
-    """Write a value as a form does."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
+def fields(given: Mapping[str, JSON]) -> tuple[tuple[str, str], ...]:
+    """Write values as a form does: texts as they are, all else as JSON."""
+    return tuple(
+        (name, value if isinstance(value, str) else orjson.dumps(value).decode())
+        for name, value in given.items()
+    )
 
 
 def accepted(answer: Answer, job: Job) -> Reading:
-    """`{"data": [{"b64_json"} or {"url"}], "usage"}`."""
+    """Read the answer to a submit: it has the pictures."""
     return read(answer, job)
 
 
 def read(answer: Answer, job: Job) -> Reading:
-    """Read the finished pictures, and the tokens they took."""
+    """Read `{"data": [{"b64_json"} or {"url"}], "usage"}`.
+
+    Text that comes out beside the pictures is told, but has no price of ours.
+    https://platform.openai.com/docs/api-reference/images/create
+    """
     del job
     table = answer.table()
     outputs = []
@@ -116,37 +154,54 @@ def read(answer: Answer, job: Job) -> Reading:
         encoded, url = text_at(item, "b64_json"), text_at(item, "url")
         if not encoded and not url:
             raise Malformed("A picture has neither b64_json nor url")
-        outputs.append(Output(data=from_base64(encoded)) if encoded else Output(url=url))
+        outputs.append(
+            Output(data=from_base64(encoded)) if encoded else Output(url=url, with_key=True)
+        )
     if not outputs:
         raise Malformed("The answer has no pictures")
-    details = ("usage", "input_tokens_details")
-    text_in = number_at(table, *details, "text_tokens")
+    return Reading(word="completed", outputs=tuple(outputs), usage=_usage(table))
+
+
+def _usage(table: Mapping[str, JSON]) -> Usage:
+    text_in = number_at(table, "usage", "input_tokens_details", "text_tokens")
     if text_in is None:
         text_in = number_at(table, "usage", "input_tokens")
-    return Reading(
-        word="completed",
-        outputs=tuple(outputs),
-        usage=Usage(
-            tokens_text_in=int(text_in or 0),
-            tokens_image_in=int(number_at(table, *details, "image_tokens") or 0),
-            tokens_image_out=int(number_at(table, "usage", "output_tokens") or 0),
-        ),
+    image_out = number_at(table, "usage", "output_tokens_details", "image_tokens")
+    if image_out is None:
+        image_out = number_at(table, "usage", "output_tokens")
+    return Usage(
+        tokens_text_in=int(text_in or 0),
+        tokens_image_in=int(number_at(table, "usage", "input_tokens_details", "image_tokens") or 0),
+        tokens_image_out=int(image_out or 0),
     )
 
 
 def refusal(answer: Answer) -> Refused:
-    """`{"error": {"message", "type", "code"}}`.
+    """Read `{"error": {"message", "type", "code"}}`, or what FastAPI says in `detail`.
 
-    https://platform.openai.com/docs/guides/error-codes
+    https://developers.openai.com/api/docs/guides/error-codes
+    https://fastapi.tiangolo.com/tutorial/handling-errors/
     """
     try:
-        error = answer.table().get("error")
+        table = answer.table()
     except Malformed:
-        error = None
-    code = text_at(error, "code") or text_at(error, "type")
+        table = {}
+    words = {text_at(table, "error", "code"), text_at(table, "error", "type")}
     kind = None
-    if code in MODERATION_CODES:
-        kind = Kind.MODERATION
-    if code in UNSUPPORTED_CODES:
+    if words & UNSUPPORTED_CODES:
         kind = Kind.UNSUPPORTED
-    return refusal_by_status(answer, text_at(error, "message"), kind)
+    if words & MODERATION_CODES:
+        kind = Kind.MODERATION
+    return refusal_by_status(answer, _message(table), kind)
+
+
+def _message(table: Mapping[str, JSON]) -> str:
+    said = text_at(table, "error", "message") or text_at(table, "error")
+    if said:
+        return said
+    issues = items_at(table, "detail")
+    if not issues:
+        return text_at(table, "detail") or text_at(table, "message")
+    first = issues[0]
+    where = ".".join(str(step) for step in items_at(first, "loc"))
+    return f"{where}: {text_at(first, 'msg')}"
