@@ -15,6 +15,7 @@ from tests.providers.upstream import (
     ACCEPTED_THEN_DROPPED,
     DROPPED,
     KEY,
+    OTHER_HOST,
     MALFORMED,
     Stage,
     Upstream,
@@ -318,6 +319,30 @@ async def test_a_dead_result_is_asked_for_again(case: Case, tmp_path: Path):
         await assert_media(await provider.status(upstream_id, job), job)
 
 
+@cases(LATER)
+@pytest.mark.parametrize("host", ["", f"http://{OTHER_HOST}:{{port}}"], ids=["here", "elsewhere"])
+async def test_a_result_that_has_moved_is_followed_without_the_key(
+    case: Case, host: str, tmp_path: Path
+):
+    async with conversing(case) as (provider, upstream):
+        job = case.job(tmp_path)
+        upstream_id = await accepted(provider, job)
+        upstream.only.stay(Stage.DONE)
+        if not await _has_files(provider, upstream, upstream_id, job):
+            pytest.skip("its results are part of the answer")
+        path = f"/files/{upstream.only.id}/1" if host else upstream.of(Verb.FILE)[-1].path
+        place = f"{host.format(port=upstream.port)}{path}?alt=media&moved=1"
+        upstream.recorded.clear()
+        upstream.fault(Verb.FILE, answers(302, Location=place))
+        await assert_media(await provider.status(upstream_id, job), job)
+        moved = [recorded for recorded in upstream.of(Verb.FILE) if "moved" in recorded.query]
+        assert len(moved) == 1
+        if host:
+            assert KEY not in str(moved[0].headers)
+        upstream.fault(Verb.FILE, *[answers(302, Location=place)] * 20)
+        assert isinstance(await provider.status(upstream_id, job), Unfetched)
+
+
 async def _has_files(
     provider: HostedProvider, upstream: Upstream, upstream_id: str, job: Job
 ) -> bool:
@@ -378,12 +403,12 @@ async def test_the_key_is_told_to_the_upstream_and_to_nobody_else(
 @cases(CASES)
 async def test_the_key_does_not_follow_a_result_to_another_origin(case: Case, tmp_path: Path):
     async with conversing(case) as (provider, upstream):
-        # The same server under another name is another origin.
-        upstream.files_host = "127.0.0.2"
+        upstream.files_host = OTHER_HOST
         job = case.job(tmp_path)
-        outcome = await provider.submit(job)
+        outcome: object = await provider.submit(job)
         if isinstance(outcome, Accepted):
-            await ended(provider, outcome.upstream_id, job)
+            outcome = await ended(provider, outcome.upstream_id, job)
+        assert isinstance(outcome, Done), outcome
         for fetched in upstream.of(Verb.FILE):
-            if fetched.headers["host"].startswith("127.0.0.2"):
+            if fetched.headers["host"].startswith(OTHER_HOST):
                 assert KEY not in str(fetched.headers)

@@ -27,6 +27,7 @@ from tests.scripted import film
 from kinetoscope.kernel.order import MediaKind
 
 KEY = "planted-key-7d1f0c"
+OTHER_HOST = "127.0.0.2"
 PAYLOADS = Path(__file__).parent / "payloads"
 
 
@@ -212,6 +213,8 @@ async def running(*wires: Callable[[Upstream], None]) -> AsyncIterator[Upstream]
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     upstream.port = runner.addresses[0][1]
+    # The same under another name, which is another origin.
+    await web.TCPSite(runner, OTHER_HOST, upstream.port).start()
     try:
         yield upstream
     finally:

@@ -1,14 +1,17 @@
-"""Google's Gemini API: Veo clips, and pictures of the Gemini image models.
+"""Google's Gemini API: clips of Gemini Omni, which took Veo's place there, and Gemini's pictures.
 
-https://ai.google.dev/gemini-api/docs/video and /image-generation
+https://ai.google.dev/gemini-api/docs/omni and /image-generation. Veo ended there in October 2026
+(/deprecations); it goes on at Agent Platform, whose pages know access tokens only.
 """
 
-from kinetoscope.kernel.calling import MEBIBYTE, Answer, Call, Malformed
-from kinetoscope.kernel.order import JSON, MediaKind, Role
+import re
+from collections.abc import Mapping
+from urllib.parse import quote
+
+from kinetoscope.kernel.calling import Answer, Call, Malformed
+from kinetoscope.kernel.order import JSON, MediaKind, Usage
 from kinetoscope.providers.adapter import (
     Adapter,
-    Ask,
-    Attached,
     Output,
     Reading,
     Site,
@@ -23,6 +26,7 @@ from kinetoscope.providers.adapter import (
 )
 from kinetoscope.providers.contract import (
     Accepted,
+    CancelOutcome,
     Failed,
     Idempotency,
     Job,
@@ -30,22 +34,25 @@ from kinetoscope.providers.contract import (
     Polling,
     Refused,
 )
+from kinetoscope.providers.google_requests import ANSWER_BYTES_MAX, submit
 
-MODERATION_REASONS = frozenset(
-    {
-        "SAFETY",
-        "PROHIBITED_CONTENT",
-        "BLOCKLIST",
-        "SPII",
-        "RECITATION",
-        "IMAGE_SAFETY",
-        "IMAGE_PROHIBITED_CONTENT",
-        "IMAGE_RECITATION",
-        "OTHER",
-    }
-)
-"""Block and finish reasons: https://ai.google.dev/api/generate-content#FinishReason"""
-STATUSES = {
+KINDS_BY_REASON = {
+    "SAFETY": Kind.MODERATION,
+    "PROHIBITED_CONTENT": Kind.MODERATION,
+    "BLOCKLIST": Kind.MODERATION,
+    "SPII": Kind.MODERATION,
+    "RECITATION": Kind.MODERATION,
+    "ESCALATION": Kind.MODERATION,
+    "MODEL_ARMOR": Kind.MODERATION,
+    "JAILBREAK": Kind.MODERATION,
+    "IMAGE_SAFETY": Kind.MODERATION,
+    "IMAGE_PROHIBITED_CONTENT": Kind.MODERATION,
+    "IMAGE_RECITATION": Kind.MODERATION,
+    "PUP_LIMITED_DISABLED": Kind.UNSUPPORTED,  # the account is limited, for what it did before
+}
+"""Why it stopped; all else is permanent: https://ai.google.dev/api/generate-content#FinishReason"""
+KINDS_BY_CODE = {
+    **KINDS_BY_REASON,
     "PERMISSION_DENIED": Kind.UNSUPPORTED,
     "UNAUTHENTICATED": Kind.UNSUPPORTED,
     "NOT_FOUND": Kind.UNSUPPORTED,
@@ -54,184 +61,196 @@ STATUSES = {
     "UNAVAILABLE": Kind.TEMPORARY,
 }
 """https://ai.google.dev/gemini-api/docs/troubleshooting"""
-MODERATION_WORDS = ("usage guidelines", "safety", "responsible ai", "prohibited")
-IMAGE_TIMEOUT_S = 300.0
-ANSWER_BYTES_MAX = 128 * MEBIBYTE
+BLOCKED_TEXT = re.compile(
+    r"usage guidelines|responsible ai|(blocked|violat)[^.]*(safety|polic)", re.IGNORECASE
+)
+"""Moderation in words. That a field is called safety_settings is none."""
+STOPPED_SHORT = frozenset(
+    {"incomplete", "budget_exceeded", "requires_action", "requires_continuation", "idle"}
+)
+"""States that nobody will end: https://ai.google.dev/api/interactions-api, Interaction.status"""
+FILE = re.compile(
+    r"(?:https?://[^/?#]+(?:/download)?/v\d\w*/)?files/([A-Za-z0-9_-]+)(?::download)?(?:\?.*)?"
+)
+"""A file's name, or its address: https://ai.google.dev/gemini-api/docs/omni"""
 
 
-def headers(site: Site) -> dict[str, str]:
+def headers(site: Site) -> Mapping[str, str]:
     """In a header, not in the address, where it would be logged."""
     return {"x-goog-api-key": site.key}
 
 
-def submit(ask: Ask) -> Call | Refused:
-    """A long-running operation for clips, an answer at once for pictures."""
-    if any(each.fetched.reference.kind is not MediaKind.IMAGE for each in ask.attached):
-        return _unsupported("It takes pictures as references.")
-    match ask.job.order.kind:
-        case MediaKind.VIDEO:
-            return _video(ask)
-        case MediaKind.IMAGE:
-            return _image(ask)
-        case MediaKind.AUDIO:
-            return _unsupported("It makes clips and pictures.")
-
-
-def _unsupported(message: str) -> Refused:
-    return Refused(code="500", message=message, kind=Kind.UNSUPPORTED)
-
-
-def _video(ask: Ask) -> Call:
-    order = ask.job.order
-    instance: dict[str, JSON] = {"prompt": order.prompt}
-    others: list[JSON] = []
-    for attached in ask.attached:
-        match attached.fetched.reference.role:
-            case Role.FIRST_FRAME:
-                instance["image"] = _bytes_of(attached)
-            case Role.LAST_FRAME:
-                instance["lastFrame"] = _bytes_of(attached)
-            case _:
-                others.append({"image": _bytes_of(attached), "referenceType": "asset"})
-    if others:
-        instance["referenceImages"] = others
-    ratio = order.inputs.get("aspectRatio")
-    parameters: dict[str, JSON] = {
-        "aspectRatio": ratio if isinstance(ratio, str) and ":" in ratio else None,
-        "durationSeconds": order.duration_s or None,
-        "resolution": order.resolution or None,
-        "seed": ask.job.seed,
-        **ask.job.options,
-    }
-    given: dict[str, JSON] = {
-        name: value for name, value in parameters.items() if value is not None
-    }
-    return Call(
-        method="POST",
-        url=f"models/{ask.job.upstream_model}:predictLongRunning",
-        json={"instances": [instance], "parameters": given},
-        timeout_s=120,
-    )
-
-
-def _bytes_of(attached: Attached) -> JSON:
-    return {
-        "bytesBase64Encoded": attached.url.partition(",")[2],
-        "mimeType": attached.fetched.media_type,
-    }
-
-
-def _image(ask: Ask) -> Call | Refused:
-    order = ask.job.order
-    if order.count > 1:
-        return _unsupported("It makes one picture at a time.")
-    parts: list[JSON] = [{"text": order.prompt}]
-    for attached in ask.attached:
-        data = attached.url.partition(",")[2]
-        parts.append({"inlineData": {"mimeType": attached.fetched.media_type, "data": data}})
-    shape: dict[str, JSON] = {}
-    ratio = order.inputs.get("aspectRatio")
-    if isinstance(ratio, str) and ":" in ratio:
-        shape["aspectRatio"] = ratio
-    if order.resolution:
-        shape["imageSize"] = order.resolution.upper()
-    config: dict[str, JSON] = {
-        "responseModalities": ["IMAGE"],
-        "seed": ask.job.seed,
-        **ask.job.options,
-    }
-    if shape:
-        config["imageConfig"] = shape
-    return Call(
-        method="POST",
-        url=f"models/{ask.job.upstream_model}:generateContent",
-        json={"contents": [{"role": "user", "parts": parts}], "generationConfig": config},
-        timeout_s=IMAGE_TIMEOUT_S,
-        bytes_max=ANSWER_BYTES_MAX,
-    )
-
-
 def accepted(answer: Answer, job: Job) -> Accepted | Reading:
-    """`{"name"}` of an operation, or candidates with the picture's bytes."""
+    """`{"id"}` of an interaction, or candidates with the picture's bytes."""
     table = answer.table()
     if job.order.kind is MediaKind.VIDEO:
-        return Accepted(upstream_id=required_text(table, "name"))
-    blocked = text_at(table, "promptFeedback", "blockReason")
+        return Accepted(upstream_id=required_text(table, "id"))
+    return _pictures(table)
+
+
+def _pictures(table: Mapping[str, JSON]) -> Reading:
+    """Pictures that a model thinks in are none of the result.
+
+    https://ai.google.dev/api/generate-content#GenerateContentResponse
+    """
     candidates = items_at(table, "candidates")
-    reason = text_at(candidates[0], "finishReason") if candidates else ""
-    outputs = tuple(
-        Output(data=from_base64(text_at(part, "inlineData", "data")))
+    blocked = text_at(table, "promptFeedback", "blockReason")
+    parts = [
+        part
         for candidate in candidates
         for part in items_at(candidate, "content", "parts")
-        if text_at(part, "inlineData", "data") and at(part, "thought") is not True
+        if at(part, "thought") is not True
+    ]
+    outputs = tuple(
+        Output(data=from_base64(data))
+        for part in parts
+        if (data := text_at(part, "inlineData", "data"))
     )
     if outputs:
-        return Reading(word="done", outputs=outputs)
-    if not blocked and not candidates:
+        return Reading(word="done", outputs=outputs, usage=_usage(table))
+    if not blocked and not candidates and "usageMetadata" not in table:
         raise Malformed("The answer has no candidates")
-    kind = Kind.MODERATION if {blocked, reason} & MODERATION_REASONS else Kind.PERMANENT
-    said = text_at(candidates[0], "finishMessage") if candidates else ""
-    return Reading(word="failed", failure=failed(said, kind))
+    if blocked:
+        said = text_at(table, "promptFeedback", "blockReasonMessage")
+        return Reading(word="failed", failure=failed(said, Kind.MODERATION))
+    first = candidates[0] if candidates else None
+    kind = KINDS_BY_REASON.get(text_at(first, "finishReason"), Kind.PERMANENT)
+    said = text_at(first, "finishMessage") or " ".join(text_at(part, "text") for part in parts)
+    return Reading(word="failed", failure=failed(said.strip(), kind))
+
+
+def _usage(table: Mapping[str, JSON]) -> Usage:
+    """Thoughts have a price of their own there, and are left out."""
+    details = ("usageMetadata", "promptTokensDetails")
+    text_in = _tokens(items_at(table, *details), "TEXT")
+    if not items_at(table, *details):
+        text_in = int(number_at(table, "usageMetadata", "promptTokenCount") or 0)
+    return Usage(
+        tokens_text_in=text_in,
+        tokens_image_in=_tokens(items_at(table, *details), "IMAGE"),
+        tokens_image_out=int(number_at(table, "usageMetadata", "candidatesTokenCount") or 0),
+    )
+
+
+def _tokens(details: list[JSON], modality: str) -> int:
+    counts = [number_at(each, "tokenCount") for each in details if _is(each, modality)]
+    return int(sum(count for count in counts if count is not None))
+
+
+def _is(detail: JSON, modality: str) -> bool:
+    return text_at(detail, "modality").upper() == modality
 
 
 def status(site: Site, upstream_id: str, job: Job) -> Call:
-    """The operation's name is its path."""
+    """https://ai.google.dev/api/interactions-api: the answer may have the clip in it."""
     del site, job
-    return Call(method="GET", url=upstream_id)
+    return Call(method="GET", url=_path(upstream_id), bytes_max=ANSWER_BYTES_MAX, timeout_s=120)
+
+
+def _path(upstream_id: str) -> str:
+    return f"interactions/{quote(upstream_id, safe='')}"
 
 
 def read(answer: Answer, job: Job) -> Reading:
-    """`{"done", "error", "response"}`.
+    """`{"id", "status", "steps": [{"type", "content": [{"type", "uri" or "data"}]}], "errors"}`.
 
-    Done without a clip, with reasons why it was filtered, is a refusal by moderation.
+    Completed without a clip, but with words in place of one, is a refusal by moderation.
     """
     del job
     table = answer.table()
-    percent = number_at(table, "metadata", "progressPercent")
-    if at(table, "done") is not True:
-        required_text(table, "name")
-        started = text_at(table, "metadata", "startTime") or percent is not None
-        return Reading(
-            word="running" if started else "pending",
-            progress=None if percent is None else percent / 100,
-        )
-    if isinstance(at(table, "error"), dict):
+    word = required_text(table, "status")
+    content = [
+        block
+        for step in items_at(table, "steps")
+        if text_at(step, "type") == "model_output"
+        for block in items_at(step, "content")
+    ]
+    if word == "completed":
+        return _completed(table, content)
+    if word in STOPPED_SHORT:
         return Reading(word="failed", failure=_failure(table))
-    made = ("response", "generateVideoResponse")
-    outputs = tuple(
-        Output(url=uri, with_key=True)
-        for sample in items_at(table, *made, "generatedSamples")
-        if (uri := text_at(sample, "video", "uri"))
-    )
+    failure = _failure(table) if word in {"failed", "cancelled"} else None
+    return Reading(word=word, failure=failure)
+
+
+def _completed(table: Mapping[str, JSON], content: list[JSON]) -> Reading:
+    clips = (block for block in content if text_at(block, "type") == "video")
+    outputs = tuple(output for clip in clips if (output := _output(clip)) is not None)
     if outputs:
-        return Reading(word="done", outputs=outputs)
-    reasons = items_at(table, *made, "raiMediaFilteredReasons")
-    filtered = reasons or number_at(table, *made, "raiMediaFilteredCount")
-    if filtered:
-        message = reasons[0] if reasons and isinstance(reasons[0], str) else ""
-        return Reading(word="failed", failure=failed(message, Kind.MODERATION))
-    return Reading(word="failed", failure=failed("The provider made nothing."))
+        return Reading(word="completed", outputs=outputs)
+    made = items_at(table, "usage", "output_tokens_by_modality")
+    if any(_is(each, "VIDEO") and number_at(each, "tokens") for each in made):
+        return Reading(word="failed", failure=failed("The provider made nothing."))
+    said = " ".join(text_at(block, "text") for block in content).strip()
+    return Reading(word="failed", failure=failed(said, Kind.MODERATION))
 
 
-def _failure(table: dict[str, JSON]) -> Failed:
-    message = text_at(table, "error", "message")
-    flagged = any(word in message.lower() for word in MODERATION_WORDS)
-    return failed(message, Kind.MODERATION if flagged else Kind.PERMANENT)
+def _output(clip: JSON) -> Output | None:
+    """Find a clip: its bytes, a file of ours there, or an address.
+
+    A file's own address leads on to the one under /download, which needs the key as well:
+    https://github.com/maximhq/bifrost/pull/3037
+    """
+    if data := text_at(clip, "data"):
+        return Output(data=from_base64(data))
+    uri = text_at(clip, "uri")
+    if (file := FILE.fullmatch(uri)) is not None:
+        url = f"../download/v1beta/files/{file[1]}:download?alt=media"
+        return Output(url=url, with_key=True)
+    return Output(url=uri) if uri else None
+
+
+def _failure(table: Mapping[str, JSON]) -> Failed:
+    """Read `errors`, or the `error` of a step or of the whole."""
+    steps = [step for step in items_at(table, "steps") if isinstance(at(step, "error"), dict)]
+    told = [*items_at(table, "errors"), *(at(step, "error") for step in steps), at(table, "error")]
+    error = next((each for each in told if isinstance(each, dict)), None)
+    message = text_at(error, "message")
+    kind = _kind_of(error) or Kind.PERMANENT
+    return failed(message, kind if kind is Kind.MODERATION else Kind.PERMANENT)
+
+
+def _kind_of(error: JSON) -> Kind | None:
+    """Tell an error by its status or code, a reason in its details, or its words.
+
+    A bad key is an INVALID_ARGUMENT there, and only its details say so.
+    """
+    reasons = [text_at(each, "reason") for each in items_at(error, "details")]
+    if any(reason.startswith("API_KEY_") for reason in reasons):
+        return Kind.UNSUPPORTED
+    for code in (text_at(error, "status"), text_at(error, "code"), *reasons):
+        if (kind := KINDS_BY_CODE.get(code.upper())) is not None:
+            return kind
+    message = text_at(error, "message")
+    if "API key" in message:
+        return Kind.UNSUPPORTED
+    return Kind.MODERATION if BLOCKED_TEXT.search(message) else None
 
 
 def refusal(answer: Answer) -> Refused:
-    """`{"error": {"code", "message", "status"}}`."""
+    """`{"error": {"code", "message", "status"}}`, at times in a list of one."""
     try:
-        error = answer.table().get("error")
+        value = answer.value()
     except Malformed:
-        error = None
-    message, word = text_at(error, "message"), text_at(error, "status")
-    kind = STATUSES.get(word)
-    if kind is None and any(each in message.lower() for each in MODERATION_WORDS):
-        kind = Kind.MODERATION
-    if "API key" in message:  # a bad key is an INVALID_ARGUMENT here
-        kind = Kind.UNSUPPORTED
-    return refusal_by_status(answer, message, kind)
+        value = None
+    error = at(value[0] if isinstance(value, list) and value else value, "error")
+    return refusal_by_status(answer, text_at(error, "message"), _kind_of(error))
+
+
+def cancel(site: Site, upstream_id: str, job: Job) -> Call:
+    """https://ai.google.dev/api/interactions-api: only what is made in the background."""
+    del site, job
+    return Call(method="POST", url=f"{_path(upstream_id)}/cancel", bytes_max=ANSWER_BYTES_MAX)
+
+
+def cancelled(answer: Answer) -> CancelOutcome:
+    """The interaction, with its state."""
+    if not answer.is_fine:
+        return CancelOutcome.GOES_ON
+    word = text_at(answer.table(), "status")
+    if word == "cancelled":
+        return CancelOutcome.STOPPED
+    return CancelOutcome.UNKNOWN if word in {"in_progress", "queued"} else CancelOutcome.GOES_ON
 
 
 def check(site: Site) -> Call:
@@ -240,20 +259,32 @@ def check(site: Site) -> Call:
     return Call(method="GET", url="models", query=(("pageSize", "1"),))
 
 
+def claim(body: Mapping[str, JSON]) -> str | None:
+    """`{"type": "interaction.completed", "data": {"id"}}`.
+
+    https://ai.google.dev/gemini-api/docs/webhooks
+    """
+    return text_at(body, "data", "id") or None
+
+
 GOOGLE = Adapter(
     name="google",
-    docs="https://ai.google.dev/gemini-api/docs/video",
+    docs="https://ai.google.dev/gemini-api/docs/omni",
     base_url="https://generativelanguage.googleapis.com/v1beta",
     key_name="google",
-    # Operations cannot be listed or named by the caller.
+    # Interactions cannot be listed or named by the caller.
     idempotency=Idempotency.NEITHER,
     polling=Polling(delay_s=5.0, delay_s_max=15.0),
-    models={"nanobanana-pro": "gemini-3-pro-image"},
+    # https://ai.google.dev/gemini-api/docs/image-generation: Nano Banana 2 and Nano Banana Pro.
+    models={"nanobanana2": "gemini-3.1-flash-image", "nanobanana-pro": "gemini-3-pro-image"},
     headers=headers,
     submit=submit,
     accepted=accepted,
     refusal=refusal,
     status=status,
     read=read,
+    cancel=cancel,
+    cancelled=cancelled,
     check=check,
+    claim=claim,
 )

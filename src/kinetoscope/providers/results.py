@@ -13,6 +13,8 @@ from kinetoscope.providers.contract import Done, Job, OutputFile, Unfetched
 RESULT_BYTES_MAX = 1024 * MEBIBYTE
 RESULT_TIMEOUT_S = 300.0
 OK = 200
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+HOPS_MAX = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,21 +65,27 @@ async def _bring(results: Results, site: Site, adapter: Adapter, output: Output,
         await asyncio.to_thread(path.write_bytes, output.data)
         return "application/octet-stream"
     url = urljoin(f"{site.base_url}/", output.url or "")
-    own = origin(url) == origin(site.base_url)
-    if not own and origin(url) not in results.origins:
-        limits = FetchLimits(bytes_max=RESULT_BYTES_MAX, total_timeout_s=RESULT_TIMEOUT_S)
-        return (await fetch(results.egress, url, path, limits)).content_type
-    call = Call(
-        method="GET",
-        url=url,
-        headers=adapter.headers(site) if own and output.with_key else {},
-        timeout_s=RESULT_TIMEOUT_S,
-        bytes_max=RESULT_BYTES_MAX,
-    )
-    answer = await results.caller.download(call, path)
-    if answer.status != OK:
-        raise CallFailed(f"status {answer.status} for a result", may_have_arrived=True)
-    return answer.headers.get("content-type", "application/octet-stream")
+    for _ in range(HOPS_MAX):
+        own = origin(url) == origin(site.base_url)
+        if not own and origin(url) not in results.origins:
+            limits = FetchLimits(bytes_max=RESULT_BYTES_MAX, total_timeout_s=RESULT_TIMEOUT_S)
+            return (await fetch(results.egress, url, path, limits)).content_type
+        call = Call(
+            method="GET",
+            url=url,
+            headers=adapter.headers(site) if own and output.with_key else {},
+            timeout_s=RESULT_TIMEOUT_S,
+            bytes_max=RESULT_BYTES_MAX,
+        )
+        answer = await results.caller.download(call, path)
+        if answer.status == OK:
+            return answer.headers.get("content-type", "application/octet-stream")
+        place = answer.headers.get("location")
+        if answer.status not in REDIRECTS or place is None:
+            raise CallFailed(f"status {answer.status} for a result", may_have_arrived=True)
+        # Looked at anew: at another origin it is a stranger's address, and gets no key.
+        url = urljoin(url, place)
+    raise CallFailed("a result is redirected without end", may_have_arrived=True)
 
 
 def origin(url: str) -> str:
