@@ -20,9 +20,15 @@ def wire(upstream: Upstream) -> None:
     async def speak(request: web.Request) -> web.Response:
         if (answer := refused(request)) is not None:
             return answer
-        upstream.new_job(await request.json(), MediaKind.AUDIO)
+        body = await request.json()
+        if not body.get("text"):
+            return web.json_response(payload("elevenlabs_invalid.json"), status=422)
+        if request.match_info.get("voice") == "nobody":
+            return web.json_response(payload("elevenlabs_voice.json"), status=404)
+        upstream.new_job(body, MediaKind.AUDIO)
         media_type, made = media_of(MediaKind.AUDIO)
-        return web.Response(body=made, content_type=media_type)
+        told = {"character-cost": str(len(body["text"])), "request-id": "request-1"}
+        return web.Response(body=made, content_type=media_type, headers=told)
 
     async def user(request: web.Request) -> web.Response:
         return refused(request) or web.json_response({"user_id": "us"})
@@ -33,9 +39,10 @@ def wire(upstream: Upstream) -> None:
 
 
 REFUSALS = (
-    Payload(400, "elevenlabs_moderated.json", Kind.MODERATION),
+    Payload(403, "elevenlabs_moderated.json", Kind.MODERATION),
     Payload(422, "elevenlabs_invalid.json", Kind.PERMANENT),
     Payload(401, "elevenlabs_quota.json", Kind.UNSUPPORTED),
+    Payload(404, "elevenlabs_voice.json", Kind.UNSUPPORTED),
 )
 
 CASES = (

@@ -24,6 +24,7 @@ FAILURES = {
     Stage.REFUSED: "The input may contain sensitive information.",
     Stage.CANCELLED: "The task was stopped.",
 }
+KINDS = {"nano-banana-2": MediaKind.IMAGE}
 
 
 def wire(upstream: Upstream) -> None:
@@ -40,33 +41,37 @@ def wire(upstream: Upstream) -> None:
     async def create(request: web.Request) -> web.Response:
         if (answer := refused(request)) is not None:
             return answer
-        job = upstream.new_job(await request.json(), MediaKind.VIDEO)
+        body = await request.json()
+        job = upstream.new_job(body, KINDS.get(body["model"], MediaKind.VIDEO))
         return said(200, "success", {"taskId": job.id})
 
     async def record(request: web.Request) -> web.Response:
         job = upstream.jobs.get(request.query["taskId"])
         if job is None:
+            # Some of its routes say so; this one has said 422, "recordInfo is null", under a 200.
             return web.json_response({"code": 404, "msg": "Not found"}, status=404)
         stage = job.step()
         urls = [upstream.file_url(job)] if stage is Stage.DONE else []
         data = {
             "taskId": job.id,
-            "model": "bytedance/seedance-2",
+            "model": job.body["model"],
             "state": WORDS[stage],
             "param": "{}",
             "resultJson": json.dumps({"resultUrls": urls}) if urls else "",
             "failCode": "500" if stage in FAILURES else "",
             "failMsg": FAILURES.get(stage, ""),
             "progress": 50 if stage is Stage.WORKING else 0,
+            "creditsConsumed": 82 if stage is Stage.DONE else 0,
         }
-        return said(200, "success", data)
+        return web.json_response({"code": 200, "message": "success", "data": data})
 
     async def stream_upload(request: web.Request) -> web.Response:
         if (answer := refused(request)) is not None:
             return answer
-        (content,) = (await form_of(request))["file"]
-        upstream.uploads["file"] = content
-        url = f"http://127.0.0.1:{upstream.port}/download/file"
+        form = await form_of(request)
+        (content,), (name,) = form["file"], form["fileName"]
+        upstream.uploads[name.decode()] = content
+        url = f"http://127.0.0.1:{upstream.port}/download/{name.decode()}"
         return web.json_response({"success": True, "code": 200, "data": {"downloadUrl": url}})
 
     async def credit(request: web.Request) -> web.Response:
@@ -78,6 +83,14 @@ def wire(upstream: Upstream) -> None:
     upstream.route(Verb.CHECK, "GET", "/api/v1/chat/credit", credit)
 
 
+REFUSALS = (
+    Payload(200, "kie_invalid.json", Kind.PERMANENT),
+    Payload(200, "kie_credits.json", Kind.UNSUPPORTED),
+    Payload(200, "kie_maintenance.json", Kind.TEMPORARY),
+    Payload(200, "kie_moderated.json", Kind.MODERATION),
+    Payload(422, "kie_invalid.json", Kind.PERMANENT),
+)
+
 CASES = (
     Case(
         name="kie",
@@ -88,12 +101,19 @@ CASES = (
         inputs={"prompt": "A fox in the snow", "duration": 5},
         with_image={"prompt": "It runs", "imageUrls": ["https://example.com/fox.png"]},
         uploads_to="upload_url",
-        refusals=(
-            Payload(200, "kie_invalid.json", Kind.PERMANENT),
-            Payload(200, "kie_credits.json", Kind.UNSUPPORTED),
-            Payload(200, "kie_maintenance.json", Kind.TEMPORARY),
-            Payload(200, "kie_moderated.json", Kind.MODERATION),
-            Payload(422, "kie_invalid.json", Kind.PERMANENT),
-        ),
+        refusals=REFUSALS,
+        fails_temporarily=True,
+    ),
+    Case(
+        name="kie-image",
+        adapter=KIE,
+        wire=wire,
+        path="/api/v1",
+        model="nanobanana2",
+        inputs={"prompt": "A fox in the snow"},
+        with_image={"prompt": "In autumn", "uploadedUrls": ["https://example.com/fox.png"]},
+        uploads_to="upload_url",
+        refusals=REFUSALS,
+        fails_temporarily=True,
     ),
 )

@@ -22,6 +22,8 @@ ERRORS = {
     Stage.REFUSED: {"code": "2038", "message": "Your input text violates platform rules."},
     Stage.CANCELLED: {"code": "cancelled", "message": "The task was cancelled."},
 }
+MISMATCH = {"message": "This Idempotency-Key was used with a different request"}
+KINDS = {"gpt-image-2": MediaKind.IMAGE}
 
 
 def wire(upstream: Upstream) -> None:
@@ -35,9 +37,14 @@ def wire(upstream: Upstream) -> None:
     async def create(request: web.Request) -> web.Response:
         if (answer := refused(request)) is not None:
             return answer
-        token = request.headers.get("Idempotency-Key", "")
+        token, body = request.headers.get("Idempotency-Key", ""), await request.json()
+        known = upstream.jobs.get(f"task_{token}")
+        if known is not None and known.body != body:
+            return web.json_response(MISMATCH, status=422)
         job = upstream.new_job(
-            await request.json(), MediaKind.VIDEO, job_id=f"task_{token}" if token else ""
+            body,
+            KINDS.get(body["model"], MediaKind.VIDEO),
+            job_id=f"task_{token}" if token else "",
         )
         return web.json_response({"taskId": job.id})
 
@@ -65,18 +72,24 @@ def wire(upstream: Upstream) -> None:
 
     async def stop(request: web.Request) -> web.Response:
         job = upstream.jobs[(await request.json())["taskId"]]
-        open_still = job.stage in {Stage.WAITING, Stage.WORKING}
-        if open_still:
+        ends_now, asked_for = job.stage is Stage.WAITING, job.stage is Stage.WORKING
+        if ends_now:
             job.stay(Stage.CANCELLED)
         return web.json_response(
-            {"taskId": job.id, "status": "fail", "cancelled": open_still, "cancelRequested": False}
+            {
+                "taskId": job.id,
+                "status": WORDS[job.stage],
+                "cancelled": ends_now,
+                "cancelRequested": asked_for,
+            }
         )
 
     async def account(request: web.Request) -> web.Response:
         return refused(request) or web.json_response({"name": "us"})
 
     async def place(request: web.Request) -> web.Response:
-        name = (await request.json())["fileName"]
+        kind, dot, ending = (await request.json())["fileName"].partition(".")
+        name = f"{kind}-place-{len(upstream.of(Verb.UPLOAD))}{dot}{ending}"
         base = f"http://127.0.0.1:{upstream.port}"
         return web.json_response(
             {
@@ -118,6 +131,19 @@ CASES = (
         with_image=IMAGE,
         refusals=REFUSALS,
         refuses_content_later=True,
+        fails_temporarily=True,
+    ),
+    Case(
+        name="kinovi-image",
+        adapter=KINOVI,
+        wire=wire,
+        path="/api/v1",
+        model="gpt-image-2",
+        inputs={"prompt": "A fox in the snow"},
+        with_image={"prompt": "In autumn", "uploadedUrls": ["https://example.com/fox.png"]},
+        refusals=REFUSALS,
+        refuses_content_later=True,
+        fails_temporarily=True,
     ),
     Case(
         name="kinetoscope",
@@ -129,7 +155,8 @@ CASES = (
         with_image=IMAGE,
         refusals=REFUSALS,
         refuses_content_later=True,
+        fails_temporarily=True,
         cancel_waiting=CancelOutcome.STOPPED,
-        cancel_working=CancelOutcome.STOPPED,
+        cancel_working=CancelOutcome.UNKNOWN,
     ),
 )

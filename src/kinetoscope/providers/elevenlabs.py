@@ -8,38 +8,55 @@ https://elevenlabs.io/docs/api-reference/text-to-sound-effects/convert
 """
 
 from collections.abc import Mapping
+from urllib.parse import quote
 
 from kinetoscope.kernel.calling import MEBIBYTE, Answer, Call, Malformed
-from kinetoscope.kernel.order import JSON, MediaKind
+from kinetoscope.kernel.order import JSON, MediaKind, Usage
 from kinetoscope.providers.adapter import (
     Adapter,
     Ask,
     Output,
     Reading,
     Site,
+    items_at,
     refusal_by_status,
     text_at,
 )
 from kinetoscope.providers.contract import Idempotency, Job, Kind, Refused
 
-MODERATION_CODES = frozenset({"content_against_policy", "detected_unusual_activity"})
+MODERATION_CODES = frozenset({"content_against_policy"})
+"""A 403."""
 UNSUPPORTED_CODES = frozenset(
     {
-        "invalid_api_key",
-        "needs_authorization",
-        "quota_exceeded",  # no credits left: 401, and waiting does not help
+        # https://elevenlabs.io/docs/eleven-api/resources/errors, where the status does not tell:
+        "text_too_long",  # for this model
+        "unsupported_model",
+        "invalid_voice_id",
+        "invalid_voice_settings",
+        "invalid_output_format",
+        # Older names: https://help.elevenlabs.io/hc/en-us/articles/19572237925521
+        "max_character_limit_exceeded",
         "voice_not_found",
         "model_not_found",
-        "missing_permissions",
+        "quota_exceeded",
     }
 )
+"""All but the text is the operator's choice; another route may have chosen better."""
+QUERY = ("enable_logging", "optimize_streaming_latency")
+"""Options that belong in the address."""
+BARE_FORMATS = ("pcm_", "ulaw_", "alaw_")
+"""Samples without a file around them, which nobody could open."""
+SOUND_MODELS = "eleven_text_to_sound"
 SOUND_S_MAX = 30
+"""https://elevenlabs.io/docs/api-reference/text-to-sound-effects/convert (duration_seconds)"""
+COST_HEADERS = ("character-cost", "x-character-count")
+"""As answers have it, and as the page does."""
 AUDIO_BYTES_MAX = 256 * MEBIBYTE
 TIMEOUT_S = 300.0
 
 
 def headers(site: Site) -> Mapping[str, str]:
-    """Not a bearer's."""
+    """Not a bearer's: https://elevenlabs.io/docs/api-reference/authentication."""
     return {"xi-api-key": site.key}
 
 
@@ -47,31 +64,55 @@ def submit(ask: Ask) -> Call | Refused:
     """Speak, or make a sound."""
     order = ask.job.order
     if order.kind is not MediaKind.AUDIO or ask.attached:
-        return Refused(code="500", message="It makes audio from text.", kind=Kind.UNSUPPORTED)
+        return _unsupported("It makes audio from text.")
     options = dict(ask.job.options)
     voice = options.pop("voice", None)
-    query = (("output_format", str(options.pop("output_format", "mp3_44100_128"))),)
+    output_format = str(options.pop("output_format", "mp3_44100_128"))
+    if output_format.startswith(BARE_FORMATS):
+        return _unsupported(f"{output_format} is no file.")
+    query = [("output_format", output_format)]
+    query += [(name, _word(options.pop(name))) for name in QUERY if name in options]
     if isinstance(voice, str):
-        body: dict[str, JSON] = {
-            "text": order.prompt,
-            "model_id": ask.job.upstream_model,
-            "seed": ask.job.seed,
-            **options,
-        }
-        url = f"v1/text-to-speech/{voice}"
+        url, body = f"v1/text-to-speech/{quote(voice, safe='')}", _speech(ask)
+    elif order.duration_s > SOUND_S_MAX:
+        return _unsupported(f"It makes sounds of up to {SOUND_S_MAX} seconds.")
     else:
-        body = {"text": order.prompt, **options}
-        if order.duration_s:
-            body["duration_seconds"] = min(order.duration_s, SOUND_S_MAX)
-        url = "v1/sound-generation"
+        url, body = "v1/sound-generation", _sound(ask)
     return Call(
         method="POST",
         url=url,
-        query=query,
-        json=body,
+        query=tuple(query),
+        json={**body, **options},
         timeout_s=TIMEOUT_S,
         bytes_max=AUDIO_BYTES_MAX,
     )
+
+
+def _speech(ask: Ask) -> dict[str, JSON]:
+    return {
+        "text": ask.job.order.prompt,
+        "model_id": ask.job.upstream_model,
+        "seed": ask.job.seed,
+    }
+
+
+def _sound(ask: Ask) -> dict[str, JSON]:
+    """There is no seed; of models only those for sounds are named."""
+    body: dict[str, JSON] = {"text": ask.job.order.prompt}
+    if ask.job.upstream_model.startswith(SOUND_MODELS):
+        body["model_id"] = ask.job.upstream_model
+    if ask.job.order.duration_s:
+        body["duration_seconds"] = ask.job.order.duration_s
+    return body
+
+
+def _unsupported(message: str) -> Refused:
+    return Refused(code="500", message=message, kind=Kind.UNSUPPORTED)
+
+
+def _word(value: JSON) -> str:
+    """Write an option for an address: `true`, not `True`."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def accepted(answer: Answer, job: Job) -> Reading:
@@ -80,33 +121,44 @@ def accepted(answer: Answer, job: Job) -> Reading:
 
 
 def read(answer: Answer, job: Job) -> Reading:
-    """Take the file; raises Malformed where the answer is not said to be one."""
+    """Take the file; raises Malformed where the answer is not said to be one.
+
+    What it cost is in a header, in credits, about one a character; they count as text that goes
+    in. https://elevenlabs.io/docs/api-reference/introduction#tracking-generation-costs
+    """
     del job
     if not answer.headers.get("content-type", "").startswith("audio/") or not answer.body:
         raise Malformed("The answer is no audio")
-    return Reading(word="completed", outputs=(Output(data=answer.body),))
+    told = [answer.headers[name] for name in COST_HEADERS if name in answer.headers]
+    costs = [int(cost) for cost in told if cost.isdecimal()]
+    usage = Usage(tokens_text_in=costs[0] if costs else 0)
+    return Reading(word="completed", outputs=(Output(data=answer.body),), usage=usage)
 
 
 def refusal(answer: Answer) -> Refused:
-    """`{"detail": {"status", "message"}}`, or FastAPI's list of what is wrong."""
+    """`{"detail": {"type", "code", "status", "message"}}`, or a list of what is wrong.
+
+    `status` is the older name of `code`: https://elevenlabs.io/docs/eleven-api/resources/errors
+    """
     try:
-        detail = answer.table().get("detail")
+        table = answer.table()
     except Malformed:
-        detail = None
-    code = text_at(detail, "status") or text_at(detail, "code")
+        table = {}
+    codes = {text_at(table, "detail", "code"), text_at(table, "detail", "status")}
     kind = None
-    if code in MODERATION_CODES:
-        kind = Kind.MODERATION
-    if code in UNSUPPORTED_CODES:
+    if codes & UNSUPPORTED_CODES:
         kind = Kind.UNSUPPORTED
-    message = text_at(detail, "message")
-    if isinstance(detail, list) and detail:
-        message = text_at(detail[0], "msg")
+    if codes & MODERATION_CODES:
+        kind = Kind.MODERATION
+    message = text_at(table, "detail", "message") or text_at(table, "detail")
+    for problem in items_at(table, "detail")[:1]:
+        where = ".".join(map(str, items_at(problem, "loc")))
+        message = f"{where}: {text_at(problem, 'msg')}".removeprefix(": ")
     return refusal_by_status(answer, message, kind)
 
 
 def check(site: Site) -> Call:
-    """Whose key it is."""
+    """Whose key it is: https://elevenlabs.io/docs/api-reference/user/get."""
     del site
     return Call(method="GET", url="v1/user")
 
@@ -116,6 +168,7 @@ ELEVENLABS = Adapter(
     docs="https://elevenlabs.io/docs/api-reference/text-to-speech/convert",
     base_url="https://api.elevenlabs.io",
     key_name="elevenlabs",
+    # No idempotency is documented; the history of what was made has no names of ours.
     idempotency=Idempotency.NEITHER,
     polling=None,
     models={},

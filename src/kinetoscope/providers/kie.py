@@ -5,18 +5,22 @@ first (https://docs.kie.ai/file-upload-api/quickstart), to a host of its own: `u
 provider's `[options]`.
 """
 
+import re
 from collections.abc import Mapping
+from decimal import Decimal
+from hashlib import sha256
 
 import orjson
 
 from kinetoscope.kernel.calling import Answer, Call, FilePart, Malformed
-from kinetoscope.kernel.order import JSON, MediaKind, Role
+from kinetoscope.kernel.order import JSON
 from kinetoscope.providers.adapter import (
+    KINDS_BY_STATUS,
     Adapter,
-    Ask,
     Output,
     Reading,
     Site,
+    at,
     bearer,
     failed,
     items_at,
@@ -27,6 +31,7 @@ from kinetoscope.providers.adapter import (
 )
 from kinetoscope.providers.contract import (
     Accepted,
+    Failed,
     FetchedReference,
     Idempotency,
     Job,
@@ -34,9 +39,13 @@ from kinetoscope.providers.contract import (
     Polling,
     Refused,
 )
+from kinetoscope.providers.kie_requests import submit
 
 UPLOAD_URL = "https://kieai.redpandaai.co"
+CREDIT_USD_MICROS = 5_000
+"""A credit costs half a cent, and less in large packages: https://kie.ai/pricing"""
 FINE = 200
+GENERATION_FAILED = 501
 KINDS_BY_CODE = {
     401: Kind.UNSUPPORTED,  # a bad key
     402: Kind.UNSUPPORTED,  # no credits
@@ -45,53 +54,21 @@ KINDS_BY_CODE = {
     429: Kind.TEMPORARY,
     433: Kind.UNSUPPORTED,  # the key's own limit
     455: Kind.TEMPORARY,  # maintenance
-    500: Kind.TEMPORARY,
-    501: Kind.TEMPORARY,
+    GENERATION_FAILED: Kind.TEMPORARY,
     505: Kind.UNSUPPORTED,  # the feature is off
 }
-"""https://docs.kie.ai/market/quickstart#status-codes"""
-MODERATION_WORDS = ("sensitive", "nsfw", "policy", "violat", "flagged", "moderation")
-"""Failures have codes without a list; the words tell."""
+"""https://docs.kie.ai/market/quickstart#status-codes. Not 500, "an unexpected error while
+processing", nor 408, "no result for over 10 minutes": these leave open what became of a task."""
+FAILED_FOR_NOW = frozenset({"408", "429", "455", "500"})
+"""`failCode` of a task: https://docs.kie.ai/market/common/get-task-detail"""
+MODERATION = re.compile(
+    r"sensitive|nsfw|policy|policies|violat|flagged|moderation|prohibited|copyright|inappropriate",
+    re.IGNORECASE,
+)
+"""Content has no code of its own; the words tell."""
 PERCENT = 100
-
-
-def submit(ask: Ask) -> Call:
-    """One route for all models; what a model calls otherwise, the operator's `rename` says."""
-    order = ask.job.order
-    options = dict(ask.job.options)
-    rename = options.pop("rename", None)
-    inputs: dict[str, JSON] = {"prompt": order.prompt, "seed": ask.job.seed}
-    ratio = order.inputs.get("aspectRatio")
-    if isinstance(ratio, str) and ":" in ratio:
-        inputs["aspect_ratio"] = ratio
-    if order.kind is MediaKind.VIDEO:
-        inputs["duration"] = str(order.duration_s) if order.duration_s else None
-        inputs["resolution"] = order.resolution or None
-        inputs["generate_audio"] = order.audio
-    inputs |= _references(ask)
-    names = rename if isinstance(rename, dict) else {}
-    named = {str(names.get(name, name)): value for name, value in inputs.items()}
-    given = {name: value for name, value in named.items() if name and value is not None}
-    body: dict[str, JSON] = {"model": ask.job.upstream_model, "input": {**given, **options}}
-    if ask.job.callback_url is not None:
-        body["callBackUrl"] = ask.job.callback_url
-    return Call(method="POST", url="jobs/createTask", json=body)
-
-
-def _references(ask: Ask) -> dict[str, JSON]:
-    """https://docs.kie.ai/market/bytedance/seedance-2."""
-    found: dict[str, JSON] = {}
-    lists: dict[str, list[JSON]] = {}
-    for attached in ask.attached:
-        reference = attached.fetched.reference
-        match reference.kind, reference.role:
-            case MediaKind.IMAGE, Role.FIRST_FRAME:
-                found["first_frame_url"] = attached.url
-            case MediaKind.IMAGE, Role.LAST_FRAME:
-                found["last_frame_url"] = attached.url
-            case kind, _:
-                lists.setdefault(f"reference_{kind}_urls", []).append(attached.url)
-    return {**found, **lists}
+ENDINGS = {"audio/mpeg": "mp3", "image/jpeg": "jpg", "video/quicktime": "mov"}
+"""Where the media type does not say it already."""
 
 
 def accepted(answer: Answer, job: Job) -> Accepted | Refused:
@@ -99,31 +76,37 @@ def accepted(answer: Answer, job: Job) -> Accepted | Refused:
     del job
     table = answer.table()
     code = number_at(table, "code")
-    if code is None:
-        raise Malformed("The answer has no code")
-    if code != FINE:
-        return _refused(answer, int(code), text_at(table, "msg"))
-    return Accepted(upstream_id=required_text(table, "data", "taskId"))
+    if code == FINE:
+        return Accepted(upstream_id=required_text(table, "data", "taskId"))
+    if code is None or not _is_verdict(int(code)):
+        raise Malformed(f"The answer's code is {code}")
+    return _refused(answer, int(code), _message(table))
+
+
+def _is_verdict(code: int) -> bool:
+    return code in KINDS_BY_CODE or (code in range(400, 500) and code != 408)  # noqa: PLR2004
+
+
+def _message(table: Mapping[str, JSON]) -> str:
+    """Creating says `msg`, asking says `message`."""
+    return text_at(table, "msg") or text_at(table, "message")
 
 
 def _refused(answer: Answer, code: int, message: str) -> Refused:
-    kind = KINDS_BY_CODE.get(code, Kind.PERMANENT)
-    if kind is Kind.PERMANENT and _is_moderation(message):
+    kind = KINDS_BY_CODE.get(code) or KINDS_BY_STATUS.get(code, Kind.PERMANENT)
+    if (kind is Kind.PERMANENT or code == GENERATION_FAILED) and MODERATION.search(message):
         kind = Kind.MODERATION
     return refusal_by_status(answer, message, kind)
-
-
-def _is_moderation(message: str) -> bool:
-    return any(word in message.lower() for word in MODERATION_WORDS)
 
 
 def refusal(answer: Answer) -> Refused:
     """The same codes, as a status."""
     try:
-        message = text_at(answer.table(), "msg")
+        table = answer.table()
     except Malformed:
-        message = ""
-    return _refused(answer, answer.status, message)
+        table = {}
+    code = int(number_at(table, "code") or 0)
+    return _refused(answer, code if _is_verdict(code) else answer.status, _message(table))
 
 
 def status(site: Site, upstream_id: str, job: Job) -> Call:
@@ -133,24 +116,35 @@ def status(site: Site, upstream_id: str, job: Job) -> Call:
 
 
 def read(answer: Answer, job: Job) -> Reading:
-    """`data.state`, and `data.resultJson`: JSON in a text, `{"resultUrls"}`."""
+    """`data.state`, and `data.resultJson`: JSON in a text, `{"resultUrls"}`.
+
+    A new task may not be there yet: 422, "recordInfo is null".
+    https://docs.kie.ai/market/common/get-task-detail
+    """
     del job
     table = answer.table()
     if number_at(table, "code") != FINE:
         raise Malformed(f"code {number_at(table, 'code')}")
     word = required_text(table, "data", "state")
     percent = number_at(table, "data", "progress")
-    failure = None
-    if word == "fail":
-        message = text_at(table, "data", "failMsg")
-        kind = Kind.MODERATION if _is_moderation(message) else Kind.PERMANENT
-        failure = failed(message, kind)
+    credits_taken = number_at(table, "data", "creditsConsumed")
+    cost = None
+    if credits_taken:
+        cost = int(Decimal(str(credits_taken)) * CREDIT_USD_MICROS)
     return Reading(
         word=word,
         progress=None if percent is None else percent / PERCENT,
         outputs=_outputs(text_at(table, "data", "resultJson")) if word == "success" else (),
-        failure=failure,
+        failure=_failure(at(table, "data")) if word == "fail" else None,
+        cost_usd_micros=cost,
     )
+
+
+def _failure(data: JSON) -> Failed:
+    code, message = at(data, "failCode"), text_at(data, "failMsg")
+    if MODERATION.search(message):
+        return failed(message, Kind.MODERATION)
+    return failed(message, Kind.TEMPORARY if str(code) in FAILED_FOR_NOW else Kind.PERMANENT)
 
 
 def _outputs(text: str) -> tuple[Output, ...]:
@@ -162,20 +156,18 @@ def _outputs(text: str) -> tuple[Output, ...]:
 
 
 def upload(site: Site, fetched: FetchedReference) -> Call:
-    """https://docs.kie.ai/file-upload-api/upload-file-stream."""
+    """https://docs.kie.ai/file-upload-api/upload-file-stream.
+
+    "Identical filenames will overwrite old files": a task's folder is nobody else's.
+    """
     base = site.options.get("upload_url")
-    reference = fetched.reference
-    ending = fetched.media_type.partition("/")[2]
-    part = FilePart(
-        name="file",
-        filename=f"{reference.kind}-{reference.number}.{ending}",
-        media_type=fetched.media_type,
-        source=fetched.path,
-    )
+    ending = ENDINGS.get(fetched.media_type) or fetched.media_type.partition("/")[2]
+    name = f"{sha256(str(fetched.path).encode()).hexdigest()}.{ending}"
+    part = FilePart(name="file", filename=name, media_type=fetched.media_type, source=fetched.path)
     return Call(
         method="POST",
         url=f"{base if isinstance(base, str) else UPLOAD_URL}/api/file-stream-upload",
-        fields=(("uploadPath", "kinetoscope"),),
+        fields=(("uploadPath", "kinetoscope"), ("fileName", name)),
         files=(part,),
         timeout_s=300,
     )
@@ -199,11 +191,11 @@ def checked(answer: Answer) -> str | None:
     table = answer.table()
     if number_at(table, "code") == FINE:
         return None
-    return text_at(table, "msg") or "answers with an unknown code"
+    return _message(table) or "answers with an unknown code"
 
 
 def claim(body: Mapping[str, JSON]) -> str | None:
-    """A callback's body is the record."""
+    """A callback's body is the record: https://docs.kie.ai/common-api/webhook-verification."""
     return text_at(body, "data", "taskId") or text_at(body, "data", "task_id") or None
 
 
@@ -215,7 +207,22 @@ KIE = Adapter(
     # No idempotency is documented, and tasks cannot be looked for by a name of ours.
     idempotency=Idempotency.NEITHER,
     polling=Polling(delay_s=3.0, delay_s_max=15.0),
-    models={"seedance-20": "bytedance/seedance-2"},
+    # Its GPT Image has no quality, which is part of our price; Midjourney has a route of its own.
+    models={
+        "seedance-20": "bytedance/seedance-2",
+        "seedance2-fast": "bytedance/seedance-2-fast",
+        "seedance2.0-mini": "bytedance/seedance-2-mini",
+        "seedance2-5": "bytedance/seedance-2-5",
+        "wan3.0-text-to-video": "wan/3-0-video",
+        "wan3.0-image-to-video": "wan/3-0-video",
+        "wan3.0-ref-to-video": "wan/3-0-video",
+        "wan3.0-prime-text-to-video": "wan/3-0-video-prime",
+        "wan3.0-prime-image-to-video": "wan/3-0-video-prime",
+        "wan3.0-prime-ref-to-video": "wan/3-0-video-prime",
+        "seedream-5.0-pro": "seedream/5-pro",
+        "nanobanana2": "nano-banana-2",
+        "nanobanana-pro": "nano-banana-pro",
+    },
     headers=bearer,
     submit=submit,
     accepted=accepted,

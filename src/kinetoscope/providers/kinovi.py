@@ -1,18 +1,20 @@
 """Kinovi as an upstream, and any other Kinetoscope: both speak the contract that we serve.
 
-https://kinovi.ai/docs/common/reference/create-task. A Kinetoscope knows Idempotency-Key besides
+https://kinovi.ai/docs/common/reference/create-task and the pages of its models,
+https://github.com/kinovi-ai/kinovi-models. A Kinetoscope knows Idempotency-Key besides
 (docs/api.md), so a submit can be repeated there; Kinovi documents nothing of the kind.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from kinetoscope.kernel.calling import Answer, Call, Malformed
-from kinetoscope.kernel.order import JSON, MediaKind, Usage
+from kinetoscope.kernel.order import JSON
 from kinetoscope.providers.adapter import (
-    CODES,
     Adapter,
     Ask,
+    Attached,
     Output,
     Place,
     Reading,
@@ -38,14 +40,16 @@ from kinetoscope.providers.contract import (
     Refused,
 )
 
-MODERATION_CODES = frozenset({"2038", "4011", "asset_review_failed"})
-"""https://kinovi.ai/docs/common/error-handling"""
-PERMANENT_CODES = frozenset({"InvalidParameter", "1001"})
-REFERENCE_FIELDS = {
-    MediaKind.IMAGE: "imageUrls",
-    MediaKind.VIDEO: "videoUrls",
-    MediaKind.AUDIO: "audioUrls",
-}
+MODERATION_CODES = frozenset({"2038", "4011", "asset_review_failed", "banned_prompt_words"})
+"""https://kinovi.ai/docs/common/error-handling, and the models' pages."""
+MODERATION = re.compile(
+    r"moderation|platform rules|violat|sensitive|copyright|facedetection|image filter|\breview\b",
+    re.IGNORECASE,
+)
+TEMPORARY = re.compile(r"temporar|unavailable|capacity|try again", re.IGNORECASE)
+"""500 and 1001 stand for anything: "Your content was blocked by moderation", "FaceDetectionSuspect"
+or a failed review; "Service temporarily unavailable. Please try again later." or no capacity."""
+MISMATCH = 422
 ENDINGS = {
     "image/png": "png",
     "image/jpeg": "jpg",
@@ -64,21 +68,39 @@ ENDINGS = {
 
 
 def submit(ask: Ask) -> Call:
-    """The inputs go on as they came, with our seed, and references by their new addresses."""
-    order = ask.job.order
-    inputs: dict[str, JSON] = {**order.inputs, **ask.job.options}
-    if "seed" in inputs:
-        inputs["seed"] = ask.job.seed
-    for kind, name in REFERENCE_FIELDS.items():
-        urls: list[JSON] = [
-            attached.url for attached in ask.attached if attached.fetched.reference.kind is kind
-        ]
-        if urls:
-            inputs[name] = urls
+    """The inputs go on as they came, with our seed, and references by their new addresses.
+
+    "Unknown inputs are ignored", so that a seed does no harm to models that have none:
+    https://github.com/kinovi-ai/kinovi-models (seedance-20).
+    """
+    inputs: dict[str, JSON] = {
+        **dict(_placed(ask.job.order.inputs, ask.attached)),
+        "seed": ask.job.seed,
+        **ask.job.options,
+    }
     body: dict[str, JSON] = {"model": ask.job.upstream_model, "inputs": inputs}
     if ask.job.callback_url is not None:
         body["callBackUrl"] = ask.job.callback_url
     return Call(method="POST", url="jobs/createTask", json=body)
+
+
+def _placed(
+    inputs: Mapping[str, JSON], attached: tuple[Attached, ...]
+) -> Iterator[tuple[str, JSON]]:
+    """Media are the only lists; the new addresses keep the old ones' names and places.
+
+    What was not attached, as a picture beyond the two frames, is left out.
+    """
+    new_urls = {each.fetched.reference.url: each.url for each in attached}
+    for name, value in inputs.items():
+        if not isinstance(value, list):
+            yield name, value
+            continue
+        urls: list[JSON] = [
+            new_urls[url] for url in value if isinstance(url, str) and url in new_urls
+        ]
+        if urls:
+            yield name, urls
 
 
 def submit_once(ask: Ask) -> Call:
@@ -95,14 +117,28 @@ def accepted(answer: Answer, job: Job) -> Accepted:
 def refusal(answer: Answer) -> Refused:
     """`{"message", "errors"}`; the operator's credits there are no affair of the client's."""
     try:
-        message = text_at(answer.table(), "message")
+        table = answer.table()
     except Malformed:
-        message = ""
-    refused = refusal_by_status(answer, message)
+        table = {}
+    message = text_at(table, "message")
+    problems = [
+        f"{'.'.join(map(str, items_at(issue, 'path')))}: {text_at(issue, 'message')}"
+        for issue in items_at(table, "errors")
+    ]
+    refused = refusal_by_status(answer, " ".join([message, *problems]))
     if refused.kind is Kind.UNSUPPORTED or message == "Unknown model":
-        generic = refusal_by_status(answer, kind=Kind.UNSUPPORTED)
-        return replace(generic, code=CODES[Kind.UNSUPPORTED])
+        return refusal_by_status(answer, kind=Kind.UNSUPPORTED)
     return refused
+
+
+def refusal_of_repeat(answer: Answer) -> Refused:
+    """The same, but a name that came with another body is no refusal of the task it made.
+
+    References are uploaded anew for every try, and have other addresses then.
+    """
+    if answer.status == MISMATCH:
+        return refusal_by_status(answer, kind=Kind.TEMPORARY)
+    return refusal(answer)
 
 
 def status(site: Site, upstream_id: str, job: Job) -> Call:
@@ -127,22 +163,23 @@ def read(answer: Answer, job: Job) -> Reading:
         word=word,
         progress=None if percent is None else percent / 100,
         outputs=tuple(outputs),
-        failure=_failure(table) if word == "fail" else None,
-        usage=Usage(),
+        failure=_failure(at(table, "error")) if word == "fail" else None,
     )
 
 
-def _failure(table: Mapping[str, JSON]) -> Failed:
-    code, message = text_at(table, "error", "code"), text_at(table, "error", "message")
-    if code in MODERATION_CODES:
-        return failed(message, Kind.MODERATION, code)
-    if code in PERMANENT_CODES:
-        return failed(message, Kind.PERMANENT, code)
-    return failed(message)
+def _failure(error: JSON) -> Failed:
+    """`{"code", "message"}`; of older servers a text alone."""
+    code, message = text_at(error, "code"), text_at(error, "message")
+    if isinstance(error, str):
+        message = error
+    if code in MODERATION_CODES or MODERATION.search(message):
+        return failed(message, Kind.MODERATION, code if code in MODERATION_CODES else "")
+    passes = code != "InvalidParameter" and TEMPORARY.search(message)
+    return failed(message, Kind.TEMPORARY if passes else Kind.PERMANENT, code)
 
 
 def cancel(site: Site, upstream_id: str, job: Job) -> Call:
-    """Only a Kinetoscope can."""
+    """Only a Kinetoscope can: docs/api.md."""
     del site, job
     return Call(method="POST", url="jobs/cancelTask", json={"taskId": upstream_id})
 
@@ -250,6 +287,9 @@ KINETOSCOPE = replace(
     key_name="kinetoscope",
     idempotency=Idempotency.CLIENT_TOKEN,
     submit=submit_once,
+    refusal=refusal_of_repeat,
+    # A 503 may come after the task was written: nobody knows, and repeating it is safe.
+    refusals=frozenset(),
     cancel=cancel,
     cancelled=cancelled,
     check=check_account,
