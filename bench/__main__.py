@@ -28,14 +28,18 @@ def main() -> None:
     if unknown:
         sys.exit(f"bench: no section {unknown[0]!r}; there are {', '.join(SECTIONS)}")
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}\n")
+    faults: list[str] = []
     for name in chosen:
         folder = Path(tempfile.mkdtemp(prefix="kinetoscope-bench-"))
         folder.chmod(0o755)  # the embedded database may run as another user
         try:
             for table in SECTIONS[name](folder):
                 print(table.markdown(), flush=True)
+                faults += table.faults
         finally:
             shutil.rmtree(folder, ignore_errors=True)
+    if faults:
+        sys.exit("\n".join(("bench: what must not be was seen", *faults[:20])))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from kinetoscope.tasks.advance import advance
 from kinetoscope.tasks.reap import Reaped, reap
 from kinetoscope.wiring import reaper_of
 
-NOTHING = Reaped(files=0, confirmed=0, tasks=0, rows=0)
+NOTHING = Reaped(files=0, oversize=0, confirmed=0, tasks=0, rows=0)
 NOT_FOUND = (404, {"message": "Task not found"})
 CLAIM_S = 301
 CONFIRM_S = 3601

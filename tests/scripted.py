@@ -32,6 +32,8 @@ from kinetoscope.providers.contract import (
     Job,
     OutputFile,
     Polling,
+    Prepared,
+    Refused,
     Status,
     SubmitOutcome,
 )
@@ -39,6 +41,7 @@ from kinetoscope.tasks import intents
 from kinetoscope.tasks.audit import audit
 from kinetoscope.tasks.cancellations import Cancellations
 from kinetoscope.tasks.route import Route
+from kinetoscope.tasks.served import Served
 from kinetoscope.tasks.tools import Tools
 from kinetoscope.tasks.wakes import WAKE_CHANNEL, Wakes
 from kinetoscope.wiring import lifetimes_of
@@ -61,6 +64,7 @@ class Killed(BaseException):
 
 
 SubmitStep = SubmitOutcome | BaseException | Callable[[Job], SubmitOutcome]
+PrepareStep = Prepared | Refused | BaseException
 StatusStep = Status | BaseException | Callable[[Job], Status]
 
 INTENT = intents.Intent(provider="embedded", upstream_model="", reference_video_s=0)
@@ -88,6 +92,10 @@ class ScriptedProvider:
         polling: Polling | None = None,
     ) -> None:
         self.name = "embedded"
+        self.submit_timeout_s = 30.0
+        self.at_once = False
+        self.to_prepare: deque[PrepareStep] = deque()
+        self.jobs: list[Job] = []
         self.polling = polling
         self.idempotency = idempotency
         self.to_find = deque(finds)
@@ -99,8 +107,21 @@ class ScriptedProvider:
         self.asked: list[str] = []
         self.cancelled: list[str] = []
 
+    def answers_at_once(self, job: Job) -> bool:
+        del job
+        return self.at_once
+
+    async def prepare(self, job: Job) -> Prepared | Refused:
+        """Prepare nothing, unless the script says otherwise."""
+        del job
+        step = self.to_prepare.popleft() if self.to_prepare else Prepared()
+        if isinstance(step, BaseException):
+            raise step
+        return step
+
     async def submit(self, job: Job) -> SubmitOutcome:
         self.submitted.append(job.task_id)
+        self.jobs.append(job)
         assert self.to_submit, "submitted once too often"
         step = self.to_submit.popleft()
         if isinstance(step, BaseException):
@@ -198,6 +219,7 @@ def tools_for(
         breakers=Breakers(),
         wakes=wakes,
         cancellations=Cancellations(runtime.database, wakes),
+        served=Served(runtime.database, queues or frozenset(all_routes.queues.values())),
         task_deadline=task_deadline,
         unknown_deadline=timedelta(minutes=30),
         lifetimes=lifetimes_of(runtime.settings),

@@ -9,16 +9,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-import psycopg
 import structlog
-from procrastinate import App, PsycopgConnector, RetryDecision
-from procrastinate.exceptions import ConnectorException
+from procrastinate import RetryDecision
 from procrastinate.jobs import Job
 from procrastinate.retry import BaseRetryStrategy
 from procrastinate.schema import SchemaManager
 from typing_extensions import override
 
-from kinetoscope.kernel.ids import TaskId
 from kinetoscope.postgres.migrations import Migration
 from kinetoscope.postgres.pool import Database
 
@@ -39,15 +36,28 @@ $$;
 
 RETRY_DELAY_S_MAX = 60
 
+STALLED_S = 10.0
+"""A worker that was silent for so long has lost its tasks."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
-    """How soon a dead worker's tasks are noticed: within stalled + sweep seconds."""
+    """How soon a dead worker's tasks are noticed: within stalled + sweep seconds.
+
+    A shutdown gives steps `shutdown_s` to end, and `held_s` to those that wait for an answer which
+    nobody could ask for again.
+    """
 
     heartbeat_s: float = 2
-    stalled_s: float = 10
+    stalled_s: float = STALLED_S
     sweep_s: float = 2
     shutdown_s: float = 5
+    held_s: float = 120
+
+    @property
+    def stop_s(self) -> float:
+        """How long a worker may take to end."""
+        return self.held_s + 5 * self.shutdown_s
 
 
 def migrations() -> tuple[Migration, ...]:
@@ -71,100 +81,11 @@ class Retry(BaseRetryStrategy):
         return RetryDecision(retry_at=now + timedelta(seconds=delay_s))
 
 
-Advance = Callable[[TaskId], Awaitable[None]]
-
-
-def _app(conninfo: str, advance: Advance, concurrency: int) -> App:
-    # One connection listens, one fetches, a few acknowledge.
-    connector = PsycopgConnector(
-        conninfo=conninfo, min_size=1, max_size=min(3 + concurrency, 12), timeout=5
-    )
-    app = App(connector=connector)
-
-    @app.task(name=ADVANCE, retry=Retry())
-    async def advance_task(task_id: str) -> None:
-        try:
-            await advance(TaskId(task_id))
-        except Exception:
-            # The engine will run it again; without this line nobody would know why.
-            log.exception("task.step_failed", task=task_id)
-            raise
-
-    return app
-
-
-async def run_worker(
-    conninfo: str,
-    *,
-    queues: Sequence[str],
-    concurrency: int,
-    advance: Advance,
-    timing: Timing,
-) -> None:
-    """Run jobs until cancelled, starting over whenever the database went away.
-
-    On cancellation running steps get `timing.shutdown_s` to end, then go back to the queue.
-    """
-    while True:
-        try:
-            await _run_worker_once(conninfo, queues, concurrency, advance, timing)
-        except (ConnectorException, psycopg.Error, OSError) as error:
-            log.warning("worker.disconnected", error=str(error))
-        else:
-            log.warning("worker.stopped_early")
-        await asyncio.sleep(0.2)
-
-
-async def _run_worker_once(
-    conninfo: str, queues: Sequence[str], concurrency: int, advance: Advance, timing: Timing
-) -> None:
-    """Run jobs for as long as the database stays; return when it went away.
-
-    Procrastinate may outlive a restart of the database without listening any more, and then only
-    polls. So a connection of our own watches, and the whole worker starts over when it breaks.
-    """
-    async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as watch:
-        parts = [
-            asyncio.create_task(_work(conninfo, queues, concurrency, advance, timing)),
-            asyncio.create_task(_until_gone(watch)),
-        ]
-        try:
-            await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for part in parts:
-                part.cancel()
-            results = await asyncio.gather(*parts, return_exceptions=True)
-        for result in results:
-            if isinstance(result, Exception):
-                raise result
-
-
-async def _until_gone(watch: psycopg.AsyncConnection[tuple[object, ...]]) -> None:
-    async for _ in watch.notifies():
-        pass
-
-
-async def _work(
-    conninfo: str, queues: Sequence[str], concurrency: int, advance: Advance, timing: Timing
-) -> None:
-    app = _app(conninfo, advance, concurrency)
-    async with app.open_async():
-        await app.run_worker_async(
-            queues=list(queues),
-            concurrency=concurrency,
-            install_signal_handlers=False,
-            delete_jobs="successful",
-            fetch_job_polling_interval=2,
-            update_heartbeat_interval=timing.heartbeat_s,
-            stalled_worker_timeout=timing.stalled_s,
-            shutdown_graceful_timeout=timing.shutdown_s,
-        )
-
-
 async def requeue_stalled(database: Database, timing: Timing) -> int:
     """Put the jobs of workers that stopped beating back into their queues; return how many.
 
-    A worker that was pruned leaves its jobs without an owner; those count as stalled too.
+    A worker that was pruned leaves its jobs without an owner; those count as stalled too. Nobody
+    could give a sign of life while the database was away: it must have been up for as long.
     """
     return await database.execute(
         """
@@ -175,7 +96,8 @@ async def requeue_stalled(database: Database, timing: Timing) -> int:
           left join procrastinate_workers worker on worker.id = job.worker_id
           where job.status = 'doing'
             and (worker.id is null
-                 or worker.last_heartbeat < now() - make_interval(secs => %(stalled_s)s))
+                 or greatest(worker.last_heartbeat, pg_postmaster_start_time())
+                    < now() - make_interval(secs => %(stalled_s)s))
           for update of job skip locked
         ), gone as (
           -- A new job under a new id: should the old worker come back, it finds nothing to finish.
@@ -209,6 +131,62 @@ async def enqueue_orphans(database: Database, queue_of_provider: dict[str, str])
             {"queue": queue, "provider": provider},
         )
     return enqueued
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stray:
+    """A job that waits in a queue nobody works on."""
+
+    id: int
+    task_id: str
+    queue: str
+
+
+async def strays(database: Database, served: Sequence[str]) -> list[Stray]:
+    """Return jobs that wait in other queues than these, the oldest first, a bounded number."""
+    return await database.fetch_all(
+        Stray,
+        """
+        select id, lock as task_id, queue_name as queue from procrastinate_jobs
+        where status = 'todo' and queue_name <> all(%(served)s) and lock is not null
+        order by id limit 1000
+        """,
+        {"served": list(served)},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Count:
+    queue: str
+    jobs: int
+
+
+async def waiting(database: Database) -> dict[str, int]:
+    """Count the jobs that wait, by queue."""
+    counts = await database.fetch_all(
+        _Count,
+        """
+        select queue_name as queue, count(*) as jobs from procrastinate_jobs
+        where status = 'todo' group by queue_name
+        """,
+        {},
+    )
+    return {count.queue: count.jobs for count in counts}
+
+
+async def requeue(database: Database, stray: Stray, queue: str) -> bool:
+    """Put a waiting job into another queue; False if somebody took it meanwhile."""
+    moved = await database.execute(
+        """
+        with gone as (
+          delete from procrastinate_jobs where id = %(id)s and status = 'todo'
+          returning lock as task_id
+        )
+        select enqueue_advance(task_id, %(queue)s) from gone
+        """,
+        {"id": stray.id, "queue": queue},
+    )
+    return moved == 1
 
 
 async def forget_finished(database: Database) -> int:

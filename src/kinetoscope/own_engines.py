@@ -3,7 +3,7 @@
 With `upstreams` and `wiring` the only module that names concrete providers.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from kinetoscope.kernel.calling import Caller
@@ -47,9 +47,13 @@ def tasks_at_once(config: ProviderConfig) -> int | None:
     return len(engine_options(config.options).devices) + TASKS_BESIDE_MAKING
 
 
-def comfyui(config: ProviderConfig, key: str, caller: Caller) -> ComfyUIProvider:
+def comfyui(config: ProviderConfig, key: Callable[[], str], caller: Caller) -> ComfyUIProvider:
     """Make a ComfyUI's provider; `problems` has seen to it that it can be made."""
-    site = Site(base_url=(config.base_url or COMFYUI_URL).rstrip("/"), key=key)
+    base_url = (config.base_url or COMFYUI_URL).rstrip("/")
+
+    def site() -> Site:
+        return Site(base_url=base_url, key=key())
+
     workflows = dict(_workflows(config))
     return ComfyUIProvider(name=config.name, site=site, workflows=workflows, caller=caller)
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
@@ -37,7 +37,7 @@ from kinetoscope.api import (
 from kinetoscope.api.auth import KeysSeen
 from kinetoscope.api.direct import DirectApp
 from kinetoscope.api.doors import Doors
-from kinetoscope.api.envelope import answer, answer_bug, answer_error
+from kinetoscope.api.envelope import answer, answer_bug, answer_error, answer_gone
 from kinetoscope.kernel.errors import KinetoscopeError
 from kinetoscope.kernel.lifeline import end_with_parent
 from kinetoscope.kernel.log import configure_logging
@@ -101,6 +101,7 @@ def create_app(runtime: Runtime) -> FastAPI:
     app.state.declared = doors.declared
     app.add_exception_handler(KinetoscopeError, answer_error)
     app.add_exception_handler(HTTPException, answer_http_error)
+    app.add_exception_handler(ClientDisconnect, answer_gone)
     app.add_exception_handler(Exception, answer_bug)
     return app
 

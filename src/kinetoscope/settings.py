@@ -68,6 +68,8 @@ class Settings:
     """How long an ended task is known (KINETOSCOPE_TASK_LIFETIME in days)."""
     upload_lifetime: timedelta
     """How long an upload can be read (KINETOSCOPE_UPLOAD_LIFETIME in hours)."""
+    uploads_max: int
+    """How many uploads an account may have at once."""
     upstream_callbacks: bool
     """Whether upstreams are given addresses to call back (1) although ours is not https."""
     task_deadline: timedelta
@@ -76,12 +78,18 @@ class Settings:
     """How long a hold waits for a lost answer (KINETOSCOPE_UNKNOWN_DEADLINE in seconds)."""
     allowed_networks: tuple[values.Network, ...]
     """Private networks that references may be fetched from, comma-separated; none by default."""
+    queues: tuple[str, ...]
+    """Queues that `serve`'s own worker serves, comma-separated; all if empty, `none` for none."""
+    egress_ports: tuple[int, ...]
+    """Ports besides 80, 443, 8080 and 8443 that fetches and webhooks may go to, comma-separated."""
     hosted_tasks: int
     """How many tasks of distant providers a worker follows at once, in each queue."""
     requests_per_second: int
     """Requests that an account may make in the long run; 0 is no limit for anybody."""
     requests_burst: int
     """Requests that an account may make at once."""
+    requests_per_address: int
+    """The same for an address that brings the demo key or none, in the long run; 0 is no limit."""
     demo_key: str
     """The public key that reads the sample tasks and nothing else; `off` for none."""
     trusted_proxies: tuple[values.Network, ...]
@@ -137,17 +145,21 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         first_grant=read("first_grant", values.grant, Credits(1_000_000)),
         adapters=read("adapters", values.names, ()),
         credit_usd_micros=read("credit_usd", parse_usd, parse_usd("0.005")),
-        body_bytes_max=read("body_bytes_max", values.positive, 8 * 1024 * 1024),
+        body_bytes_max=read("body_bytes_max", values.positive, 24 * 1024 * 1024),
         media_lifetime=read("media_lifetime", values.days, timedelta(days=14)),
         task_lifetime=read("task_lifetime", values.days, timedelta(days=60)),
         upload_lifetime=read("upload_lifetime", values.hours, timedelta(hours=24)),
+        uploads_max=read("uploads_max", values.positive, 1000),
         task_deadline=read("task_deadline", values.minutes, timedelta(minutes=60)),
         upstream_callbacks=read("upstream_callbacks", values.flag, False),
         unknown_deadline=read("unknown_deadline", values.seconds, timedelta(minutes=30)),
         allowed_networks=read("allowed_networks", values.networks, ()),
+        queues=read("queues", values.names, ()),
+        egress_ports=read("egress_ports", values.ports, ()),
         hosted_tasks=read("hosted_tasks", values.positive, 5000),
         requests_per_second=read("requests_per_second", values.pace, 50),
         requests_burst=read("requests_burst", values.burst, 100),
+        requests_per_address=read("requests_per_address", values.pace, 100),
         demo_key=read("demo_key", values.demo_key, DEMO_KEY),
         trusted_proxies=read("trusted_proxies", values.networks, ()),
         c2pa_key=read("c2pa_key", read_pem, ""),

@@ -13,7 +13,6 @@ from kinetoscope import own_engines
 from kinetoscope.catalog.spec import Catalog
 from kinetoscope.kernel.calling import Caller
 from kinetoscope.kernel.errors import SettingInvalid
-from kinetoscope.kernel.order import JSON
 from kinetoscope.kernel.outbound import Egress
 from kinetoscope.kernel.toml_files import Problem, Source
 from kinetoscope.providers.adapter import Adapter, Site
@@ -34,19 +33,18 @@ from kinetoscope.providers.kie import KIE
 from kinetoscope.providers.kinovi import KINETOSCOPE, KINOVI
 from kinetoscope.providers.openai import OPENAI
 from kinetoscope.providers.openai_media import OPENAI_MEDIA
+from kinetoscope.providers.origins import key_names
 from kinetoscope.providers.replicate import REPLICATE
 from kinetoscope.providers.runway import RUNWAY
+from kinetoscope.providers.signatures import Claim, Signed
 from kinetoscope.settings import Settings
 from kinetoscope.tasks.route import Route, Routes
 
-EMBEDDED = Route(provider="embedded", queue="embedded")
+EMBEDDED = Route(provider="embedded", queue="embedded", is_preview=True)
 REHEARSAL = Route(provider="rehearsal", queue="test")
 """Its own queue: test tasks that take their time keep nobody else waiting."""
 
 OWN = own_engines.NAMES | {OPENAI_MEDIA.name}
-
-Claim = Callable[[Mapping[str, JSON]], str | None]
-"""Finds the upstream's id of a job in what it sent to a callback address."""
 
 HOSTED_QUEUE = "hosted"
 OWN_ORDER, HOSTED_ORDER = 1, 2
@@ -251,7 +249,7 @@ def providers_of(setup: Setup, parts: Parts) -> dict[str, Provider]:
 def provider_of(config: ProviderConfig, parts: Parts) -> Provider:
     """Make one provider; `setup_of` has seen to it that it can be made."""
     if config.adapter == own_engines.COMFYUI:
-        key = parts.key(config.key_name or config.name)
+        key = partial(parts.key, config.key_name or config.name)
         return own_engines.comfyui(config, key, parts.caller)
     if config.adapter == own_engines.DIFFUSERS:
         return own_engines.diffusers(config, parts.folder)
@@ -270,7 +268,7 @@ def _site(config: ProviderConfig, adapter: Adapter, key: Callable[[str], str]) -
     """Look at the upstream as it is set up now: keys may have changed since the start."""
     return Site(
         base_url=(config.base_url or adapter.base_url).rstrip("/"),
-        key=key(config.key_name or config.name) or key(adapter.key_name),
+        key=next(filter(None, map(key, key_names(config, adapter))), ""),
         options=config.options,
     )
 
@@ -284,3 +282,14 @@ def claims_of(setup: Setup) -> Mapping[str, Claim]:
         if config.adapter in setup.adapters
     }
     return known | named
+
+
+def signatures_of(setup: Setup) -> Mapping[str, Signed]:
+    """Return how the callbacks of each provider that signs them are checked."""
+    named = {
+        config.name: setup.adapters[config.adapter]
+        for config in setup.configs
+        if config.adapter in setup.adapters
+    }
+    known = {**setup.adapters, **named}
+    return {name: each.signed for name, each in known.items() if each.signed is not None}

@@ -19,7 +19,7 @@ from kinetoscope.kernel.calling import Caller
 from kinetoscope.kernel.clock import Clock, system_clock
 from kinetoscope.kernel.envelope import Envelope, envelope_from, fingerprint
 from kinetoscope.kernel.errors import SettingInvalid
-from kinetoscope.kernel.outbound import Egress
+from kinetoscope.kernel.outbound import PORTS, Egress
 from kinetoscope.kernel.scratch import claim_scratch, sweep_scratch
 from kinetoscope.kernel.sealing import Sealer, sealer_from
 from kinetoscope.kernel.secrets import load_signing_key
@@ -37,12 +37,14 @@ from kinetoscope.providers.contract import Provider
 from kinetoscope.providers.embedded.provider import EmbeddedProvider
 from kinetoscope.providers.keys import REFRESH_DELAY_S, KeyRing
 from kinetoscope.providers.rehearsal import RehearsalProvider
+from kinetoscope.providers.signatures import Claim, Signed
 from kinetoscope.settings import Settings
 from kinetoscope.tasks import callbacks
 from kinetoscope.tasks.cancellations import Cancellations
 from kinetoscope.tasks.expire import Reaper
 from kinetoscope.tasks.lifetimes import Lifetimes
 from kinetoscope.tasks.route import Routes
+from kinetoscope.tasks.served import Served
 from kinetoscope.tasks.task import NEWS_CHANNEL
 from kinetoscope.tasks.tools import Tools
 from kinetoscope.tasks.wakes import WAKE_CHANNEL, Wakes
@@ -50,13 +52,13 @@ from kinetoscope.tasks.watch import Watch
 from kinetoscope.upstreams import (
     EMBEDDED,
     REHEARSAL,
-    Claim,
     Parts,
     Setup,
     claims_of,
     providers_of,
     routes_of,
     setup_of,
+    signatures_of,
 )
 
 log = structlog.get_logger(__name__)
@@ -82,6 +84,7 @@ class Runtime:
     problems: tuple[Problem, ...]
     routes: Routes
     claims: Mapping[str, Claim]
+    signatures: Mapping[str, Signed]
     signing_key: bytes = field(repr=False)
     envelope: Envelope = field(repr=False)
     store: MediaStore
@@ -126,6 +129,7 @@ def build_runtime(
         problems=problems,
         routes=routes_of(setup, loaded.catalog),
         claims=claims_of(setup),
+        signatures=signatures_of(setup),
         signing_key=signing_key,
         envelope=envelope_from(settings.secrets_key, signing_key),
         store=MediaStore(settings.media_url),
@@ -196,6 +200,7 @@ async def worker_tools(
                 wakes=wakes,
                 queues=queues,
                 cancellations=Cancellations(runtime.database, wakes),
+                served=Served(runtime.database, served_by(runtime, queues)),
                 task_deadline=settings.task_deadline,
                 unknown_deadline=settings.unknown_deadline,
                 lifetimes=lifetimes_of(runtime.settings),
@@ -206,6 +211,11 @@ async def worker_tools(
             shutil.rmtree(folder, ignore_errors=True)
             folder.with_suffix(".lock").unlink(missing_ok=True)
             lock.close()
+
+
+def served_by(runtime: Runtime, queues: frozenset[str] | None) -> frozenset[str]:
+    """Return the queues that a worker serves who was told these; None is all."""
+    return frozenset(runtime.routes.queues.values()) if queues is None else queues
 
 
 @asynccontextmanager
@@ -243,7 +253,9 @@ def parts_of(runtime: Runtime, keys: KeyRing, caller: Caller, folder: Path) -> P
 
 def egress_of(settings: Settings) -> Egress:
     """Return what strangers' addresses may lead to."""
-    return Egress(allowed_networks=settings.allowed_networks)
+    return Egress(
+        allowed_networks=settings.allowed_networks, ports=PORTS | {*settings.egress_ports}
+    )
 
 
 def reachable(settings: Settings) -> bool:
@@ -253,7 +265,7 @@ def reachable(settings: Settings) -> bool:
 
 def callback_url(runtime: Runtime, provider: str, task_id: str) -> str:
     """Return where a provider may tell of news of a task."""
-    token = callbacks.token(runtime.signing_key, task_id)
+    token = callbacks.token(runtime.signing_key, provider, task_id)
     path = f"{callbacks.PATH}/{provider}/{task_id}/{token}"
     return f"{runtime.settings.public_url}{path}"
 

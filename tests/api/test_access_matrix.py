@@ -14,6 +14,7 @@ from kinetoscope.accounts import accounts, keys
 from kinetoscope.accounts.opening import READ_ONLY
 from kinetoscope.api import webhooks
 from kinetoscope.api.doors import Declared
+from kinetoscope.kernel.ids import KeyId
 from kinetoscope.kernel.secrets import DEMO_KEY_ID, IssuedKey, KeyMode, parse_key
 from kinetoscope.tasks.advance import advance
 
@@ -141,11 +142,11 @@ async def test_every_route_declares_what_it_needs(world: World):
     assert len(served) >= 8
     assert served == set(declarations)
     for route in declarations.values():
-        assert route.scope is None or route.scope in keys.SCOPES_ALL, route
+        assert set(route.scopes) <= set(keys.SCOPES_ALL), route
 
 
 async def test_every_route_is_in_the_matrix_or_open_on_purpose(world: World):
-    guarded = {(route.method, route.path) for route in declared(world) if route.scope is not None}
+    guarded = {(route.method, route.path) for route in declared(world) if route.scopes}
     assert guarded == set(EXAMPLES)
     assert {(route.method, route.path) for route in declared(world)} - guarded == OPEN
 
@@ -179,12 +180,19 @@ async def ask(
     )
 
 
-async def key_with(world: World, person: Person, *scopes: str) -> IssuedKey:
+def declaration(world: World, route: tuple[str, str]) -> Declared:
+    (found,) = [each for each in declared(world) if (each.method, each.path) == route]
+    return found
+
+
+async def key_with(
+    world: World, person: Person, *scopes: str, mode: KeyMode = KeyMode.LIVE
+) -> IssuedKey:
     return await keys.create(
         world.runtime.database,
         person.account_id,
         "matrix",
-        mode=KeyMode.LIVE,
+        mode=mode,
         expires_at=None,
         scopes=scopes,
         now=world.clock(),
@@ -218,8 +226,8 @@ async def test_each_kind_of_caller_gets_what_is_theirs(
     alice = await world.person("alice")
     things = await things_of(world, alice)
     example = EXAMPLES[route](things)
-    (scope,) = [found.scope for found in declared(world) if (found.method, found.path) == route]
-    assert scope is not None
+    needed = declaration(world, route).scopes
+    assert needed
     database = world.runtime.database
 
     async def refused(key: str | None, status: int, message: str) -> None:
@@ -239,8 +247,9 @@ async def test_each_kind_of_caller_gets_what_is_theirs(
     await keys.set_expiry(database, expired.id, world.clock() - timedelta(seconds=1))
     await refused(expired.text, 401, "API Key has expired")
 
-    lacking = await key_with(world, alice, *(set(keys.SCOPES_ALL) - {scope, "samples:read"}))
-    await refused(lacking.text, 403, f"This API Key lacks the scope {scope}")
+    for scope in needed:
+        lacking = await key_with(world, alice, *(set(keys.SCOPES_ALL) - {scope, "samples:read"}))
+        await refused(lacking.text, 403, f"This API Key lacks the scope {scope}")
 
     mallory = await world.person("mallory")
     stranger = await key_with(world, mallory, *keys.SCOPES_ALL)
@@ -252,8 +261,131 @@ async def test_each_kind_of_caller_gets_what_is_theirs(
         for name in (*astuple(things), alice.account_id, alice.key_id):
             assert name not in response.text
 
-    exact = await key_with(world, alice, scope)
+    exact = await key_with(world, alice, *needed)
     assert (await ask(world, route, example, exact.text)).is_success
 
     await accounts.limit(database, "alice", tasks_running_max=None, api_access=False)
     await refused(exact.text, 403, "API access not enabled for this account")
+
+
+LISTEN = ("GET", "/api/v1/webhooks/listen")
+
+READS = {
+    ("GET", "/api/v1/jobs/recordInfo"),
+    ("GET", "/api/v1/jobs/listTasks"),
+    ("GET", "/api/v1/jobs/waitTask"),
+    ("GET", "/api/v1/jobs/taskEvents"),
+    ("GET", "/api/v1/webhooks/deliveries"),
+    ("GET", "/api/v1/webhooks/deliveries/{id}"),
+    ("POST", "/api/v1/webhooks/deliveries/{id}/redeliver"),
+    LISTEN,
+    ("POST", "/api/mcp"),
+}
+"""What tells how tasks went; whoever may not read tasks may not ask it."""
+
+
+async def test_whatever_tells_how_tasks_went_needs_the_scope_to_read_them(world: World):
+    needing = {
+        (route.method, route.path) for route in declared(world) if "tasks:read" in route.scopes
+    }
+    assert needing == READS
+
+
+async def test_a_key_that_reads_no_tasks_hears_of_none(world: World):
+    """Every guarded route, asked by a key that has all scopes but that one."""
+    alice = await world.person("alice")
+    things = await things_of(world, alice)
+    blind = await key_with(world, alice, *(set(keys.SCOPES_ALL) - {"tasks:read"}))
+    listing = await world.client.get(
+        "/api/v1/jobs/recordInfo", params={"taskId": things.ended}, headers=alice.headers
+    )
+    address = listing.json()["output"][0]["url"].partition("?")[0]
+    for route in READS:
+        response = await ask(world, route, EXAMPLES[route](things), blind.text)
+        assert response.status_code == 403, route
+        assert address not in response.text
+
+
+CHANGES_TASKS = {
+    ("POST", "/api/v1/jobs/cancelTask"),
+    ("POST", "/api/v1/jobs/deleteTask"),
+    ("POST", "/api/v1/webhooks/deliveries/{id}/redeliver"),
+}
+"""What writes to a task that there is, or sends what it came to."""
+
+LIVE_ONLY = {("POST", "/api/v1/webhooks/settings"), ("POST", "/api/v1/webhooks/secret")}
+"""What changes something for the whole account."""
+
+MANAGES_KEYS = {
+    ("PATCH", "/api/v1/keys/{keyId}"),
+    ("DELETE", "/api/v1/keys/{keyId}"),
+    ("POST", "/api/v1/keys/{keyId}/rotate"),
+}
+
+MAKES_NEW = {
+    ("POST", "/api/v1/jobs/createTask"),
+    ("POST", "/api/v1/jobs/estimateTask"),
+    ("POST", "/api/v1/uploads"),
+    ("POST", "/api/v1/webhooks/test"),
+    ("POST", "/api/v1/keys"),  # a test key makes test keys
+    ("POST", "/api/mcp"),
+}
+"""What makes something of its own, or nothing."""
+
+
+async def test_every_route_that_writes_says_what_test_keys_may_do_there(world: World):
+    writing = {
+        (route.method, route.path)
+        for route in declared(world)
+        if route.scopes and route.method != "GET"
+    }
+    assert writing == CHANGES_TASKS | LIVE_ONLY | MANAGES_KEYS | MAKES_NEW
+    assert {(each.method, each.path) for each in declared(world) if each.live_only} == LIVE_ONLY
+
+
+@pytest.mark.parametrize("route", sorted(CHANGES_TASKS | LIVE_ONLY | MANAGES_KEYS), ids=" ".join)
+async def test_a_test_key_changes_nothing_live(world: World, route: tuple[str, str]):
+    alice = await world.person("alice")
+    things = await things_of(world, alice)
+    test = await key_with(world, alice, *keys.SCOPES_ALL, mode=KeyMode.TEST)
+    before = await shown_of(world, alice, things)
+    response = await ask(world, route, EXAMPLES[route](things), test.text)
+    assert response.status_code == 403
+    words = (
+        "A test key may not change a task that a live key made",
+        "A test key may not change what holds for the whole account",
+        "A test key may not change a live key",
+        "This API Key may not change a key that may do more than itself",
+    )
+    assert response.json()["message"] in words
+    assert await shown_of(world, alice, things) == before
+    assert await world.count("webhook_secret") == 0
+    live = await key_with(world, alice, *keys.SCOPES_ALL)
+    assert (await ask(world, route, EXAMPLES[route](things), live.text)).is_success
+
+
+@pytest.mark.parametrize("route", sorted(CHANGES_TASKS), ids=" ".join)
+async def test_a_live_key_changes_no_test_task(world: World, route: tuple[str, str]):
+    alice = await world.person("alice", mode=KeyMode.TEST)
+    things = await things_of(world, alice)
+    live = await key_with(world, alice, *keys.SCOPES_ALL)
+    response = await ask(world, route, EXAMPLES[route](things), live.text)
+    message = "A live key may not change a task that a test key made"
+    assert (response.status_code, response.json()) == (403, {"message": message})
+    same = await ask(world, route, EXAMPLES[route](things), alice.key)
+    assert same.is_success
+
+
+async def shown_of(world: World, alice: Person, things: Things) -> list[object]:
+    """Return what there is to see of alice's things."""
+    paths = (
+        f"/api/v1/jobs/recordInfo?taskId={things.ended}",
+        f"/api/v1/jobs/recordInfo?taskId={things.running}",
+        f"/api/v1/webhooks/deliveries/{things.delivery_id}",
+        "/api/v1/webhooks/settings",
+    )
+    answers = [await world.client.get(path, headers=alice.headers) for path in paths]
+    assert all(answer.status_code == 200 for answer in answers)
+    found: list[object] = [answer.json() for answer in answers]
+    key = await keys.find(world.runtime.database, KeyId(things.key_id))
+    return [*found, (key.name, key.active, key.replaced_by)]

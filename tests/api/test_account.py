@@ -67,6 +67,7 @@ async def test_an_account_tells_its_credits_and_limits(world: World):
         "name": "alice",
         "credits": {"available": 793.49, "held": 4.34, "spent": 202.17},
         "tasksRunning": 2,
+        "testTasksRunning": 0,
         "limits": {"tasksRunningMax": 50, "requestsPerSecond": 50, "requestsBurst": 1000000},
         "createTime": unix_ms(START),
     }

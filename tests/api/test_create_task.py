@@ -304,9 +304,9 @@ CALLBACKS_GOOD = [
     "http://example.com",
     "https://example.com/hooks?task=1&x=%20#part",
     "HTTPS://EXAMPLE.COM/HOOKS",
-    "https://user:word@example.com:8443/hooks",
-    "http://127.0.0.1:9000/hooks",
-    "http://[::1]:9000/hooks",
+    "https://example.com:8443/hooks",
+    "http://93.184.216.34/hooks",
+    "http://[2606:2800:21f:cb07:6820:80da:af6b:8b2c]:8080/hooks",
     "https://bücher.example/hooks",
     "https://example.com/" + "a" * 2028,
 ]
@@ -323,7 +323,7 @@ async def test_an_address_that_can_be_called_back_is_kept_as_it_is(world: World)
             assert await cursor.fetchone() == (url,)
 
 
-TOO_LARGE = {"message": "The request body is larger than 8388608 bytes"}
+TOO_LARGE = {"message": "The request body is larger than 25165824 bytes"}
 
 
 async def pieces(size: int) -> AsyncIterator[bytes]:
@@ -332,16 +332,16 @@ async def pieces(size: int) -> AsyncIterator[bytes]:
 
 
 async def test_a_body_too_large_is_refused_whether_or_not_its_length_is_stated(refused: Refused):
-    whole = b'{"model": "seedance-20", "inputs": {"prompt": "' + b"x" * 10_000_000 + b'"}}'
+    whole = b'{"model": "seedance-20", "inputs": {"prompt": "' + b"x" * 30_000_000 + b'"}}'
     response = await refused.send(content=whole)
     assert (response.status_code, response.json()) == (413, TOO_LARGE)
-    response = await refused.send(content=pieces(10 * 1024 * 1024))
+    response = await refused.send(content=pieces(30 * 1024 * 1024))
     assert "content-length" not in response.request.headers
     assert (response.status_code, response.json()) == (413, TOO_LARGE)
 
 
 async def test_the_largest_body_is_read_and_one_byte_more_is_not(refused: Refused):
-    largest = 8 * 1024 * 1024
+    largest = refused.world.runtime.settings.body_bytes_max
     order = b'{"model": "nobody", "inputs": {}}'
     assert await refused.body(content=order.ljust(largest)) == (400, "Unknown model")
     response = await refused.send(content=order.ljust(largest + 1))
@@ -520,7 +520,7 @@ async def test_a_cap_lowered_below_what_runs_is_told_as_it_is(world: World):
 async def test_a_test_key_is_charged_nothing_and_is_bound_by_the_cap(world: World):
     alice = await world.person("alice", "0", mode=KeyMode.TEST)
     task_id = await create(world, alice, SUNSET)
-    assert await world.balance(alice) == (0, 0, 0, 1)
+    assert await world.balance(alice) == (0, 0, 0, 0)  # its place is no live task's
     assert (await record(world, alice, task_id))["creditsUsed"] == 0
     assert await world.count("ledger_entry where kind = 'hold' and held = 0") == 1
     await set_cap(world, alice, 1)

@@ -1,11 +1,16 @@
 """What machines look for first is there, says the truth, and leads on (contract.md row 27)."""
 
 import re
+from pathlib import Path
 
 import pytest
 from tests.conftest import World
 
+from kinetoscope.api.rehearsals import WORDS
 from kinetoscope.catalog.spec import builtin
+from kinetoscope.mcp.needs import NEEDS
+from kinetoscope.providers.contract import Rehearsal
+from kinetoscope.providers.rehearsal import FAILURES, SLOW_S, TIMEOUT_S
 
 pytestmark = pytest.mark.anyio
 
@@ -50,7 +55,9 @@ async def test_llms_full_has_every_route_and_every_model(world: World):
         if route.operation.described:
             part = text.partition(heading)[2].partition("\n### ")[0]
             assert route.operation.summary in part
-            assert route.scope is None or f"Needs the scope `{route.scope}`." in part
+            assert all(f"`{scope}`" in part for scope in route.scopes)
+            assert ("Open to everybody." in part) == (not route.scopes)
+            assert ("Not for test keys." in part) == route.live_only
             for parameter in route.operation.parameters:
                 assert f"`{parameter['name']}`" in part
     for model in builtin().models:
@@ -79,3 +86,54 @@ async def test_the_api_catalog_is_a_linkset_that_leads_on(world: World):
             assert reached.headers["content-type"].partition(";")[0] == target["type"]
     head = await world.client.head("/.well-known/api-catalog")
     assert head.headers["link"] == f'<{BASE}/.well-known/api-catalog>; rel="api-catalog"'
+
+
+def chapter(text: str, title: str) -> str:
+    (found,) = re.findall(rf"^## {title}\n(.*?)(?=^## )", text, flags=re.MULTILINE | re.DOTALL)
+    return str(found)
+
+
+@pytest.mark.parametrize(
+    ("title", "word"),
+    [
+        ("Webhooks", "webhook-id"),
+        ("Webhooks", "webhook-timestamp"),
+        ("Webhooks", "webhook-signature"),
+        ("Webhooks", "X-Webhook-Timestamp"),
+        ("Webhooks", "X-Webhook-Signature"),
+        ("Webhooks", "whsec_"),
+        ("Webhooks", "/api/v1/webhooks/secret"),
+        ("Webhooks", '"updateTime":'),
+        ("Limits", "RateLimit"),
+        ("Limits", "RateLimit-Policy"),
+        ("Limits", "Retry-After"),
+        ("Limits", "429"),
+        ("Limits", "50 tasks"),
+        ("Limits", "50 requests a second in the long run, 1000000 at once"),
+        ("Test keys", "kino_test_"),
+        ("Test keys", "X-Test-Outcome"),
+        ("Test keys", "test:"),
+        *(("Test keys", f"- `{word}`: ") for word in Rehearsal),
+        ("Agents", "POST /api/mcp"),
+        *(("Agents", f"- `{tool}`: needs `tasks:read`") for tool in NEEDS),
+    ],
+)
+async def test_llms_full_says_it_all(world: World, title: str, word: str):
+    text = (await world.client.get("/llms-full.txt")).text
+    assert word in chapter(text, title)
+
+
+async def test_llms_full_says_which_answers_carry_idempotent_replayed(world: World):
+    text = (await world.client.get("/llms-full.txt")).text
+    part = text.partition("### POST /api/v1/jobs/createTask\n")[2].partition("\n### ")[0]
+    assert "200 with `Idempotent-Replayed`" in part
+
+
+def test_the_words_of_test_keys_are_all_told_and_say_the_truth():
+    assert set(WORDS) == set(Rehearsal)
+    for word, failure in FAILURES.items():
+        assert f"`{failure.code}`" in WORDS[word]
+    assert f"{TIMEOUT_S:.0f} seconds" in WORDS[Rehearsal.TIMEOUT]
+    assert f"{SLOW_S:.0f} seconds" in WORDS[Rehearsal.SLOW]
+    table = (Path(__file__).parents[2] / "docs" / "test-keys.md").read_text()
+    assert re.findall(r"^\| `(\w+)` \|", table, flags=re.MULTILINE)[: len(WORDS)] == list(WORDS)

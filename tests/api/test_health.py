@@ -153,8 +153,16 @@ def examples() -> list[KinetoscopeError]:
         errors.DatabaseUnavailable: errors.DatabaseUnavailable(),
         errors.KeySpent: errors.KeySpent(required=Credits(217), available=Credits(1)),
         errors.RateLimited: errors.RateLimited(limit=50, wait_s=2),
+        errors.TooManyUploads: errors.TooManyUploads(5, wait_s=7),
     }
-    without_words = (errors.IdempotencyBusy, errors.IdempotencyMismatch, errors.TooManyWatching)
+    without_words = (
+        errors.BodyTooSlow,
+        errors.IdempotencyBusy,
+        errors.IdempotencyGone,
+        errors.IdempotencyMismatch,
+        errors.IntakeFull,
+        errors.TooManyWatching,
+    )
     special |= {kind: kind() for kind in without_words}
     return [special.get(kind) or kind("A sentence.") for kind in leaves(KinetoscopeError)]
 
@@ -168,7 +176,19 @@ async def test_every_error_is_answered_in_the_contracts_form():
         errors.KeySpent: {"required", "available"},
         errors.RateLimited: {"limit"},
     }
-    again_s = {errors.DatabaseUnavailable: "1", errors.RateLimited: "2", CapReached: "2"}
+    again_s = {
+        errors.DatabaseUnavailable: "1",
+        errors.RateLimited: "2",
+        CapReached: "2",
+        errors.IdempotencyBusy: "1",
+        errors.IntakeFull: "5",
+        errors.ModelUnavailable: "60",
+        errors.StoreUnavailable: "1",
+        errors.TooManyUploads: "7",
+        errors.TooManyWatching: "2",
+    }
+    later = {kind for kind, status in STATUS.items() if status in {429, 503}}
+    assert set(again_s) == later | {errors.IdempotencyBusy}
     for error in examples():
         answered = await answer_error(Request({"type": "http", "headers": []}), error)
         response = httpx.Response(answered.status_code, content=bytes(answered.body))

@@ -7,15 +7,31 @@ from datetime import timedelta
 import psycopg
 import pytest
 from tests.conftest import Person, World
-from tests.scripted import PATH_CREATE, PICTURE, VIDEO
+from tests.scripted import (
+    PATH_CREATE,
+    PICTURE,
+    VIDEO,
+    ScriptedProvider,
+    done_pictures,
+    tools_for,
+)
 
+from kinetoscope.accounts import retention
+from kinetoscope.kernel.ids import TaskId
 from kinetoscope.kernel.secrets import KeyMode
 from kinetoscope.tasks import idempotency
+from kinetoscope.tasks.advance import advance
 from kinetoscope.tasks.audit import audit
+from kinetoscope.tasks.reap import reap
+from kinetoscope.wiring import reaper_of
 
 pytestmark = pytest.mark.anyio
 
 BUSY = {"message": "A request with this Idempotency-Key is still running"}
+GONE = {
+    "message": "The task that this Idempotency-Key made is gone. "
+    "Send another key to make a new one."
+}
 MISMATCH = {"message": "This Idempotency-Key was used with a different request"}
 
 
@@ -109,6 +125,49 @@ async def test_a_key_is_forgotten_after_24_hours_to_the_second(world: World):
     assert fresh.status_code == 200
     assert fresh.json() != first
     assert (await post(world, alice, VIDEO)).json() == fresh.json()
+
+
+async def ended(world: World, person: Person) -> str:
+    task_id: str = (await post(world, person, PICTURE)).json()["taskId"]
+    await advance(tools_for(world, ScriptedProvider(statuses=[done_pictures])), TaskId(task_id))
+    return task_id
+
+
+async def test_a_replay_after_its_task_was_deleted_is_told_so_and_pays_for_no_other(world: World):
+    alice = await world.person("alice")
+    task_id = await ended(world, alice)
+    body = {"taskId": task_id}
+    deleted = await world.client.post("/api/v1/jobs/deleteTask", json=body, headers=alice.headers)
+    assert deleted.status_code == 200
+    before = await world.balance(alice)
+    again = await post(world, alice, PICTURE)
+    assert (again.status_code, again.json()) == (410, GONE)
+    assert "idempotent-replayed" not in again.headers
+    assert (await post(world, alice, VIDEO)).status_code == 422
+    assert await world.balance(alice) == before
+    assert await world.count("task") == 1
+    assert (await post(world, alice, PICTURE, "order-2")).status_code == 200
+    world.clock.move(timedelta(hours=24))
+    assert (await post(world, alice, PICTURE)).status_code == 200
+
+
+async def test_a_replay_of_a_task_that_is_known_no_more_is_told_so(world: World):
+    """An account may have its tasks forgotten within hours."""
+    alice = await world.person("alice")
+    hour = timedelta(hours=1)
+    await retention.set_lifetimes(
+        world.runtime.database, "alice", media=hour, task=hour, upload=None
+    )
+    task_id = (await post(world, alice, PICTURE)).json()["taskId"]
+    cancelling = {"taskId": task_id}
+    await world.client.post("/api/v1/jobs/cancelTask", json=cancelling, headers=alice.headers)
+    world.clock.move(hour)
+    again = await post(world, alice, PICTURE)
+    assert (again.status_code, again.json()) == (410, GONE)
+    await reap(reaper_of(world.runtime))
+    again = await post(world, alice, PICTURE)
+    assert (again.status_code, again.json()) == (410, GONE)
+    assert await world.count("task") == 0
 
 
 async def test_accounts_and_modes_do_not_share_keys(world: World):

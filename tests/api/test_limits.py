@@ -16,13 +16,17 @@ from kinetoscope.accounts import accounts, keys
 from kinetoscope.accounts.caps import Caps, read_range
 from kinetoscope.accounts.opening import present
 from kinetoscope.api.pace import limiter_of
+from kinetoscope.cli.first_start import ensure_demo
 from kinetoscope.kernel.secrets import KeyMode, checksum
 from kinetoscope.limits.gcra import Pace
 from kinetoscope.limits.limiter import Limiter
 from kinetoscope.postgres.pool import Connection, Database, Result
 from kinetoscope.server import create_app
-from kinetoscope.settings import Settings
+from kinetoscope.settings import DEMO_KEY, Settings
 from kinetoscope.tasks.audit import audit
+from kinetoscope.tasks.reap import reap
+from kinetoscope.tasks.samples import SAMPLES
+from kinetoscope.wiring import reaper_of
 
 pytestmark = pytest.mark.anyio
 
@@ -41,12 +45,12 @@ async def ask_many(world: World, person: Person, times: int) -> Counter[int]:
     return Counter(answer.status_code for answer in answers)
 
 
-async def key_of(world: World, person: Person, caps: Caps) -> Person:
+async def key_of(world: World, person: Person, caps: Caps, mode: KeyMode = KeyMode.LIVE) -> Person:
     issued = await keys.create(
         world.runtime.database,
         person.account_id,
         "another",
-        mode=KeyMode.LIVE,
+        mode=mode,
         expires_at=None,
         caps=caps,
         now=world.clock(),
@@ -131,6 +135,23 @@ async def test_the_keys_of_an_account_share_its_pace_and_accounts_do_not(world: 
     answers = await asyncio.gather(*(ask(world, person) for person in people))
     assert Counter(answer.status_code for answer in answers) == {200: 10, 429: 10}
     assert await ask_many(world, bob, 10) == {200: 10}
+
+
+async def test_test_keys_have_a_pace_of_their_own(world: World):
+    live = await world.person("alice")
+    test = await world.person("alice", mode=KeyMode.TEST)
+    own = await key_of(world, test, Caps(requests_per_second=1, requests_burst=1), KeyMode.TEST)
+    assert await ask_many(world, test, 12) == {200: 10, 429: 2}
+    answers = await asyncio.gather(*(ask(world, one) for one in [live, test, own] * 12))
+    assert Counter(answer.status_code for answer in answers[::3]) == {200: 10, 429: 2}
+    assert {answer.status_code for answer in answers[1::3]} == {429}
+    assert {answer.status_code for answer in answers[2::3]} == {429}
+    world.clock.move(timedelta(hours=1))
+    for person in (live, test):
+        for left in range(9, -1, -1):
+            response = await ask(world, person)
+            assert response.headers["ratelimit"].startswith(f'"account";r={left};')
+        assert (await ask(world, person)).status_code == 429
 
 
 async def test_a_key_with_its_own_pace_is_refused_by_it_and_spares_its_account(world: World):
@@ -293,6 +314,75 @@ async def test_the_databases_clock_is_used_unless_time_is_moved(world: World):
         row = await cursor.fetchone()
     assert row is not None
     assert 0 <= row[0] < 60
+
+
+async def test_the_demo_key_is_paced_by_address_and_one_address_hinders_no_other(world: World):
+    settings = replace(
+        world.runtime.settings, requests_per_address=2, trusted_proxies=(read_range("127.0.0.0/8"),)
+    )
+    await ensure_demo(replace(world.runtime, settings=settings))
+    app = create_app(replace(world.runtime, settings=settings))
+
+    async def answers(address: str, times: int) -> Counter[int]:
+        headers = {"Authorization": f"Bearer {DEMO_KEY}", "X-Forwarded-For": address}
+        query = {"taskId": SAMPLES[0].id}
+        asked = (client.get(PATH_RECORD, params=query, headers=headers) for _ in range(times))
+        return Counter(answer.status_code for answer in await asyncio.gather(*asked))
+
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://k.test") as client:
+        assert await answers("203.0.113.7", 30) == {200: 20, 429: 10}
+        assert await answers("203.0.113.8", 20) == {200: 20}
+        # Of IPv6 a client has as many addresses as it likes.
+        assert await answers("2001:db8::1", 12) == {200: 12}
+        assert await answers("2001:db8::2", 12) == {200: 8, 429: 4}
+        assert await answers("2001:db8:0:1::1", 1) == {200: 1}
+        world.clock.move(timedelta(seconds=1))
+        assert await answers("203.0.113.7", 3) == {200: 2, 429: 1}
+
+
+async def test_open_routes_that_cost_something_are_paced_by_address(world: World):
+    settings = replace(world.runtime.settings, requests_per_address=1)
+    app = create_app(replace(world.runtime, settings=settings))
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://k.test") as client:
+        asked = [
+            lambda: client.get("/api/v1/verify", params={"sha256": "0" * 64}),
+            lambda: client.post("/api/v1/verify", content=b"x"),
+            lambda: client.get("/media/x.png"),
+            lambda: client.put("/api/v1/uploads/x.png", content=b"x"),
+        ]
+        for ask_one in asked:
+            answers = [await ask_one() for _ in range(11)]
+            assert 429 not in {answer.status_code for answer in answers[:10]}
+            assert answers[10].status_code == 429, answers[10].request.url
+            assert answers[10].headers["retry-after"] == "1"
+            world.clock.move(timedelta(seconds=10))
+        for _ in range(30):
+            assert (await client.get("/livez")).status_code == 200
+
+
+async def test_no_limit_by_address_is_a_setting(world: World):
+    settings = replace(world.runtime.settings, requests_per_address=0)
+    app = create_app(replace(world.runtime, settings=settings))
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://k.test") as client:
+        for _ in range(30):
+            answer = await client.get("/api/v1/verify", params={"sha256": "0" * 64})
+            assert answer.status_code == 200
+    assert await world.count("request_pace") == 0
+
+
+async def test_addresses_are_forgotten_once_their_burst_is_there_again(world: World):
+    await world.person("alice")
+    for _ in range(3):
+        await world.client.get("/api/v1/verify", params={"sha256": "0" * 64})
+    assert await world.count("request_pace where owner = 'address 127.0.0.1'") == 1
+    await reap(reaper_of(world.runtime))
+    assert await world.count("request_pace") == 1
+    world.clock.move(timedelta(hours=1, seconds=1))
+    await reap(reaper_of(world.runtime))
+    assert await world.count("request_pace") == 0
 
 
 async def test_a_full_cap_says_when_to_look_again(world: World):

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx2
@@ -12,7 +13,10 @@ from mcp.client.streamable_http import streamable_http_client
 from tests.conftest import Person, World
 from tests.scripted import ScriptedProvider, done_video, tools_for
 
+from kinetoscope.accounts import keys
 from kinetoscope.kernel.ids import TaskId
+from kinetoscope.kernel.secrets import KeyMode
+from kinetoscope.mcp.needs import DOOR, NEEDS
 from kinetoscope.tasks.advance import advance
 from kinetoscope.tasks.audit import audit
 
@@ -21,8 +25,6 @@ pytestmark = pytest.mark.anyio
 URL = "http://kinetoscope.test/api/mcp"
 
 ORDER = {"model": "seedance-20", "inputs": {"prompt": "a sunset"}}
-
-TOOLS = {"list_models", "get_model", "estimate", "generate", "get_task", "credits"}
 
 
 @asynccontextmanager
@@ -54,8 +56,6 @@ async def refusal(client: Client, tool: str, **arguments: object) -> dict[str, A
 async def test_the_whole_life_of_a_task_through_the_official_client(world: World):
     alice = await world.person("alice")
     async with agent(world, alice) as client:
-        listed = await client.list_tools()
-        assert {tool.name for tool in listed.tools} >= TOOLS
         models = (await call(client, "list_models"))["models"]
         assert {"seedance-20", "gpt-image-2"} <= {model["id"] for model in models}
         model = await call(client, "get_model", model="seedance-20")
@@ -98,6 +98,116 @@ async def test_calling_again_with_the_same_idempotency_key_makes_one_task(world:
         made = [await call(client, "generate", **ORDER, idempotency_key="once") for _ in range(2)]
     assert made[0] == made[1]
     assert await world.count("task") == 1
+
+
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "list_models": {},
+    "get_model": {"model": "seedance-20"},
+    "estimate": ORDER,
+    "generate": ORDER,
+    "get_task": {"task_id": "task_00000000"},
+    "credits": {},
+}
+
+
+async def with_scopes(world: World, person: Person, *scopes: str) -> Person:
+    issued = await keys.create(
+        world.runtime.database,
+        person.account_id,
+        "agent",
+        mode=KeyMode.LIVE,
+        expires_at=None,
+        scopes=scopes,
+        now=world.clock(),
+    )
+    return replace(person, key=issued.text, key_id=issued.id)
+
+
+async def test_every_tool_declares_what_it_needs(world: World):
+    async with agent(world, await world.person("alice")) as client:
+        listed = await client.list_tools()
+    assert {tool.name for tool in listed.tools} == set(NEEDS) == set(ARGUMENTS)
+    assert {scope for needed in NEEDS.values() for scope in needed} <= set(keys.SCOPES_ALL)
+
+
+@pytest.mark.parametrize(
+    ("tool", "scope"), [(tool, scope) for tool, needed in NEEDS.items() for scope in needed]
+)
+async def test_a_tool_refuses_a_key_that_lacks_a_scope_it_needs(
+    world: World, tool: str, scope: str
+):
+    alice = await world.person("alice")
+    lacking = await with_scopes(world, alice, *(set(keys.SCOPES_ALL) - {scope}))
+    async with agent(world, lacking) as client:
+        told = await refusal(client, tool, **ARGUMENTS[tool])
+    assert told == {"message": f"This API Key lacks the scope {scope}"}
+    assert await world.count("task") == 0
+
+
+@pytest.mark.parametrize("tool", NEEDS)
+async def test_no_tool_answers_a_key_that_may_not_read_tasks(world: World, tool: str):
+    alice = await world.person("alice")
+    lacking = await with_scopes(world, alice, *(set(keys.SCOPES_ALL) - {DOOR}))
+    asked = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {"name": tool, "arguments": ARGUMENTS[tool]},
+    }
+    response = await world.client.post(URL, json=asked, headers=lacking.headers)
+    assert response.status_code == 403
+    assert response.json() == {"message": f"This API Key lacks the scope {DOOR}"}
+    assert await world.count("task") == 0
+
+
+@pytest.mark.parametrize("tool", NEEDS)
+async def test_a_tool_needs_no_more_than_it_says(world: World, tool: str):
+    alice = await world.person("alice")
+    exact = await with_scopes(world, alice, DOOR, *NEEDS[tool])
+    async with agent(world, exact) as client:
+        if tool == "get_task":
+            assert await refusal(client, tool, **ARGUMENTS[tool]) == {"message": "Task not found"}
+        else:
+            await call(client, tool, **ARGUMENTS[tool])
+
+
+INITIALIZE = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+
+
+async def test_a_body_it_does_not_take_is_refused_in_the_contracts_form(world: World):
+    alice = await world.person("alice")
+    accept = {"Accept": "application/json, text/event-stream"}
+    for content_type in (None, "text/plain", "application/jsonx", "application/x-www-form"):
+        headers = {**alice.headers, **accept}
+        headers |= {} if content_type is None else {"Content-Type": content_type}
+        response = await world.client.post(URL, content=b"{}", headers=headers)
+        assert (response.status_code, response.json()["message"]) == (
+            400,
+            "Invalid request parameters",
+        )
+        assert response.json()["errors"][0]["path"] == ["Content-Type"]
+    headers = {**alice.headers, **accept, "Content-Type": "application/json"}
+    large = await world.client.post(URL, content=b" " * (4 * 1024 * 1024 + 1), headers=headers)
+    assert (large.status_code, large.json()) == (
+        413,
+        {"message": "The request body is larger than 4194304 bytes"},
+    )
+    largest = orjson.dumps(INITIALIZE).ljust(4 * 1024 * 1024)
+    assert (await world.client.post(URL, content=largest, headers=headers)).status_code == 200
+
+
+async def test_a_slash_behind_the_path_means_the_same_and_nobody_is_sent_elsewhere(world: World):
+    alice = await world.person("alice")
+    headers = {**alice.headers, "Accept": "application/json, text/event-stream"}
+    for url in (URL, f"{URL}/"):
+        response = await world.client.post(url, json=INITIALIZE, headers=headers)
+        assert response.status_code == 200, response.text
+    for path in ("/api/v1/credits/", "/api/v1/models/", "/api/v1/account/ledger/"):
+        assert (await world.client.get(path, headers=alice.headers)).status_code == 200
+    for path in ("/nothing/", "/api/v1/credits//"):
+        response = await world.client.get(path, headers=alice.headers)
+        assert response.status_code == 404
+        assert "location" not in response.headers
 
 
 @pytest.mark.parametrize("authorization", [None, "Bearer nonsense"])

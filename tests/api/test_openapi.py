@@ -22,6 +22,7 @@ from tests.scripted import (
 
 from kinetoscope.catalog.check import check
 from kinetoscope.catalog.spec import builtin
+from kinetoscope.kernel.ids import TaskId
 from kinetoscope.providers.contract import Failed, Kind, Refused
 from kinetoscope.tasks.advance import advance
 
@@ -120,6 +121,14 @@ async def test_every_model_has_its_inputs_and_prices_described(world: World):
     ]
 
 
+async def test_use_cache_names_the_models_that_it_is_for(world: World):
+    schemas = (await document(world))["components"]["schemas"]
+    told = schemas["CreateTask"]["properties"]["useCache"]["description"]
+    for model in builtin().models:
+        takes_seed = "seed" in schemas[f"Inputs_{model.id}"]["properties"]
+        assert (re.search(rf"[ ]{re.escape(model.id)}[,.]", told) is not None) == takes_seed
+
+
 async def test_the_schema_of_create_task_says_what_each_model_takes(world: World):
     taken = validator(await document(world), "CreateTask")
     good = {"model": "seedance-20", "inputs": {"prompt": "a sunset", "duration": 5}}
@@ -210,6 +219,79 @@ async def test_refusals_fit_their_schemas(world: World):
     assert (await refused(alice, VIDEO, 402, "CreditsShort"))["required"] == 200
     await book_limit(world, alice)
     assert (await refused(alice, PICTURE, 429, "TooMany"))["limit"] == 0
+
+
+UNTOLD = {
+    "access-control-allow-origin",
+    "content-disposition",
+    "content-length",
+    "content-security-policy",
+    "content-type",
+    "cross-origin-resource-policy",
+    "link",
+    "x-accel-buffering",
+    "x-content-type-options",
+}
+"""What every answer has, or browsers and crawlers heed by themselves."""
+
+
+def carried(described: Document, path: str, answer: httpx.Response) -> set[tuple[str, int, str]]:
+    """Return an answer's headers that are declared; each one that it has must be."""
+    operation = described["paths"][path][answer.request.method.lower()]
+    declared = operation["responses"][str(answer.status_code)].get("headers", {})
+    assert set(declared) <= set(described["components"]["headers"])
+    told = {name.lower() for name in declared}
+    assert set(answer.headers) - UNTOLD <= told, (path, answer.status_code)
+    return {(path, answer.status_code, name) for name in declared if name in answer.headers}
+
+
+async def test_every_header_of_a_real_answer_is_declared(world: World):
+    described = await document(world)
+    alice, poor = await world.person("alice"), await world.person("poor", "0")
+    task_id = await create(world, alice, PICTURE)
+    await advance(tools_for(world, ScriptedProvider(statuses=[done_pictures])), TaskId(task_id))
+    record = {"taskId": task_id}
+    shown = await world.client.get(PATH_RECORD, params=record, headers=alice.headers)
+    media = shown.json()["output"][0]["url"]
+    jobs, events, files = "/api/v1/jobs/createTask", "/api/v1/jobs/taskEvents", "/media/{name}"
+    once = {**alice.headers, "Idempotency-Key": "once"}
+    post, get = world.client.post, world.client.get
+    nobody = {"taskId": "task_00000000"}
+    answers = [
+        (jobs, await post(jobs, json=PICTURE, headers=once)),
+        (jobs, await post(jobs, json=PICTURE, headers=once)),
+        (jobs, await post(jobs, json={}, headers=once)),
+        (jobs, await post(jobs, json=VIDEO, headers=once)),
+        (jobs, await post(jobs, json=PICTURE, headers=poor.headers)),
+        (jobs, await post(jobs, json=PICTURE)),
+        (PATH_RECORD, await get(PATH_RECORD, params=record, headers=alice.headers)),
+        (PATH_RECORD, await get(PATH_RECORD, params=nobody, headers=alice.headers)),
+        (events, await get(events, params=record, headers=alice.headers)),
+        ("/api/v1/keys", await get("/api/v1/keys", headers=alice.headers)),
+        (files, await get(media)),
+        (files, await get(media, headers={"Range": "bytes=0-9"})),
+        (files, await get(media, headers={"Range": "bytes=99999999-"})),
+    ]
+    for path in ("/openapi.json", "/llms.txt", "/api/v1/models", "/.well-known/api-catalog"):
+        kept = await get(path)
+        known = {"If-None-Match": kept.headers["etag"]}
+        answers += [(path, kept), (path, await get(path, headers=known))]
+    await book_limit(world, alice)
+    answers.append((jobs, await post(jobs, json=PICTURE, headers=alice.headers)))
+    seen = set().union(*(carried(described, path, answer) for path, answer in answers))
+    expected = {
+        (jobs, 200, "Idempotent-Replayed"),
+        (jobs, 200, "RateLimit"),
+        (jobs, 200, "RateLimit-Policy"),
+        (jobs, 422, "RateLimit"),
+        (jobs, 429, "Retry-After"),
+        (jobs, 401, "WWW-Authenticate"),
+        (PATH_RECORD, 404, "RateLimit"),
+        ("/api/v1/keys", 403, "RateLimit"),
+        ("/openapi.json", 304, "ETag"),
+        (files, 206, "Content-Range"),
+    }
+    assert expected <= seen
 
 
 async def book_limit(world: World, person: Person) -> None:

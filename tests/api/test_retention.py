@@ -106,7 +106,11 @@ async def test_an_account_may_shorten_both_and_it_counts_from_the_next_end(world
     alice = await world.person("alice")
     before = await finished(world, alice)
     await retention.set_lifetimes(
-        world.runtime.database, "alice", media=timedelta(days=2), task=timedelta(days=5)
+        world.runtime.database,
+        "alice",
+        media=timedelta(days=2),
+        task=timedelta(days=5),
+        upload=None,
     )
     after, failed = await finished(world, alice), await create(world, alice, PICTURE)
     await fail(world, failed)
@@ -125,13 +129,15 @@ async def test_an_account_can_not_lengthen_and_media_never_outlives_its_task(wor
     alice = await world.person("alice")
     database = world.runtime.database
     long = timedelta(days=1000)
-    await retention.set_lifetimes(database, "alice", media=long, task=long)
+    await retention.set_lifetimes(database, "alice", media=long, task=long, upload=None)
     _, shown = await read(world, alice, await finished(world, alice))
     assert (shown["expiresAt"], shown["metadataExpiresAt"]) == (
         unix_ms(START + MEDIA),
         unix_ms(START + TASK),
     )
-    await retention.set_lifetimes(database, "alice", media=None, task=timedelta(days=1))
+    await retention.set_lifetimes(
+        database, "alice", media=None, task=timedelta(days=1), upload=None
+    )
     _, shown = await read(world, alice, await finished(world, alice))
     assert shown["expiresAt"] == shown["metadataExpiresAt"] == unix_ms(START + timedelta(days=1))
 
@@ -248,4 +254,6 @@ async def test_settings_for_an_account_nobody_has_are_not_found(world: World):
     with pytest.raises(NotFound):
         await retention.set_hold(world.runtime.database, "nobody", is_held=True)
     with pytest.raises(NotFound):
-        await retention.set_lifetimes(world.runtime.database, "nobody", media=None, task=None)
+        await retention.set_lifetimes(
+            world.runtime.database, "nobody", media=None, task=None, upload=None
+        )

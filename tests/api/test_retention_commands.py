@@ -16,7 +16,10 @@ from kinetoscope.postgres.pool import Database
 
 Command = Callable[..., "subprocess.CompletedProcess[str]"]
 
-NOTHING = "alice: lifetime of media the deployment's, of tasks the deployment's; no legal hold"
+NOTHING = (
+    "alice: lifetime of media the deployment's, of tasks the deployment's, "
+    "of uploads the deployment's; no legal hold"
+)
 
 
 @pytest.fixture
@@ -73,8 +76,12 @@ def test_lifetimes_are_shortened_one_at_a_time_and_set_back(command: Command):
     )
     assert refused(command, "limit", "alice", "--media=15d").startswith(why)
     assert "is not a duration" in refused(command, "limit", "alice", "--tasks=x")
-    assert said(command, "show", "alice") == both
-    assert said(command, "limit", "alice", "--media=default", "--tasks=default") == NOTHING
+    every = said(command, "limit", "alice", "--uploads=2h")
+    assert every == both.replace("uploads the deployment's", "uploads 2:00:00")
+    assert "deployment's, 1 day" in refused(command, "limit", "alice", "--uploads=25h")
+    assert said(command, "show", "alice") == every
+    default = ("--media=default", "--tasks=default", "--uploads=default")
+    assert said(command, "limit", "alice", *default) == NOTHING
 
 
 def test_a_hold_is_set_and_lifted_and_a_round_says_what_it_did(command: Command):

@@ -4,9 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+import psycopg
 import pytest
 from tests.conftest import START, Person, World
 from tests.scripted import (
+    PATH_CREATE,
+    VIDEO,
     Killed,
     ScriptedProvider,
     StatusStep,
@@ -16,6 +19,7 @@ from tests.scripted import (
     tools_for,
 )
 
+from kinetoscope.accounts import accounts
 from kinetoscope.kernel.ids import TaskId
 from kinetoscope.kernel.secrets import KeyMode
 from kinetoscope.providers.contract import Accepted, Job, Lost, Rehearsal, Status
@@ -27,6 +31,7 @@ from kinetoscope.tasks.ending import TIMED_OUT
 from kinetoscope.tasks.request import Request
 from kinetoscope.tasks.route import Route, Routes
 from kinetoscope.tasks.tools import Tools
+from kinetoscope.wiring import MIGRATIONS
 
 pytestmark = pytest.mark.anyio
 
@@ -140,6 +145,89 @@ async def test_what_concerns_webhooks_alone_succeeds(
     await advance(worker(world, renders=1, statuses=[done_video]).tools, task_id)
     assert (await record(world, tester, task_id))["status"] == "success"
     await assert_free(world, tester)
+
+
+async def running(world: World, name: str) -> tuple[int, int]:
+    """Return how many live and test tasks an account runs."""
+    account = await accounts.by_name(world.runtime.database, name)
+    return account.tasks_running, account.tests_running
+
+
+async def test_rehearsals_take_no_place_from_live_tasks_nor_the_other_way_round(world: World):
+    live = await world.person("alice")
+    tester = await world.person("alice", "0", mode=KeyMode.TEST)
+    await accounts.limit(world.runtime.database, "alice", tasks_running_max=2, api_access=None)
+    for _ in range(2):
+        await begin(world, tester, Rehearsal.TIMEOUT)
+    full = {"limit": 2, "current": 2}
+    refused = await world.client.post(PATH_CREATE, json=VIDEO, headers=tester.headers)
+    assert (refused.status_code, refused.json() | full) == (429, refused.json())
+    estimate = "/api/v1/jobs/estimateTask"
+    told = (await world.client.post(estimate, json=VIDEO, headers=tester.headers)).json()
+    assert (told["allowed"], told["refusal"] | full) == (False, told["refusal"])
+    assert (await world.client.post(estimate, json=VIDEO, headers=live.headers)).json()["allowed"]
+    for _ in range(2):
+        await create(world, live, VIDEO)
+    refused = await world.client.post(PATH_CREATE, json=VIDEO, headers=live.headers)
+    assert (refused.status_code, refused.json() | full) == (429, refused.json())
+    assert await running(world, "alice") == (2, 2)
+    assert await audit(world.runtime.database) == []
+
+
+async def test_each_end_makes_room_where_its_task_was_counted(world: World):
+    live = await world.person("alice")
+    tester = await world.person("alice", "0", mode=KeyMode.TEST)
+    free, paid = await create(world, tester, VIDEO), await create(world, live, VIDEO)
+    dropped, given_up = await create(world, tester, VIDEO), await create(world, live, VIDEO)
+    assert await running(world, "alice") == (2, 2)
+    tools = tools_for(world, ScriptedProvider(statuses=[done_video]))
+    scripted = replace(tools, providers={"rehearsal": tools.providers["embedded"]})
+    await advance(scripted, free)
+    assert await running(world, "alice") == (2, 1)
+    await advance(tools_for(world, ScriptedProvider(statuses=[done_video])), paid)
+    assert await running(world, "alice") == (1, 1)
+    path = "/api/v1/jobs/cancelTask"
+    for person, task_id, left in ((tester, dropped, (1, 0)), (live, given_up, (0, 0))):
+        await world.client.post(path, json={"taskId": task_id}, headers=person.headers)
+        assert await running(world, "alice") == left
+    assert await audit(world.runtime.database) == []
+
+
+@pytest.mark.parametrize("wrong", ["tasks_running = 1", "tests_running = 0"])
+async def test_the_audit_looks_at_both_counters(world: World, tester: Person, wrong: str):
+    await create(world, tester, VIDEO)
+    async with world.runtime.database.connection() as connection:
+        await connection.execute(f"update account set {wrong}".encode())
+    (found,) = await audit(world.runtime.database)
+    assert found.subject == tester.account_id
+    assert "running tasks" in found.problem
+
+
+async def test_what_runs_when_the_counters_are_parted_is_counted_where_it_belongs(
+    world: World, conninfo: str
+):
+    live = await world.person("alice")
+    tester = await world.person("alice", "0", mode=KeyMode.TEST)
+    other = await world.person("bob")
+    for person in (live, tester, tester, other):
+        await create(world, person, VIDEO)
+    before = """
+        update account set tasks_running = tasks_running + tests_running;
+        alter table account drop tests_running;
+    """
+    step = (MIGRATIONS / "0021_test_tasks.sql").read_text()
+    owner = psycopg.conninfo.make_conninfo(conninfo, user="postgres")
+    with psycopg.connect(owner, autocommit=True) as connection:
+        connection.execute(before)
+        connection.execute(step.encode())
+    assert (await running(world, "alice"), await running(world, "bob")) == ((1, 2), (1, 0))
+    assert await audit(world.runtime.database) == []
+
+
+async def test_the_account_tells_both_counts(world: World, tester: Person):
+    await create(world, tester, VIDEO)
+    told = (await world.client.get("/api/v1/account", headers=tester.headers)).json()
+    assert (told["tasksRunning"], told["testTasksRunning"]) == (0, 1)
 
 
 def test_failures_read_as_those_that_clients_really_meet():

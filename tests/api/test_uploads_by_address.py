@@ -7,7 +7,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.api.test_uploads import PATH, picture
+from PIL import Image
+from tests.api.test_uploads import DAY, HOUR, PATH, picture, promise, put
 from tests.conftest import Person, World
 from tests.scripted import film, stored_names
 from tests.unit.outside import Server, serving
@@ -90,6 +91,49 @@ async def test_what_is_no_media_is_laid_to_the_address(world: World, outside: Ou
     assert await world.count("media_file") == 0
     assert stored_names(world) == set()
     assert list((world.runtime.settings.work_dir / "uploads").iterdir()) == []
+
+
+async def test_media_of_our_own_is_copied_without_going_out(world: World, tmp_path: Path):
+    alice, bob = await world.person("alice"), await world.person("bob")
+    place = await promise(world, alice)
+    content = picture(tmp_path)
+    assert (await put(world, place["uploadUrl"], content)).status_code == 200
+
+    async def ask(url: str) -> httpx.Response:
+        return await world.client.post(PATH, json={"fileUrl": url}, headers=bob.headers)
+
+    # Our own name leads nowhere from here, and would be refused if it were looked up.
+    copied = await ask(place["url"])
+    assert copied.status_code == 200, copied.text
+    assert copied.json()["url"] != place["url"]
+    assert (await world.client.get(copied.json()["url"])).content == content
+    for url, message in (
+        (place["url"][:-1] + "!", "This media address is not valid"),
+        (world.runtime.signer.url("a" * 26 + "-1.png", world.clock() + HOUR), "Media not found"),
+    ):
+        refused = await ask(url)
+        assert refused.status_code == 400
+        (issue,) = refused.json()["errors"]
+        assert (issue["path"], issue["message"]) == (["fileUrl"], message)
+    world.clock.move(DAY)
+    assert (await ask(place["url"])).status_code == 400
+    assert await world.count("media_file") == 2
+
+
+async def test_a_gif_is_refused_and_told_what_is_taken(
+    world: World, outside: Outside, tmp_path: Path
+):
+    Image.new("RGB", (400, 320)).save(tmp_path / "a.gif")
+    outside.server.body = (tmp_path / "a.gif").read_bytes()
+    refused = await outside.ask(fileUrl=outside.server.url("/ok"))
+    (by_address,) = refused.json()["errors"]
+    place = await promise(world, outside.person)
+    refused = await put(world, place["uploadUrl"], outside.server.body)
+    (by_file,) = refused.json()["errors"]
+    for issue in (by_address, by_file):
+        assert issue["message"].startswith("Expected one of mp4, mov, webm, png, jpg, webp, wav")
+        assert issue["message"].endswith("found image/gif")
+    assert stored_names(world) == set()
 
 
 async def test_what_is_too_large_for_its_kind_takes_no_place(

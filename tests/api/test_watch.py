@@ -18,6 +18,7 @@ from tests.scripted import (
     tools_for,
 )
 
+from kinetoscope.api import watch as watch_door
 from kinetoscope.providers.contract import Working
 from kinetoscope.tasks import watch
 from kinetoscope.tasks.advance import advance
@@ -147,6 +148,23 @@ async def test_events_tell_the_whole_story_and_end_with_the_record(world: World)
     assert world.runtime.watch.watchers == {}
 
 
+async def test_a_stream_whose_time_is_over_says_that_the_task_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(watch_door, "EVENTS_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(watch, "POLL_DELAY_S", 0.05)
+    alice = await world.person("alice")
+    task_id = await create(world, alice, VIDEO)
+    response = await world.client.get(EVENTS, params={"taskId": task_id}, headers=alice.headers)
+    told = parse(response.text)
+    assert [name for name, _ in told] == ["state", "queue", "timeout"]
+    assert told[-1][1] == {"message": watch_door.TIMED_OUT}
+    assert world.runtime.watch.watchers == {}
+    await advance(tools_for(world, ScriptedProvider(statuses=[done_video])), task_id)
+    response = await world.client.get(EVENTS, params={"taskId": task_id}, headers=alice.headers)
+    assert [name for name, _ in parse(response.text)] == ["state", "progress", "end"]
+
+
 async def test_connecting_again_tells_the_present_state(world: World):
     alice = await world.person("alice")
     task_id = await create(world, alice, VIDEO)
@@ -188,18 +206,6 @@ async def test_waiting_requests_are_bounded_for_an_account_and_hold_no_connectio
     async with asyncio.timeout(20):
         ended = await asyncio.gather(*waiting)
     assert {found["status"] for found in ended} == {"success"}
-
-
-async def test_a_client_that_goes_away_frees_its_place(world: World):
-    alice = await world.person("alice")
-    task_id = await create(world, alice, VIDEO)
-    waiting = asyncio.create_task(wait(world, alice, task_id, 60))
-    await until_watched(world, task_id)
-    waiting.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await waiting
-    assert world.runtime.watch.watchers == {}
-    assert world.runtime.watch.listener.waiting == {}
 
 
 async def test_the_listener_survives_the_loss_of_its_connection(

@@ -5,9 +5,12 @@ import base64
 import hmac
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
+from ipaddress import ip_network
 
+import httpx
 import psycopg
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -23,19 +26,33 @@ from tests.scripted import (
     tools_for,
 )
 
+from kinetoscope.api import webhooks
 from kinetoscope.cli.sending import sender_parts
+from kinetoscope.kernel.addresses import Network
 from kinetoscope.kernel.clock import system_clock, unix_ms
-from kinetoscope.kernel.outbound import Egress
+from kinetoscope.kernel.outbound import Egress, FetchLimits, OutboundRefused
+from kinetoscope.kernel.posting import post
 from kinetoscope.kernel.sealing import sealer_from
 from kinetoscope.providers.contract import Failed
+from kinetoscope.server import create_app
+from kinetoscope.settings import Settings
 from kinetoscope.tasks.advance import advance
 from kinetoscope.webhooks import secret as secrets_of_webhooks
 from kinetoscope.webhooks.sender import Sender
+from kinetoscope.wiring import egress_of
 
 pytestmark = pytest.mark.anyio
 
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return replace(settings, allowed_networks=LOOPBACK.allowed_networks)
+
+
 SECRET = "/api/v1/webhooks/secret"
 SETTINGS = "/api/v1/webhooks/settings"
+
+LIMITS = FetchLimits(bytes_max=1000, total_timeout_s=2)
 
 
 @pytest.fixture
@@ -274,6 +291,32 @@ async def test_the_headers_of_kie_come_where_they_are_wanted(
     expected = base64.b64encode(hmac.digest(secret.encode(), signed, "sha256")).decode()
     assert (headers["X-Webhook-Timestamp"], headers["X-Webhook-Signature"]) == (timestamp, expected)
     assert headers["webhook-signature"].startswith("v1,")
+    described = (await world.client.get("/openapi.json")).json()["webhooks"]["taskEnded"]["post"]
+    told = {parameter["name"] for parameter in described["parameters"]}
+    assert told == {name for name in headers if "webhook" in name.lower()}
+
+
+async def test_the_headers_of_kie_are_the_old_secrets_until_it_ends(
+    world: World, alice: Person, receiver: Receiver, sender: Sender
+):
+    oldest = await new_secret(world, alice)
+    await world.client.post(SETTINGS, json={"kieHeaders": True}, headers=alice.headers)
+    world.clock.move(timedelta(hours=1))
+    middle = await new_secret(world, alice, overlapHours=2)
+    newest = await new_secret(world, alice, overlapHours=4)
+    for moved, secret in (
+        (timedelta(), oldest),
+        (timedelta(hours=2) - timedelta(seconds=1), oldest),
+        (timedelta(seconds=1), middle),
+        (timedelta(hours=2), newest),
+    ):
+        world.clock.move(moved)
+        task_id = await ended(world, alice, receiver.url())
+        await sender.drain()
+        headers = receiver.received[-1].headers
+        signed = f"{task_id}.{headers['X-Webhook-Timestamp']}".encode()
+        expected = base64.b64encode(hmac.digest(secret.encode(), signed, "sha256")).decode()
+        assert headers["X-Webhook-Signature"] == expected
 
 
 @pytest.mark.parametrize(
@@ -288,7 +331,13 @@ async def test_the_headers_of_kie_come_where_they_are_wanted(
 async def test_an_address_of_our_own_is_refused_and_the_log_says_so(
     world: World, alice: Person, receiver: Receiver, url: str, reason: str
 ):
-    await ended(world, alice, url.format(port=receiver.port))
+    """It was taken while other networks were allowed, or its name began to lead there."""
+    task_id = await create(world, alice, {**PICTURE, "callBackUrl": receiver.url()})
+    async with world.runtime.database.connection() as connection:
+        await connection.execute(
+            "update task set callback_url = %s", (url.format(port=receiver.port),)
+        )
+    await advance(tools_for(world, ScriptedProvider(statuses=[done_pictures])), task_id)
     sender = Sender(sender_parts(world.runtime, Egress()))
     assert await sender.drain() == 1
     assert receiver.received == []
@@ -311,3 +360,101 @@ def verifies(secret: str, got: Received) -> bool:
     except WebhookVerificationError:
         return False
     return True
+
+
+NOT_ALLOWED = "The URL leads to an address that is not allowed"
+NO_NAMES = "A URL must not carry a user name or password"
+
+NEVER_CALLED = [
+    ("https://hook.example:3000/", "Port 3000 is not allowed"),
+    ("http://hook.example:22/", "Port 22 is not allowed"),
+    ("https://user:word@hook.example/", NO_NAMES),
+    ("https://user@hook.example/", NO_NAMES),
+    ("http://127.0.0.2/hook", NOT_ALLOWED),
+    ("http://10.0.0.1:8080/hook", NOT_ALLOWED),
+    ("http://169.254.169.254/latest/meta-data", NOT_ALLOWED),
+    ("http://[::ffff:10.0.0.1]/", NOT_ALLOWED),
+    ("http://localhost:8080/", NOT_ALLOWED),
+    ("http://api.localhost./", NOT_ALLOWED),
+    ("http://93.184.216.34:3000/", "Port 3000 is not allowed"),
+    ("http://0x7f.1/", "The URL's address is written in a roundabout way"),
+]
+
+
+@asynccontextmanager
+async def another(
+    world: World, networks: tuple[Network, ...], ports: tuple[int, ...] = ()
+) -> AsyncIterator[httpx.AsyncClient]:
+    """Serve the same world with other settings."""
+    settings = replace(world.runtime.settings, allowed_networks=networks, egress_ports=ports)
+    app = create_app(replace(world.runtime, settings=settings))
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://k.test") as client:
+        yield client
+
+
+async def answers_of(client: httpx.AsyncClient, alice: Person, url: str) -> list[httpx.Response]:
+    """Hand an address in wherever one is taken."""
+    order = {**PICTURE, "callBackUrl": url}
+    return [
+        await client.post(path, json=body, headers=alice.headers)
+        for path, body in (
+            ("/api/v1/jobs/createTask", order),
+            ("/api/v1/jobs/estimateTask", order),
+            ("/api/v1/webhooks/test", {"url": url}),
+        )
+    ]
+
+
+async def test_an_address_that_could_never_be_called_is_refused_where_it_is_handed_in(
+    world: World, alice: Person
+):
+    before = await world.balance(alice)
+    async with another(world, ()) as client:
+        for url, message in NEVER_CALLED:
+            names = ("callBackUrl", "callBackUrl", "url")
+            for answer, name in zip(await answers_of(client, alice, url), names, strict=True):
+                assert answer.status_code == 400, url
+                told = {"code": "invalid_value", "message": message, "path": [name]}
+                assert answer.json()["errors"] == [told], url
+    assert await world.count("task") == await world.count("webhook_delivery") == 0
+    assert await world.balance(alice) == before
+
+
+async def somewhere(host: str) -> tuple[str, ...]:
+    return ("127.0.0.1" if "localhost" in host else "93.184.216.34",)
+
+
+async def test_what_is_refused_early_would_not_have_been_called_later():
+    """The two look at the same rules: nothing that is refused would have got through."""
+    for url, message in NEVER_CALLED:
+        with pytest.raises(OutboundRefused) as refused:
+            await post(Egress(), url, b"", {}, LIMITS, resolve=somewhere)
+        assert str(refused.value) == message
+
+
+async def test_ports_and_networks_that_the_operator_allows_are_taken(
+    world: World, alice: Person, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(webhooks, "TEST_PATIENCE_S", 0)  # nobody sends here
+    within = ["http://10.1.2.3:3000/", "http://receiver.lan:3000/", "https://hook.example:8443/"]
+    async with another(world, (ip_network("10.0.0.0/8"),)) as client:
+        for url in within:
+            assert {answer.status_code for answer in await answers_of(client, alice, url)} == {200}
+        for answer in await answers_of(client, alice, "http://93.184.216.34:3000/"):
+            assert answer.status_code == 400
+    async with another(world, LOOPBACK.allowed_networks) as client:
+        (made, *_) = await answers_of(client, alice, "http://localhost:3000/hook")
+        assert made.status_code == 200
+    async with another(world, (), ports=(3000,)) as client:
+        for url, status in (
+            ("https://hook.example:3000/", 200),
+            ("http://93.184.216.34:3000/", 200),
+            ("https://hook.example/", 200),
+            ("https://hook.example:3001/", 400),
+            ("http://10.1.2.3:3000/", 400),
+        ):
+            answers = await answers_of(client, alice, url)
+            assert {answer.status_code for answer in answers} == {status}, url
+    settings = replace(world.runtime.settings, egress_ports=(3000,))
+    assert egress_of(settings).ports == {80, 443, 8080, 8443, 3000}

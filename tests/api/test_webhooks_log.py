@@ -1,6 +1,7 @@
 """The delivery log, settings and the relay, as their owner and others find them over HTTP."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -23,11 +24,18 @@ from kinetoscope.cli.sending import sender_parts
 from kinetoscope.kernel.clock import unix_ms
 from kinetoscope.kernel.secrets import KeyMode
 from kinetoscope.providers.contract import Failed
+from kinetoscope.settings import Settings
 from kinetoscope.tasks.advance import advance
 from kinetoscope.webhooks import deliver
 from kinetoscope.webhooks.sender import Sender
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return replace(settings, allowed_networks=LOOPBACK.allowed_networks)
+
 
 LISTEN = "/api/v1/webhooks/listen"
 ROUTES = (

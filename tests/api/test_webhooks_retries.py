@@ -15,6 +15,7 @@ from kinetoscope.kernel.clock import unix_ms
 from kinetoscope.kernel.ids import TaskId
 from kinetoscope.kernel.outbound import FetchLimits
 from kinetoscope.providers.contract import Failed
+from kinetoscope.settings import Settings
 from kinetoscope.tasks.advance import advance
 from kinetoscope.webhooks import deliver, log, outbox
 from kinetoscope.webhooks.deliver import Parts
@@ -23,6 +24,12 @@ from kinetoscope.webhooks.schedule import DELAYS_S
 from kinetoscope.webhooks.sender import LEASE, Sender
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return replace(settings, allowed_networks=LOOPBACK.allowed_networks)
+
 
 ROOM = Room(total=10, per_lane=4, by_lane={}, full_accounts=())
 

@@ -15,6 +15,7 @@ from tests.receiver import LOOPBACK, Receiver, ended, listed, receiving, shown, 
 from kinetoscope.cli.sending import sender_parts
 from kinetoscope.kernel.clock import Clock
 from kinetoscope.kernel.ids import TaskId
+from kinetoscope.settings import Settings
 from kinetoscope.webhooks import outbox
 from kinetoscope.webhooks import sender as sender_module
 from kinetoscope.webhooks.outbox import Room
@@ -27,6 +28,12 @@ from kinetoscope.webhooks.sender import (
 )
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return replace(settings, allowed_networks=LOOPBACK.allowed_networks)
+
 
 TIMEOUT_S = 30
 

@@ -1,5 +1,7 @@
 """Row 20 of the acceptance list: what a webhook carries, for a success and for a failure."""
 
+from dataclasses import replace
+
 import pytest
 from tests.conftest import World
 from tests.receiver import LOOPBACK, ended, listed, receiving
@@ -7,10 +9,16 @@ from tests.scripted import PICTURE, ScriptedProvider, create, record, tools_for
 
 from kinetoscope.cli.sending import sender_parts
 from kinetoscope.providers.contract import Failed
+from kinetoscope.settings import Settings
 from kinetoscope.tasks.advance import advance
 from kinetoscope.webhooks.sender import Sender
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    return replace(settings, allowed_networks=LOOPBACK.allowed_networks)
 
 
 @pytest.mark.parametrize("answer", [200, 201, 204])

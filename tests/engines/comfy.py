@@ -54,6 +54,13 @@ class FakeComfy:
     queued: list[Prompt] = field(default_factory=list)
     faults: dict[str, Fault] = field(default_factory=dict)
     interrupted: list[str] = field(default_factory=list)
+    version: str = "0.36.0"
+    is_old: bool = False
+    """Whether it calls jobs what it likes, and interrupts whatever runs."""
+    begins_at_once: bool = False
+    views: int = 0
+    showing: asyncio.Event | None = None
+    """Files are not shown before it is set."""
     authorization: str | None = None
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -79,9 +86,12 @@ class FakeComfy:
             if node["class_type"] == "CheckpointLoader":
                 error = {"type": "value_not_in_list", "details": "ckpt_name: 'x' not in []"}
                 return self.invalid(node_id, node, error)
-        prompt = Prompt(body["prompt_id"], body["prompt"], body["client_id"])
+        prompt_id = f"its-own-{len(self.queued)}" if self.is_old else body["prompt_id"]
+        prompt = Prompt(prompt_id, body["prompt"], body["client_id"])
         self.pending.append(prompt)
         self.queued.append(prompt)
+        if self.begins_at_once:
+            self.begin()
         return web.json_response({"prompt_id": prompt.id, "number": 1, "node_errors": {}})
 
     def invalid(self, node_id: str, node: dict[str, Any], error: dict[str, str]) -> web.Response:
@@ -118,7 +128,7 @@ class FakeComfy:
     async def post_interrupt(self, request: web.Request) -> web.Response:
         prompt_id = (await request.json())["prompt_id"]
         self.interrupted.append(prompt_id)
-        if self.running and self.running.id == prompt_id:
+        if self.running and (self.is_old or self.running.id == prompt_id):
             self.end("error", ["execution_interrupted", {"prompt_id": prompt_id}])
         return web.Response()
 
@@ -133,12 +143,15 @@ class FakeComfy:
     async def get_view(self, request: web.Request) -> web.Response:
         media_type, content = media_of(self.kind)
         assert request.query["filename"]
+        self.views += 1
+        if self.showing is not None:
+            await self.showing.wait()
         if self.kind is MediaKind.IMAGE:
             content = with_text(content, b"prompt\0the whole workflow")
         return web.Response(body=content, content_type=media_type)
 
     async def get_system_stats(self, _request: web.Request) -> web.Response:
-        return web.json_response({"system": {"comfyui_version": "0.36.0"}, "devices": []})
+        return web.json_response({"system": {"comfyui_version": self.version}, "devices": []})
 
     async def get_object_info(self, _request: web.Request) -> web.Response:
         return web.json_response({node["class_type"]: {} for node in GRAPH.values()})

@@ -1,14 +1,18 @@
 """ComfyUI as an own engine, against a fake made from its protocol."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+import tracemalloc
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.engines.comfy import BIND, GRAPH, FakeComfy, comfy
+from structlog.testing import capture_logs
+from tests.engines.comfy import BIND, GRAPH, FakeComfy, comfy, with_text
+from tests.providers.case import submitted
 from tests.providers.upstream import ACCEPTED_THEN_DROPPED, DROPPED, Fault, media_of
 
 from kinetoscope.catalog import check
@@ -16,6 +20,7 @@ from kinetoscope.catalog.spec import builtin
 from kinetoscope.kernel.calling import Caller
 from kinetoscope.kernel.order import MediaKind
 from kinetoscope.providers.adapter import Site
+from kinetoscope.providers.comfyui.files import without_texts
 from kinetoscope.providers.comfyui.provider import ComfyUIProvider, prompt_id_of
 from kinetoscope.providers.comfyui.workflow import FIELDS, WorkflowInvalid, load
 from kinetoscope.providers.contract import (
@@ -35,10 +40,12 @@ from kinetoscope.providers.contract import (
     Waiting,
     Working,
 )
+from kinetoscope.providers.results import RESULTS_AT_ONCE
 
 pytestmark = pytest.mark.anyio
 
 TASK = "task_comfy"
+GENERATION_FAILED = "Generation failed. Please try again."
 INPUTS = {"prompt": "A fox in the snow"}
 WITH_IMAGE = {"prompt": "Add snow", "imageUrls": ["https://example.com/fox.png"]}
 
@@ -61,7 +68,7 @@ async def engine(folder: Path, key: str = "") -> AsyncIterator[tuple[ComfyUIProv
     async with comfy() as fake:
         provider = ComfyUIProvider(
             name="comfy",
-            site=Site(base_url=f"http://127.0.0.1:{fake.port}", key=key),
+            site=lambda: Site(base_url=f"http://127.0.0.1:{fake.port}", key=key),
             workflows={"flux.json": workflow},
             caller=caller,
         )
@@ -145,7 +152,7 @@ async def test_the_workflow_inside_a_picture_is_not_published(tmp_path: Path):
 
 async def test_a_reference_is_uploaded_and_named_in_the_graph(tmp_path: Path):
     async with engine(tmp_path) as (provider, fake):
-        await provider.submit(job(tmp_path, WITH_IMAGE))
+        await submitted(provider, job(tmp_path, WITH_IMAGE))
         ((name, content),) = fake.uploads.items()
         assert content == media_of(MediaKind.IMAGE)[1]
         assert fake.queued[0].graph["12"]["inputs"]["image"] == name
@@ -190,18 +197,84 @@ async def test_what_never_arrived_is_absent_and_silence_is_no_absence(tmp_path: 
 
 async def test_an_engine_that_is_away_has_refused(tmp_path: Path):
     async with engine(tmp_path) as (provider, _):
-        provider.server = replace(provider.server, site=Site(base_url="http://127.0.0.1:9", key=""))
+        away = Site(base_url="http://127.0.0.1:9", key="")
+        provider.server = replace(provider.server, site=lambda: away)
         outcome = await provider.submit(job(tmp_path))
         assert isinstance(outcome, Refused)
         assert outcome.kind is Kind.TEMPORARY
 
 
-async def test_a_refusal_names_the_node(tmp_path: Path):
+async def test_a_refusal_names_the_node_to_the_operator_only(tmp_path: Path):
     async with engine(tmp_path) as (provider, _):
-        outcome = await provider.submit(job(tmp_path, {"prompt": "too long"}))
+        with capture_logs() as logs:
+            outcome = await provider.submit(job(tmp_path, {"prompt": "too long"}))
         assert isinstance(outcome, Refused)
         assert outcome.kind is Kind.PERMANENT
-        assert outcome.message == "Node 6 (CLIPTextEncode): text, 77 tokens"
+        assert outcome.message == "The provider refused the request."
+        (told,) = logs
+        assert (told["event"], told["task"]) == ("comfyui.refused", TASK)
+        assert told["said"] == "Node 6 (CLIPTextEncode): text, 77 tokens"
+
+
+async def test_a_key_that_is_refused_in_front_of_it_is_this_accounts_trouble(tmp_path: Path):
+    async with engine(tmp_path) as (provider, fake):
+        fake.faults["/prompt"] = Fault(status=401, body={"error": {"message": "who are you"}})
+        outcome = await provider.submit(job(tmp_path))
+        assert isinstance(outcome, Refused)
+        assert outcome.kind is Kind.ACCOUNT
+        assert "who" not in outcome.message
+
+
+@pytest.mark.parametrize("begins_at_once", [False, True])
+async def test_one_that_calls_jobs_what_it_likes_is_too_old_and_left_with_none(
+    tmp_path: Path, *, begins_at_once: bool
+):
+    async with engine(tmp_path) as (provider, fake):
+        fake.is_old, fake.begins_at_once = True, begins_at_once
+        outcome = await provider.submit(job(tmp_path))
+        assert isinstance(outcome, Refused)
+        assert outcome.kind is Kind.UNSUPPORTED, "another route may do; another try may not"
+        assert outcome.message == "This ComfyUI is too old: it calls jobs what it likes."
+        assert len(fake.queued) == 1
+        assert (fake.pending, fake.running) == ([], None)
+
+
+@pytest.mark.parametrize("begins_at_once", [False, True])
+async def test_what_others_have_there_goes_on_when_it_is_too_old(
+    tmp_path: Path, *, begins_at_once: bool
+):
+    async with engine(tmp_path) as (provider, fake):
+        await provider.submit(replace(job(tmp_path), task_id="task_other"))
+        if begins_at_once:
+            fake.begin()
+        fake.is_old = True
+        assert isinstance(await provider.submit(job(tmp_path)), Refused)
+        others = [*fake.pending, *filter(None, [fake.running])]
+        assert [prompt.id for prompt in others] == [prompt_id_of("task_other")]
+        assert fake.interrupted == []
+
+
+@pytest.mark.parametrize(
+    ("version", "works"),
+    [
+        ("0.3.44", False),
+        ("v0.2.7", False),
+        ("0.3.45", True),
+        ("0.3.100", True),
+        ("1.0.0", True),
+        ("", True),
+        ("nightly", True),
+    ],
+)
+async def test_a_check_tells_a_version_that_is_too_old(
+    tmp_path: Path, version: str, *, works: bool
+):
+    async with engine(tmp_path) as (provider, fake):
+        fake.version = version
+        condition = await provider.check()
+        assert condition.works is works
+        if not works:
+            assert condition.says == f"ComfyUI {version} is too old"
 
 
 async def test_a_model_file_that_is_not_there_is_the_engines_trouble(tmp_path: Path):
@@ -216,32 +289,37 @@ async def test_a_model_file_that_is_not_there_is_the_engines_trouble(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("message", "kind", "text"),
+    ("message", "kind", "text", "said"),
     [
-        (["execution_interrupted", {}], Kind.TEMPORARY, "The engine was interrupted."),
+        (["execution_interrupted", {}], Kind.TEMPORARY, "The engine was interrupted.", ""),
         (
             ["execution_error", {"exception_message": "CUDA out of memory.", "node_type": "VAE"}],
             Kind.TEMPORARY,
+            GENERATION_FAILED,
             "VAE: CUDA out of memory.",
         ),
         (
-            ["execution_error", {"exception_message": "shapes differ", "node_type": "KSampler"}],
+            ["execution_error", {"exception_message": "no /srv/x.pt\n", "node_type": "KSampler"}],
             Kind.PERMANENT,
-            "KSampler: shapes differ",
+            GENERATION_FAILED,
+            "KSampler: no /srv/x.pt",
         ),
-        (None, Kind.PERMANENT, "Generation failed. Please try again."),
+        (None, Kind.PERMANENT, GENERATION_FAILED, ""),
     ],
 )
 async def test_an_error_is_told_from_an_interruption(
-    tmp_path: Path, message: object, kind: Kind, text: str
+    tmp_path: Path, message: object, kind: Kind, text: str, said: str
 ):
     async with engine(tmp_path) as (provider, fake):
         asked = job(tmp_path)
         await provider.submit(asked)
         fake.begin()
         fake.end("error", message)
-        status = await provider.status(prompt_id_of(TASK), asked)
+        with capture_logs() as logs:
+            status = await provider.status(prompt_id_of(TASK), asked)
         assert status == Failed(code="500", message=text, kind=kind)
+        (told,) = logs
+        assert (told["event"], told["task"], told["said"]) == ("comfyui.failed", TASK, said)
 
 
 async def test_a_pending_job_leaves_the_queue(tmp_path: Path):
@@ -295,6 +373,60 @@ async def test_trouble_while_following_tells_nothing(tmp_path: Path):
         fake.faults["/view"] = Fault(status=404, body={})
         assert isinstance(await provider.status(prompt_id_of(TASK), asked), Unfetched)
         assert isinstance(await provider.status(prompt_id_of(TASK), asked), Done)
+
+
+async def test_only_so_many_jobs_bring_their_files_at_once(tmp_path: Path):
+    async with engine(tmp_path) as (provider, fake):
+        fake.showing = asyncio.Event()
+        jobs = [replace(job(tmp_path), task_id=f"task_{number}") for number in range(20)]
+        for number, each in enumerate(jobs):
+            await provider.submit(each)
+            fake.begin()
+            fake.end()
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            jobs[number] = replace(each, folder=folder)
+        bringing = [
+            asyncio.create_task(provider.status(prompt_id_of(each.task_id), each)) for each in jobs
+        ]
+        await asyncio.sleep(0.5)
+        assert fake.views == RESULTS_AT_ONCE
+        fake.showing.set()
+        assert all(isinstance(status, Done) for status in await asyncio.gather(*bringing))
+
+
+def test_of_what_is_no_picture_the_first_bytes_are_read_only(tmp_path: Path):
+    path = tmp_path / "clip.mp4"
+    with path.open("wb") as file:
+        file.write(b"\0\0\0 ftypisom")
+        file.truncate(64 * 1024 * 1024)
+    before = path.stat()
+    assert peak_of(without_texts, path) < 1024 * 1024
+    assert path.stat().st_ino == before.st_ino
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_large_picture_loses_its_texts_piece_by_piece(tmp_path: Path):
+    picture = media_of(MediaKind.IMAGE)[1]
+    with_texts = with_text(picture, b"workflow\0" + bytes(8 * 1024 * 1024))
+    path = tmp_path / "large.png"
+    path.write_bytes(with_texts)
+    assert peak_of(without_texts, path) < 1024 * 1024
+    assert path.read_bytes() == picture
+    cut = picture[:-20]
+    path.write_bytes(cut)
+    without_texts(path)
+    assert cut.startswith(path.read_bytes()), "what is broken stays so, and is told elsewhere"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def peak_of(work: Callable[[Path], None], path: Path) -> int:
+    """Return how much memory something took."""
+    tracemalloc.start()
+    work(path)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak_bytes
 
 
 async def test_a_key_in_front_of_it_goes_along(tmp_path: Path):

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,15 @@ from kinetoscope.kernel.calling import Caller
 from kinetoscope.kernel.order import MediaKind, Order
 from kinetoscope.kernel.outbound import Egress
 from kinetoscope.providers.adapter import Adapter, Site
-from kinetoscope.providers.contract import CancelOutcome, FetchedReference, Job, Kind
+from kinetoscope.providers.contract import (
+    CancelOutcome,
+    FetchedReference,
+    Job,
+    Kind,
+    Provider,
+    Refused,
+    SubmitOutcome,
+)
 from kinetoscope.providers.hosted import HostedProvider
 
 
@@ -103,6 +111,21 @@ class Case:
             options=self.options,
             callback_url="https://us.example/callback",
         )
+
+
+async def prepared(provider: Provider, job: Job) -> Job:
+    """Prepare a job that can be."""
+    outcome = await provider.prepare(job)
+    assert not isinstance(outcome, Refused), outcome
+    return replace(job, prepared=outcome.addresses)
+
+
+async def submitted(provider: Provider, job: Job) -> SubmitOutcome:
+    """Prepare a job and hand it over, as a worker does."""
+    outcome = await provider.prepare(job)
+    if isinstance(outcome, Refused):
+        return outcome
+    return await provider.submit(replace(job, prepared=outcome.addresses))
 
 
 def _uploads(case: Case, port: int) -> dict[str, str]:

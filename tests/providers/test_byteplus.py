@@ -159,9 +159,9 @@ ERRORS = [
     (400, "InvalidParameter.TaskTypeConstraint", Kind.PERMANENT),
     (400, "MissingParameter", Kind.PERMANENT),
     (400, "InvalidEndpoint.ClosedEndpoint", Kind.UNSUPPORTED),
-    (401, "AuthenticationError", Kind.UNSUPPORTED),
-    (403, "AccountOverdueError", Kind.UNSUPPORTED),
-    (403, "OperationDenied.ServiceOverdue", Kind.UNSUPPORTED),
+    (401, "AuthenticationError", Kind.ACCOUNT),
+    (403, "AccountOverdueError", Kind.ACCOUNT),
+    (403, "OperationDenied.ServiceOverdue", Kind.ACCOUNT),
     (404, "InvalidEndpointOrModel.NotFound", Kind.UNSUPPORTED),
     (404, "ModelNotOpen", Kind.UNSUPPORTED),
 ]
@@ -180,7 +180,7 @@ def test_a_refusal_is_told_by_its_code(status: int, code: str, kind: Kind):
         ("OutputAudioSensitiveContentDetected", Kind.MODERATION),
         ("InternalServiceError", Kind.TEMPORARY),
         ("InvalidParameter.TaskTypeMismatch", Kind.PERMANENT),
-        ("AccountOverdueError", Kind.UNSUPPORTED),
+        ("AccountOverdueError", Kind.ACCOUNT),
     ],
 )
 def test_a_failed_task_is_told_by_its_code(code: str, kind: Kind):

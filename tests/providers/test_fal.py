@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.providers.asking import answer, asked, called_back, ordered, sent, unsupported
-from tests.providers.case import conversing
+from tests.providers.case import conversing, submitted
 from tests.providers.upstream import KEY, Stage, Verb, answers, media_of
 from tests.providers.wire_fal import CASES
 
@@ -179,7 +179,7 @@ def test_a_refusal_says_where():
     refused = FAL.refusal(answer(422, {"detail": [detail]}))
     assert (refused.kind, refused.message) == (Kind.PERMANENT, "body.duration: No.")
     locked = FAL.refusal(answer(403, {"detail": "User is locked. Reason: Exhausted balance."}))
-    assert locked.kind is Kind.UNSUPPORTED
+    assert locked.kind is Kind.ACCOUNT
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ async def test_a_result_that_is_a_models_error_is_a_failure(tmp_path: Path):
 
 async def test_a_reference_is_put_where_fal_wants_it_for_a_day(tmp_path: Path):
     async with conversing(CASE) as (provider, upstream):
-        assert isinstance(await provider.submit(CASE.job_with_image(tmp_path)), Accepted)
+        assert isinstance(await submitted(provider, CASE.job_with_image(tmp_path)), Accepted)
         asking, putting = upstream.of(Verb.UPLOAD)
         assert asking.json == {"content_type": "image/png", "file_name": "image-1"}
         assert asking.headers["x-fal-object-lifecycle"] == '{"expiration_duration_seconds": 86400}'

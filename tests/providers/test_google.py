@@ -320,7 +320,7 @@ def test_a_failure_is_told_by_its_error(word: str, error: dict[str, object], kin
         ({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}, Kind.MODERATION),
         ({"candidates": [{"finishReason": "IMAGE_SAFETY"}]}, Kind.MODERATION),
         ({"candidates": [{"finishReason": "IMAGE_RECITATION"}]}, Kind.MODERATION),
-        ({"candidates": [{"finishReason": "PUP_LIMITED_DISABLED"}]}, Kind.UNSUPPORTED),
+        ({"candidates": [{"finishReason": "PUP_LIMITED_DISABLED"}]}, Kind.ACCOUNT),
         ({"candidates": [{"finishReason": "NO_IMAGE"}]}, Kind.PERMANENT),
         ({"candidates": [{"finishReason": "OTHER"}]}, Kind.PERMANENT),
         ({"candidates": [], "usageMetadata": {}}, Kind.PERMANENT),
@@ -376,21 +376,21 @@ def test_tokens_without_details_are_of_text():
         (400, {"code": "invalid_request", "message": "Invalid duration."}, Kind.PERMANENT),
         (400, {"code": 400, "message": "Bad safety_settings.", "status": "X"}, Kind.PERMANENT),
         (400, {"code": "prohibited_content", "message": "No."}, Kind.MODERATION),
-        (400, {"code": 400, "message": "API key expired."}, Kind.UNSUPPORTED),
+        (400, {"code": 400, "message": "API key expired."}, Kind.ACCOUNT),
         (
             400,
             {"message": "Bad.", "details": [{"@type": "x", "reason": "API_KEY_INVALID"}]},
-            Kind.UNSUPPORTED,
+            Kind.ACCOUNT,
         ),
         (
             403,
             {"message": "Blocked.", "details": [{"reason": "API_KEY_SERVICE_BLOCKED"}]},
-            Kind.UNSUPPORTED,
+            Kind.ACCOUNT,
         ),
         (
             400,
             {"message": "User location is not supported.", "status": "FAILED_PRECONDITION"},
-            Kind.UNSUPPORTED,
+            Kind.ACCOUNT,
         ),
         (404, {"code": "not_found", "message": "It is no longer available."}, Kind.UNSUPPORTED),
     ],
@@ -402,7 +402,7 @@ def test_a_refusal_is_told_by_its_error(status: int, error: dict[str, object], k
 
 
 def test_a_refusal_without_words_is_told_by_its_status():
-    assert GOOGLE.refusal(answer(403, [])).kind is Kind.UNSUPPORTED
+    assert GOOGLE.refusal(answer(403, [])).kind is Kind.ACCOUNT
     assert GOOGLE.refusal(answer(400, "html")).kind is Kind.PERMANENT
 
 

@@ -6,17 +6,18 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import parse_qsl, unquote
 
 import pytest
 from structlog.testing import capture_logs
-from tests.providers.case import Case, conversing
+from tests.providers.case import Case, conversing, prepared, submitted
 from tests.providers.cases import CASES
 from tests.providers.upstream import (
     ACCEPTED_THEN_DROPPED,
     DROPPED,
     KEY,
-    OTHER_HOST,
     MALFORMED,
+    OTHER_HOST,
     Stage,
     Upstream,
     Verb,
@@ -25,8 +26,10 @@ from tests.providers.upstream import (
     payload,
 )
 
+from kinetoscope.kernel.calling import Call
 from kinetoscope.kernel.order import MediaKind
 from kinetoscope.media.inspect import InspectLimits, inspect
+from kinetoscope.providers.adapter import Ask, Site
 from kinetoscope.providers.contract import (
     Absent,
     Accepted,
@@ -110,12 +113,47 @@ async def test_a_reference_arrives_byte_for_byte(case: Case, tmp_path: Path):
     content = media_of(MediaKind.IMAGE)[1]
     inline = base64.b64encode(content)
     async with conversing(case) as (provider, upstream):
-        outcome = await provider.submit(case.job_with_image(tmp_path))
+        outcome = await submitted(provider, case.job_with_image(tmp_path))
         assert isinstance(outcome, Accepted | Done), outcome
-        submitted = upstream.of(Verb.SUBMIT)[-1].body
+        sent = upstream.of(Verb.SUBMIT)[-1].body
         uploaded = [recorded.body for recorded in upstream.of(Verb.UPLOAD)]
-        assert any(content in body or inline in body for body in (submitted, *uploaded))
-        assert b"example.com/fox.png" not in submitted, "a stranger's address was handed on"
+        assert any(content in body or inline in body for body in (sent, *uploaded))
+        assert b"example.com/fox.png" not in sent, "a stranger's address was handed on"
+
+
+@cases([case for case in CASES if case.with_image is not None])
+async def test_preparing_makes_no_job_and_what_is_repeated_says_the_same(
+    case: Case, tmp_path: Path
+):
+    """The answer to a submit with a reference is lost; a token makes of both the same job."""
+    async with conversing(case) as (provider, upstream):
+        job = await prepared(provider, case.job_with_image(tmp_path))
+        assert upstream.jobs == {}
+        assert upstream.of(Verb.SUBMIT) == []
+        upstream.fault(Verb.SUBMIT, ACCEPTED_THEN_DROPPED)
+        assert isinstance(await provider.submit(job), Unknown)
+        uploads = len(upstream.of(Verb.UPLOAD))
+        if case.adapter.idempotency is Idempotency.CLIENT_TOKEN:
+            assert isinstance(await provider.submit(job), Accepted)
+            first, again = upstream.of(Verb.SUBMIT)
+            assert first.body == again.body
+            assert len(upstream.jobs) == 1
+        assert len(upstream.of(Verb.UPLOAD)) == uploads, "a submit is one request"
+
+
+@cases(CASES)
+async def test_it_says_of_a_job_whether_its_answer_is_the_result(case: Case, tmp_path: Path):
+    async with conversing(case) as (provider, _upstream):
+        assert provider.answers_at_once(case.job(tmp_path)) is case.at_once
+
+
+@cases(CASES)
+async def test_no_submit_takes_longer_than_is_said(case: Case, tmp_path: Path):
+    asked = case.adapter.submit(
+        Ask(job=case.job(tmp_path), site=Site(base_url="https://up.example", key=KEY), attached=())
+    )
+    assert isinstance(asked, Call)
+    assert asked.timeout_s <= case.adapter.submit_timeout_s
 
 
 @cases(CASES)
@@ -197,7 +235,7 @@ async def test_a_wrong_key_is_this_accounts_trouble_and_is_told_by_a_check(
     async with conversing(case, key="planted-key-wrong") as (provider, upstream):
         outcome = await provider.submit(case.job(tmp_path))
         assert isinstance(outcome, Refused), outcome
-        assert outcome.kind is Kind.UNSUPPORTED
+        assert outcome.kind is Kind.ACCOUNT
         condition = await provider.check()
         assert not condition.works
         assert "planted" not in condition.says
@@ -209,7 +247,7 @@ async def test_without_a_key_nobody_is_asked(case: Case, tmp_path: Path):
     async with conversing(case, key="") as (provider, upstream):
         outcome = await provider.submit(case.job(tmp_path))
         assert isinstance(outcome, Refused), outcome
-        assert outcome.kind is Kind.UNSUPPORTED
+        assert outcome.kind is Kind.ACCOUNT
         assert not (await provider.check()).works
         assert upstream.recorded == []
 
@@ -341,6 +379,89 @@ async def test_a_result_that_has_moved_is_followed_without_the_key(
             assert KEY not in str(moved[0].headers)
         upstream.fault(Verb.FILE, *[answers(302, Location=place)] * 20)
         assert isinstance(await provider.status(upstream_id, job), Unfetched)
+
+
+ODD_IDS = (
+    "http://{elsewhere}/x",
+    "//{elsewhere}/x",
+    "/x",
+    "../../x?y=1#z",
+    "..",
+    ".",
+    "a/../../b",
+    "%2e%2e/x",
+    "x&y=1",
+    " x",
+)
+
+
+@cases(LATER)
+@pytest.mark.parametrize("odd", ODD_IDS)
+async def test_whatever_an_id_is_called_our_key_stays_and_so_does_the_path(
+    case: Case, odd: str, tmp_path: Path
+):
+    async with conversing(case) as (provider, upstream):
+        job = case.job(tmp_path)
+        odd_id = odd.format(elsewhere=f"{OTHER_HOST}:{upstream.port}")
+        upstream.told_id = odd_id
+        outcome = await provider.submit(job)
+        assert isinstance(outcome, Accepted | Unknown), outcome
+        await _ask_about("plain-id", provider, upstream, job)
+        usual = {_read(seen.path, seen.query) for seen in upstream.seen}
+        await _ask_about(odd_id, provider, upstream, job)
+        expected = {_renamed(place, "plain-id", odd_id) for place in usual}
+        assert {_read(seen.path, seen.query) for seen in upstream.seen} <= expected
+        assert {seen.host for seen in upstream.seen} <= {f"127.0.0.1:{upstream.port}"}
+
+
+Place = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
+"""A path in its parts, and a query."""
+
+
+async def _ask_about(
+    upstream_id: str, provider: HostedProvider, upstream: Upstream, job: Job
+) -> None:
+    upstream.seen.clear()
+    await provider.status(upstream_id, job)
+    await provider.cancel(upstream_id, job)
+
+
+def _read(path: str, query: str) -> Place:
+    return tuple(map(unquote, path.split("/"))), tuple(parse_qsl(query))
+
+
+def _renamed(place: Place, old: str, new: str) -> Place:
+    path, query = place
+    return tuple(new if part == old else part for part in path), tuple(
+        (name, new if value == old else value) for name, value in query
+    )
+
+
+@cases([case for case in LATER if case.needs_key])
+async def test_our_key_goes_to_the_upstreams_own_origin_only(case: Case, tmp_path: Path):
+    async with conversing(case) as (provider, upstream):
+        job = case.job(tmp_path)
+        elsewhere = f"http://{OTHER_HOST}:{upstream.port}/x"
+        provider.adapter = replace(
+            case.adapter, status=lambda _site, _id, _job: Call(method="GET", url=elsewhere)
+        )
+        await provider.status("plain-id", job)
+        (seen,) = upstream.seen
+        assert seen.host == f"{OTHER_HOST}:{upstream.port}"
+        assert KEY not in str(seen.headers)
+
+
+@cases([case for case in CASES if case.uploads_to])
+async def test_our_key_goes_where_the_operator_has_uploads_sent(case: Case, tmp_path: Path):
+    async with conversing(case) as (provider, upstream):
+        elsewhere = f"{OTHER_HOST}:{upstream.port}"
+        site = provider.site()
+        options = {**site.options, case.uploads_to: f"http://{elsewhere}"}
+        provider.site = lambda: replace(site, options=options)
+        await provider.prepare(case.job_with_image(tmp_path))
+        asked = [seen for seen in upstream.seen if seen.host == elsewhere]
+        assert asked
+        assert KEY in str(asked[0].headers)
 
 
 async def _has_files(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.providers.asking import answer, asked, called_back, ordered, sent, unsupported
-from tests.providers.case import conversing
+from tests.providers.case import conversing, submitted
 from tests.providers.upstream import Stage, Verb, answers, media_of, payload
 from tests.providers.wire_kie import CASES
 
@@ -196,15 +196,15 @@ def test_an_accepted_task_has_an_id():
 @pytest.mark.parametrize(
     ("code", "message", "kind"),
     [
-        (401, "You do not have access permissions", Kind.UNSUPPORTED),
-        (402, "Credits insufficient", Kind.UNSUPPORTED),
-        (403, "This address may not use the key", Kind.UNSUPPORTED),
+        (401, "You do not have access permissions", Kind.ACCOUNT),
+        (402, "Credits insufficient", Kind.ACCOUNT),
+        (403, "This address may not use the key", Kind.ACCOUNT),
         (404, "The model does not exist", Kind.UNSUPPORTED),
         (422, "duration is not within the range of allowed options", Kind.PERMANENT),
         (422, "Your prompt was flagged as violating content policies.", Kind.MODERATION),
         (400, "Sensitive content in the picture", Kind.MODERATION),
         (429, "You violate the limit of 20 requests in 10 seconds", Kind.TEMPORARY),
-        (433, "The sub-key's limit is reached", Kind.UNSUPPORTED),
+        (433, "The sub-key's limit is reached", Kind.ACCOUNT),
         (455, "Service under maintenance", Kind.TEMPORARY),
         (501, "Generation failed", Kind.TEMPORARY),
         (501, "The input was flagged as sensitive", Kind.MODERATION),
@@ -323,7 +323,7 @@ def test_a_file_has_the_usual_ending(media_type: str, ending: str):
 
 async def test_a_reference_is_used_at_the_address_that_its_upload_got(tmp_path: Path):
     async with conversing(CASE) as (provider, upstream):
-        assert isinstance(await provider.submit(CASE.job_with_image(tmp_path)), Accepted)
+        assert isinstance(await submitted(provider, CASE.job_with_image(tmp_path)), Accepted)
         ((name, content),) = upstream.uploads.items()
         assert content == media_of(MediaKind.IMAGE)[1]
         assert name.endswith(".png")
@@ -334,7 +334,7 @@ async def test_a_reference_is_used_at_the_address_that_its_upload_got(tmp_path: 
 async def test_an_upload_that_is_refused_in_words_makes_no_task(tmp_path: Path):
     async with conversing(CASE) as (provider, upstream):
         upstream.fault(Verb.UPLOAD, answers(200, {"success": False, "code": 400, "msg": "No."}))
-        outcome = await provider.submit(CASE.job_with_image(tmp_path))
+        outcome = await submitted(provider, CASE.job_with_image(tmp_path))
         assert isinstance(outcome, Refused)
         assert outcome.kind is Kind.TEMPORARY
         assert upstream.jobs == {}

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from tests.conftest import Person, World
 from tests.providers.asking import answer, asked, called_back, ordered, sent
-from tests.providers.case import conversing
+from tests.providers.case import conversing, prepared
 from tests.providers.upstream import KEY, Stage, Verb, answers, media_of, payload, running
 from tests.providers.wire_kinovi import CASES, wire
 from tests.scripted import ScriptedProvider, done_video, tools_for
@@ -173,11 +173,13 @@ def test_a_refusal_says_what_is_wrong_with_which_input():
     assert "videoUrls: At least one reference video" in refused.message
 
 
-@pytest.mark.parametrize("status", [401, 402, 403, 404])
-def test_what_is_wrong_with_the_operators_account_stays_there(status: int):
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, Kind.ACCOUNT), (402, Kind.ACCOUNT), (404, Kind.UNSUPPORTED)]
+)
+def test_what_is_wrong_with_the_operators_account_stays_there(status: int, kind: Kind):
     body = {"message": "Insufficient credits", "required": 200, "available": 12.5}
     refused = KINOVI.refusal(answer(status, body))
-    assert refused.kind is Kind.UNSUPPORTED
+    assert refused.kind is kind
     assert "credits" not in refused.message
 
 
@@ -217,8 +219,9 @@ async def test_a_kinetoscope_that_is_away_for_a_moment_may_have_the_task(tmp_pat
 async def test_a_repeat_with_other_addresses_is_no_refusal_of_the_task(tmp_path: Path):
     async with conversing(KINETOSCOPE_CASE) as (provider, upstream):
         job = KINETOSCOPE_CASE.job_with_image(tmp_path)
-        assert isinstance(await provider.submit(job), Accepted)
-        again = await provider.submit(job)
+        first, other = await prepared(provider, job), await prepared(provider, job)
+        assert isinstance(await provider.submit(first), Accepted)
+        again = await provider.submit(other)
         assert isinstance(again, Refused), again
         assert again.kind is Kind.TEMPORARY, "any other kind ends the task, which is being made"
         assert len(upstream.jobs) == 1
@@ -294,8 +297,8 @@ async def test_our_own_server_refuses_in_words_that_we_read(world: World):
         assert 400 <= answered.status < 500
         return KINETOSCOPE.refusal(answered)
 
-    assert (await refusal_of(poor, ask)).kind is Kind.UNSUPPORTED
-    assert (await refusal_of(replace(alice, key="wrong"), ask)).kind is Kind.UNSUPPORTED
+    assert (await refusal_of(poor, ask)).kind is Kind.ACCOUNT
+    assert (await refusal_of(replace(alice, key="wrong"), ask)).kind is Kind.ACCOUNT
     unknown = replace(ask, job=replace(ask.job, upstream_model="seedance-1"))
     assert (await refusal_of(alice, unknown)).kind is Kind.UNSUPPORTED
     wrong = replace(ask, job=replace(ask.job, options={"duration": 99}))

@@ -227,15 +227,15 @@ def test_an_answer_without_pictures_is_none(body: object):
         (400, "invalid_image_file", Kind.PERMANENT),
         (400, "unknown_parameter", Kind.UNSUPPORTED),
         (400, "unsupported_value", Kind.UNSUPPORTED),
-        (400, "billing_hard_limit_reached", Kind.UNSUPPORTED),
-        (401, "invalid_api_key", Kind.UNSUPPORTED),
-        (403, "unsupported_country_region_territory", Kind.UNSUPPORTED),
-        (403, None, Kind.UNSUPPORTED),
+        (400, "billing_hard_limit_reached", Kind.ACCOUNT),
+        (401, "invalid_api_key", Kind.ACCOUNT),
+        (403, "unsupported_country_region_territory", Kind.ACCOUNT),
+        (403, None, Kind.ACCOUNT),
         (404, "model_not_found", Kind.UNSUPPORTED),
         (409, None, Kind.TEMPORARY),
         (413, None, Kind.PERMANENT),
         (429, "rate_limit_exceeded", Kind.TEMPORARY),
-        (429, "credit_balance_exhausted", Kind.UNSUPPORTED),
+        (429, "credit_balance_exhausted", Kind.ACCOUNT),
     ],
 )
 def test_a_refusal_is_told_by_its_code_or_else_its_status(
@@ -248,7 +248,7 @@ def test_a_refusal_is_told_by_its_code_or_else_its_status(
 
 def test_no_funds_are_told_by_the_type_where_the_code_is_a_new_one():
     error = {"message": "No.", "type": "insufficient_quota", "code": "some_limit_exceeded"}
-    assert OPENAI.refusal(answer(429, {"error": error})).kind is Kind.UNSUPPORTED
+    assert OPENAI.refusal(answer(429, {"error": error})).kind is Kind.ACCOUNT
 
 
 def test_a_refusal_in_no_shape_at_all_is_told_by_its_status():

@@ -266,7 +266,7 @@ def test_a_cancel(status: int, body: object, outcome: CancelOutcome):
             "body.prompt: Field required",
             Kind.PERMANENT,
         ),
-        (401, {"error": "Unauthorized"}, "Unauthorized", Kind.UNSUPPORTED),
+        (401, {"error": "Unauthorized"}, "Unauthorized", Kind.ACCOUNT),
         (
             404,
             {"error": {"message": "No such model", "type": "NotFoundError", "code": 404}},

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.providers.asking import answer, asked, called_back, ordered, sent, unsupported
-from tests.providers.case import conversing
+from tests.providers.case import conversing, submitted
 from tests.providers.upstream import Verb, payload
 from tests.providers.wire_replicate import CASES
 
@@ -174,7 +174,7 @@ def test_a_webhook_is_the_prediction():
 
 async def test_a_reference_is_uploaded_and_named_by_its_address(tmp_path: Path):
     async with conversing(CASES[0]) as (provider, upstream):
-        assert isinstance(await provider.submit(CASES[0].job_with_image(tmp_path)), Accepted)
+        assert isinstance(await submitted(provider, CASES[0].job_with_image(tmp_path)), Accepted)
         (upload,) = upstream.of(Verb.UPLOAD)
         assert b'name="content"; filename="image-1"' in upload.body
         assert b"Content-Type: image/png" in upload.body

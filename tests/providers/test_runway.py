@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.providers.asking import answer, asked, ordered, sent, unsupported
-from tests.providers.case import conversing
+from tests.providers.case import conversing, submitted
 from tests.providers.upstream import Verb
 from tests.providers.wire_runway import CASES
 
@@ -183,7 +183,7 @@ def test_a_refusal_says_what_is_wrong_and_is_moderation_only_in_a_task():
 
 async def test_a_reference_goes_into_the_bucket_without_the_key(tmp_path: Path):
     async with conversing(CASES[0]) as (provider, upstream):
-        outcome = await provider.submit(CASES[0].job_with_image(tmp_path))
+        outcome = await submitted(provider, CASES[0].job_with_image(tmp_path))
         assert isinstance(outcome, Accepted), outcome
         asking, putting = upstream.of(Verb.UPLOAD)
         assert asking.json == {"filename": "image-1.png", "type": "ephemeral"}

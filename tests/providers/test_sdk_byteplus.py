@@ -136,7 +136,7 @@ async def test_a_wrong_key_is_an_error():
             await api.content_generation.tasks.create(model=MODEL, content=[])
         assert upstream.jobs == {}
     refused = BYTEPLUS.refusal(answer(401, raised.value.response.json()))
-    assert refused.kind is Kind.UNSUPPORTED
+    assert refused.kind is Kind.ACCOUNT
 
 
 async def test_their_client_has_every_field_that_we_send():

@@ -101,7 +101,7 @@ async def test_a_wrong_key_is_an_error():
         with pytest.raises(ApiError) as raised:
             assert [part async for part in api.text_to_speech.convert(VOICE, text="A fox")]
         assert raised.value.status_code == 401
-        assert refused(raised.value) is Kind.UNSUPPORTED
+        assert refused(raised.value) is Kind.ACCOUNT
         with pytest.raises(ApiError) as checked:
             await api.user.get()
         assert checked.value.status_code == 401

@@ -17,6 +17,7 @@ from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urlsplit
 
 import av
 import numpy as np
@@ -118,6 +119,16 @@ class Recorded:
         return read
 
 
+@dataclass(frozen=True)
+class Seen:
+    """Any request at all, whether or not there is a route for it. The path is as it was sent."""
+
+    host: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -131,7 +142,17 @@ class Upstream:
         self.uploads: dict[str, bytes] = {}
         self.faults: dict[Verb, deque[Fault]] = defaultdict(deque)
         self.recorded: list[Recorded] = []
-        self.app = web.Application(client_max_size=256 * 1024 * 1024)
+        self.seen: list[Seen] = []
+        self.told_id = ""
+        """What the next job is called, whatever it asked to be called."""
+
+        @web.middleware
+        async def see(request: web.Request, handler: Handler) -> web.StreamResponse:
+            parts = urlsplit(request.raw_path)
+            self.seen.append(Seen(request.host, parts.path, parts.query, dict(request.headers)))
+            return await handler(request)
+
+        self.app = web.Application(client_max_size=256 * 1024 * 1024, middlewares=[see])
         self.route(Verb.FILE, "GET", "/files/{job}/{number}", self._file)
 
     def route(self, verb: Verb, method: str, path: str, handler: Handler) -> None:
@@ -178,7 +199,7 @@ class Upstream:
         self, body: dict[str, Any], kind: MediaKind, *, job_id: str = "", count: int = 1
     ) -> UpstreamJob:
         """Take a job on; a known id is the same job."""
-        name = job_id or f"up-{len(self.jobs) + 1}"
+        name = self.told_id or job_id or f"up-{len(self.jobs) + 1}"
         if name not in self.jobs:
             self.jobs[name] = UpstreamJob(id=name, body=body, kind=kind, count=count)
         return self.jobs[name]

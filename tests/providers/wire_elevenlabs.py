@@ -41,7 +41,7 @@ def wire(upstream: Upstream) -> None:
 REFUSALS = (
     Payload(403, "elevenlabs_moderated.json", Kind.MODERATION),
     Payload(422, "elevenlabs_invalid.json", Kind.PERMANENT),
-    Payload(401, "elevenlabs_quota.json", Kind.UNSUPPORTED),
+    Payload(401, "elevenlabs_quota.json", Kind.ACCOUNT),
     Payload(404, "elevenlabs_voice.json", Kind.UNSUPPORTED),
 )
 

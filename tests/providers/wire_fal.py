@@ -109,8 +109,8 @@ CASES = (
         refusals=(
             Payload(422, "fal_invalid.json", Kind.PERMANENT),
             Payload(422, "fal_moderated.json", Kind.MODERATION),
-            Payload(401, "fal_key.json", Kind.UNSUPPORTED),
-            Payload(403, "fal_funds.json", Kind.UNSUPPORTED),
+            Payload(401, "fal_key.json", Kind.ACCOUNT),
+            Payload(403, "fal_funds.json", Kind.ACCOUNT),
         ),
         uploads_to="upload_url",
         cancel_waiting=CancelOutcome.STOPPED,

@@ -24,6 +24,7 @@ from kinetoscope.providers.adapter import (
     number_at,
     refusal_by_status,
     required_text,
+    segment,
     text_at,
 )
 from kinetoscope.providers.contract import (
@@ -70,7 +71,7 @@ def refusal(answer: Answer) -> Refused:
 
 
 def status(_site: Site, upstream_id: str, _job: Job) -> Call:
-    return Call(method="GET", url=f"jobs/{upstream_id}", timeout_s=5)
+    return Call(method="GET", url=f"jobs/{segment(upstream_id)}", timeout_s=5)
 
 
 def read(answer: Answer, _job: Job) -> Reading:
@@ -95,7 +96,7 @@ def found(answer: Answer, _job: Job) -> FindOutcome:
 
 
 def cancel(_site: Site, upstream_id: str, _job: Job) -> Call:
-    return Call(method="DELETE", url=f"jobs/{upstream_id}", timeout_s=5)
+    return Call(method="DELETE", url=f"jobs/{segment(upstream_id)}", timeout_s=5)
 
 
 def cancelled(answer: Answer) -> CancelOutcome:
@@ -117,6 +118,7 @@ TOKEN = Adapter(
     key_name="faulty",
     idempotency=Idempotency.CLIENT_TOKEN,
     polling=POLLING,
+    submit_timeout_s=2,
     models={"gpt-image-2": "picture"},
     headers=bearer,
     submit=submit,
@@ -128,6 +130,7 @@ TOKEN = Adapter(
     cancelled=cancelled,
     check=check,
     claim=claim,
+    refusals=frozenset({503}),
 )
 LOOKUP = replace(TOKEN, name="lookup", idempotency=Idempotency.LOOKUP, find=find, found=found)
 NEITHER = replace(TOKEN, name="neither", idempotency=Idempotency.NEITHER)

@@ -166,8 +166,8 @@ def wire(upstream: Upstream) -> None:
 REFUSALS = (
     Payload(400, "google_invalid.json", Kind.PERMANENT),
     Payload(400, "google_moderated.json", Kind.MODERATION),
-    Payload(400, "google_key.json", Kind.UNSUPPORTED),
-    Payload(403, "google_denied.json", Kind.UNSUPPORTED),
+    Payload(400, "google_key.json", Kind.ACCOUNT),
+    Payload(403, "google_denied.json", Kind.ACCOUNT),
     Payload(429, "google_exhausted.json", Kind.TEMPORARY),
 )
 

@@ -85,7 +85,7 @@ def wire(upstream: Upstream) -> None:
 
 REFUSALS = (
     Payload(200, "kie_invalid.json", Kind.PERMANENT),
-    Payload(200, "kie_credits.json", Kind.UNSUPPORTED),
+    Payload(200, "kie_credits.json", Kind.ACCOUNT),
     Payload(200, "kie_maintenance.json", Kind.TEMPORARY),
     Payload(200, "kie_moderated.json", Kind.MODERATION),
     Payload(422, "kie_invalid.json", Kind.PERMANENT),

@@ -115,7 +115,7 @@ def wire(upstream: Upstream) -> None:
 REFUSALS = (
     Payload(400, "kinovi_invalid.json", Kind.PERMANENT),
     Payload(400, "kinovi_unknown_model.json", Kind.UNSUPPORTED),
-    Payload(402, "kinovi_credits.json", Kind.UNSUPPORTED),
+    Payload(402, "kinovi_credits.json", Kind.ACCOUNT),
     Payload(429, "kinovi_limit.json", Kind.TEMPORARY),
 )
 IMAGE = {"prompt": "It turns its head", "imageUrls": ["https://example.com/fox.png"]}

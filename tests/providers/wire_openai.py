@@ -87,7 +87,7 @@ CASES = (
         refusals=(
             Payload(400, "openai_moderated.json", Kind.MODERATION),
             Payload(400, "openai_invalid.json", Kind.PERMANENT),
-            Payload(401, "openai_key.json", Kind.UNSUPPORTED),
+            Payload(401, "openai_key.json", Kind.ACCOUNT),
             Payload(404, "openai_model.json", Kind.UNSUPPORTED),
         ),
         at_once=True,

@@ -94,8 +94,8 @@ def wire(upstream: Upstream) -> None:
 
 REFUSALS = (
     Payload(422, "replicate_invalid.json", Kind.PERMANENT),
-    Payload(401, "replicate_key.json", Kind.UNSUPPORTED),
-    Payload(402, "replicate_funds.json", Kind.UNSUPPORTED),
+    Payload(401, "replicate_key.json", Kind.ACCOUNT),
+    Payload(402, "replicate_funds.json", Kind.ACCOUNT),
     Payload(429, "replicate_throttled.json", Kind.TEMPORARY),
     Payload(400, "replicate_flagged.json", Kind.MODERATION),
 )

@@ -103,7 +103,7 @@ CASES = (
         with_image={"prompt": "It runs", "imageUrls": ["https://example.com/fox.png"]},
         refusals=(
             Payload(400, "runway_invalid.json", Kind.PERMANENT),
-            Payload(400, "runway_credits.json", Kind.UNSUPPORTED),
+            Payload(400, "runway_credits.json", Kind.ACCOUNT),
             Payload(429, "runway_throttled.json", Kind.TEMPORARY),
         ),
         refuses_content_later=True,

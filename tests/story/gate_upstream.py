@@ -82,7 +82,7 @@ class GateUpstream(Upstream):
         self.made[body["reference"]][body["way"]] += 1
         if body["way"] == SLOW.name:
             job.stay(Stage.WORKING)
-        elif self.chance.random() < FAILING_SHARE:
+        elif self.chance.random() < FAILING_SHARE * self.faults_share:
             job.stages = deque([Stage.WAITING, Stage.FAILED])
         if body["callback"] and self.chance.random() < CALLBACK_SHARE:
             calling = asyncio.create_task(self._call_back(job))

@@ -9,7 +9,7 @@ from procrastinate.jobs import Job
 from tests.conftest import Person, World
 from tests.scripted import PICTURE, Killed, ScriptedProvider, create, tools_for
 
-from kinetoscope import engine
+from kinetoscope import crew, engine
 from kinetoscope.engine import RETRY_DELAY_S_MAX, Retry, Timing
 from kinetoscope.kernel.ids import TaskId
 from kinetoscope.providers.contract import Failed
@@ -18,7 +18,8 @@ from kinetoscope.tasks.audit import audit
 
 pytestmark = pytest.mark.anyio
 
-TIMING = Timing()
+TIMING = Timing(stalled_s=0.2)
+"""The database of these tests may not have been up for much longer."""
 QUEUES = {"embedded": "embedded"}
 
 
@@ -79,7 +80,7 @@ async def test_the_jobs_of_a_silent_worker_go_back_and_those_of_a_living_one_sta
     database = world.runtime.database
     silent, living, ownerless, waiting = [await create(world, alice, PICTURE) for _ in range(4)]
     await jobs.take(silent, await jobs.worker(silent_s=TIMING.stalled_s + 1))
-    await jobs.take(living, await jobs.worker(silent_s=TIMING.stalled_s - 5))
+    await jobs.take(living, await jobs.worker(silent_s=-60))
     await jobs.take(ownerless, None)
     assert await engine.requeue_stalled(database, TIMING) == 2
     # What goes back goes back as new jobs, behind those that were waiting.
@@ -182,7 +183,7 @@ async def test_a_worker_runs_what_was_enqueued_once_and_forgets_it(
             all_ran.set()
 
     working = asyncio.create_task(
-        engine.run_worker(
+        crew.run_worker(
             world.runtime.database.conninfo,
             queues=["embedded"],
             concurrency=2,

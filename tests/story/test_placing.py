@@ -27,6 +27,7 @@ from typing_extensions import override
 from kinetoscope.catalog.model import PerImage
 from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.ids import TaskId
+from kinetoscope.kernel.secrets import KeyMode
 from kinetoscope.media.store import MediaStore
 from kinetoscope.providers.breaker import CALLS_MIN
 from kinetoscope.providers.contract import (
@@ -39,7 +40,7 @@ from kinetoscope.providers.contract import (
     SubmitOutcome,
 )
 from kinetoscope.tasks import alerts, cancel, circuits, intents, store
-from kinetoscope.tasks.advance import advance
+from kinetoscope.tasks.advance import OrderUnreadable, advance
 from kinetoscope.tasks.route import Route
 from kinetoscope.wiring import lifetimes_of
 
@@ -180,8 +181,8 @@ async def test_an_open_circuit_is_passed_over_and_told(world: World, alice: Pers
     tools = tools_for(world, first, second, routes=(FIRST, SECOND))
     for _ in range(CALLS_MIN):
         await advance(tools, await create(world, alice, PICTURE))
-    (circuit,) = await circuits.listed(world.runtime.database)
-    assert (circuit.provider, circuit.model, circuit.open) == ("first", "theirs-1", True)
+    (circuit,) = await circuits.listed(world.runtime.database, world.clock())
+    assert (circuit.provider, circuit.model) == ("first", "theirs-1")
     task_id = await create(world, alice, PICTURE)
     await advance(tools, task_id)
     assert len(first.submitted) == CALLS_MIN, "nobody asks it now"
@@ -199,7 +200,7 @@ async def test_with_its_only_circuit_open_a_task_waits_and_is_not_failed(
     tools = tools_for(world, first, routes=(FIRST,))
     breaker = tools.breakers.of("first", "theirs-1")
     for _ in range(CALLS_MIN):
-        breaker.record(world.clock().timestamp(), fine=False)
+        breaker.record(breaker.begin(), world.clock().timestamp(), fine=False)
     await advance(tools, task_id)
     assert (await row(world, task_id))["status"] == "success"
     assert isinstance(tools.wakes, MovedWakes)
@@ -280,7 +281,12 @@ async def test_a_cancel_between_two_tries_is_heeded_and_nobody_else_is_asked(
             outcome = await super().submit(job)
             lifetimes = lifetimes_of(runtime.settings)
             told = await cancel.cancel(
-                runtime.database, lifetimes, alice.account_id, task_id, world.clock()
+                runtime.database,
+                lifetimes,
+                alice.account_id,
+                task_id,
+                world.clock(),
+                mode=KeyMode.LIVE,
             )
             assert told.requested
             return outcome
@@ -302,7 +308,9 @@ async def test_a_cancelled_task_that_went_back_to_the_queue_is_not_submitted_aga
     assert task is not None
     await intents.intend(database, task, INTENT, world.clock())
     lifetimes = lifetimes_of(world.runtime.settings)
-    told = await cancel.cancel(database, lifetimes, alice.account_id, task_id, world.clock())
+    told = await cancel.cancel(
+        database, lifetimes, alice.account_id, task_id, world.clock(), mode=KeyMode.LIVE
+    )
     assert told.requested
     await intents.withdraw(database, task)
     first = named("first", [])
@@ -341,6 +349,9 @@ async def test_a_task_whose_model_is_gone_while_an_upstream_has_it_is_told_to_th
         name: model for name, model in tools.catalog.models_by_id.items() if name != "gpt-image-2"
     }
     catalog = replace(tools.catalog, models=tuple(models.values()), models_by_id=models)
+    with pytest.raises(OrderUnreadable):
+        await advance(replace(tools, catalog=catalog), task_id)
+    world.clock.move(2 * tools.task_deadline)
     await advance(replace(tools, catalog=catalog), task_id)
     assert (await row(world, task_id))["status"] == "fail"
     since = world.clock() - timedelta(days=1)

@@ -51,6 +51,7 @@ def test_a_key_is_stored_and_shown_by_its_end_alone(tmp_path: Path):
     key = ark.pop("key")
     assert ark == {
         "provider": "ark",
+        "callbacks": None,
         "models": ["seedance-20"],
         "file": {
             "path": str(file),
@@ -70,6 +71,22 @@ def test_a_key_is_stored_and_shown_by_its_end_alone(tmp_path: Path):
     assert "NONE" in run("providers", "list").stdout
     again = run("providers", "delete-key", "ark")
     assert (again.exit_code, "no stored key of 'ark'" in again.stderr) == (1, True)
+
+
+def test_a_secret_of_callbacks_is_shown_beside_its_providers_key(tmp_path: Path):
+    (tmp_path / "config/providers/replicate.toml").write_text('adapter = "replicate"\n')
+    (tmp_path / "config/providers/fal.toml").write_text('adapter = "fal"\n')
+    done = run("providers", "set-key", "replicate-callbacks", given=f"{KEY}\n")
+    assert done.stdout == f"replicate-callbacks: the key …{KEY[-4:]} is stored\n"
+    fal, replicate = listed()
+    assert (fal["callbacks"], replicate["key"]) == (None, None)
+    secret = replicate["callbacks"]
+    assert isinstance(secret, dict)
+    assert (secret["name"], secret["hint"]) == ("replicate-callbacks", KEY[-4:])
+    assert f"replicate-callbacks, stored …{KEY[-4:]}" in run("providers", "list").stdout
+    done = run("providers", "set-key", "fal-callbacks", given=f"{KEY}\n")
+    assert "fal is no provider that signs with a secret" in done.stdout
+    assert not (tmp_path / "config/providers/fal-callbacks.toml").exists()
 
 
 def test_a_key_that_nobody_uses_is_said_to_be_idle(tmp_path: Path):
@@ -97,6 +114,21 @@ def test_a_provider_falls_back_on_the_key_of_its_adapter(tmp_path: Path, conninf
     key = listed()[0]["key"]
     assert isinstance(key, dict)
     assert (key["name"], "is damaged" in key["problem"]) == ("ark", True)
+
+
+def test_a_key_of_an_adapter_is_not_shown_for_another_place(tmp_path: Path):
+    text = 'adapter = "byteplus"\nbase_url = "https://proxy.example/v3"\n'
+    (tmp_path / "config/providers/proxy.toml").write_text(text)
+    assert "No provider uses it yet" not in run("providers", "set-key", "proxy", given=KEY).stdout
+    run("providers", "delete-key", "proxy")
+    run("providers", "set-key", "byteplus", given=KEY)
+    shown = {str(each["provider"]): each for each in listed()}
+    assert shown["proxy"]["key"] is None, "it does not go there"
+    named = f'{text}key_name = "byteplus"\n'
+    (tmp_path / "config/providers/proxy.toml").write_text(named)
+    key = {str(each["provider"]): each for each in listed()}["proxy"]["key"]
+    assert isinstance(key, dict)
+    assert key["name"] == "byteplus"
 
 
 def test_a_key_of_the_settings_wins_and_is_said_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from moto.server import ThreadedMotoServer
-from tests.conftest import World
+from tests.conftest import Person, World
 from tests.scripted import ScriptedProvider, create, done_video, paint, record, tools_for
 
 from kinetoscope.kernel.errors import NotFound
@@ -18,6 +19,8 @@ from kinetoscope.media import uploads
 from kinetoscope.media.store import MediaStore
 from kinetoscope.server import create_app
 from kinetoscope.tasks.advance import advance
+from kinetoscope.tasks.reap import reap
+from kinetoscope.wiring import reaper_of
 
 pytestmark = pytest.mark.anyio
 
@@ -92,7 +95,85 @@ async def test_an_upload_goes_straight_to_s3_and_into_a_task(
     monkeypatch.setitem(uploads.BYTES_MAX, MediaKind.IMAGE, len(content) - 1)
     large = await create(world, alice, order)
     await advance(tools_for(world, ScriptedProvider(submits=[]), store=s3), large)
-    assert (await record(world, alice, large))["error"]["code"] == "asset_review_failed"
+    error = (await record(world, alice, large))["error"]
+    assert error["code"] == "asset_review_failed"
+    assert error["detail"] == f"The file is larger than {len(content) - 1} bytes"
+    await gone(s3, place)
+
+
+async def promised(world: World, s3: MediaStore, person: Person, content: bytes) -> dict[str, Any]:
+    """Have a place promised and put a file there, past this server."""
+    place = await placed(world, s3, person)
+    async with httpx.AsyncClient() as outside:
+        headers = {"Content-Type": place["contentType"]}
+        put = await outside.put(place["uploadUrl"], content=content, headers=headers)
+        assert put.is_success
+    return place
+
+
+async def placed(world: World, s3: MediaStore, person: Person) -> dict[str, Any]:
+    async with over(world, s3) as client:
+        body = {"fileName": "a.png"}
+        asked = await client.post("/api/v1/uploads", json=body, headers=person.headers)
+        place: dict[str, Any] = asked.json()
+        return place
+
+
+def over(world: World, s3: MediaStore) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app=create_app(replace(world.runtime, store=s3)))
+    return httpx.AsyncClient(transport=transport, base_url="http://x")
+
+
+def name_of(place: dict[str, Any]) -> str:
+    return urlsplit(str(place["url"])).path.rpartition("/")[2]
+
+
+async def gone(s3: MediaStore, place: dict[str, Any]) -> None:
+    with pytest.raises(NotFound):
+        await s3.stat(name_of(place))
+
+
+async def test_what_is_too_long_is_removed_when_somebody_reads_it(
+    world: World, s3: MediaStore, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(uploads.BYTES_MAX, MediaKind.IMAGE, 1000)
+    alice = await world.person("alice")
+    exact = await promised(world, s3, alice, bytes(1000))
+    large = await promised(world, s3, alice, bytes(1001))
+    other = await promised(world, s3, alice, bytes(1001))
+    async with over(world, s3) as client:
+        assert (await client.get(exact["url"])).status_code == 200
+        assert (await client.get(large["url"])).status_code == 404
+        asked = {"fileUrl": other["url"]}
+        copied = await client.post("/api/v1/uploads", json=asked, headers=alice.headers)
+        assert copied.status_code == 413
+    await gone(s3, large)
+    await gone(s3, other)
+    assert await world.count("media_file where deleted_at is not null") == 2
+
+
+async def test_the_reaper_removes_what_is_too_long_once_nothing_more_can_be_put(
+    world: World, s3: MediaStore, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(uploads.BYTES_MAX, MediaKind.IMAGE, 1000)
+    alice = await world.person("alice")
+    exact = await promised(world, s3, alice, bytes(1000))
+    large = await promised(world, s3, alice, bytes(1001))
+    late = await placed(world, s3, alice)
+    reaper = reaper_of(replace(world.runtime, store=s3))
+    assert (await reap(reaper)).oversize == 0
+    world.clock.move(timedelta(hours=1))
+    assert (await reap(reaper)).oversize == 1
+    await gone(s3, large)
+    assert (await s3.stat(name_of(exact))).bytes_size == 1000
+    assert await world.count("media_file where bytes_size = 1000 and deleted_at is null") == 1
+    # One that was begun in time and was long on its way.
+    async with httpx.AsyncClient() as outside:
+        assert (await outside.put(late["uploadUrl"], content=bytes(1001))).is_success
+    assert (await reap(reaper)).oversize == 0
+    world.clock.move(timedelta(hours=1))
+    assert (await reap(reaper)).oversize == 1
+    await gone(s3, late)
 
 
 async def test_a_presigned_address_ends(s3: MediaStore):

@@ -1,18 +1,22 @@
 """Workers on other machines: one database, one store, each serves its own queues."""
 
 import contextlib
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 import pytest
 from moto.server import ThreadedMotoServer
+from PIL import Image
 from tests.providers.upstream import KEY
 from tests.story.deployment import (
     SURROUNDINGS,
+    Deployment,
     data_folder,
     deployment,
     free_port,
@@ -84,12 +88,22 @@ def worker(queues: str, environment: dict[str, str]) -> Iterator[Path]:
             process.wait(30)
 
 
-def test_two_workers_elsewhere_share_the_queues(store: dict[str, str]):
+@dataclass
+class Fleet:
+    """A machine in the middle that does no work itself, and what others need to join it."""
+
+    deployed: Deployment
+    elsewhere: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def joined(store: dict[str, str]) -> Iterator[Fleet]:
     with gate_upstream() as address, data_folder() as config:
         (config / "providers").mkdir()
-        for way in WAYS[:1]:
+        for way, queue, order in ((WAYS[0], "gpu-a", 1), (WAYS[1], "hosted", 2)):
             (config / "providers" / f"{way}.toml").write_text(
                 f'adapter = "{way}"\nbase_url = "{address}/{way}"\nkey_name = "faulty"\n'
+                f'queue = "{queue}"\norder = {order}\n'
             )
         extra = {
             **store,
@@ -97,43 +111,92 @@ def test_two_workers_elsewhere_share_the_queues(store: dict[str, str]):
             "KINETOSCOPE_CONFIG_DIR": str(config),
             "KINETOSCOPE_ADAPTERS": "tests.providers.wire_faulty",
             "KINETOSCOPE_DEMO_KEY": "off",
+            "KINETOSCOPE_QUEUES": "none",
+            "KINETOSCOPE_ALLOWED_NETWORKS": "127.0.0.0/8",
+            "KINETOSCOPE_PROVIDER_FAULTY_KEY": KEY,
         }
-        with deployment(**extra) as deployed, deployed.client() as client:
+        with deployment(**extra) as deployed:
             part = deployed.part("api")
             assert part is not None
-            conninfo = part.environ()["KINETOSCOPE_DATABASE_URL"]
-            own = deployed.part("worker")
-            assert own is not None
-            signing_key = load_signing_key(deployed.folder / "signing-key").hex()
+            key = load_signing_key(deployed.folder / "signing-key").hex()
             elsewhere = {
                 **{name: text for name, text in SURROUNDINGS.items() if "KINETO" not in name},
                 **extra,
-                "KINETOSCOPE_DATABASE_URL": conninfo,
-                "KINETOSCOPE_SIGNING_KEY": signing_key,
-                "KINETOSCOPE_PROVIDER_FAULTY_KEY": KEY,
+                "KINETOSCOPE_DATABASE_URL": part.environ()["KINETOSCOPE_DATABASE_URL"],
+                "KINETOSCOPE_SIGNING_KEY": key,
+                "KINETOSCOPE_PUBLIC_URL": f"http://127.0.0.1:{deployed.port}",
             }
-            with (
-                worker("hosted", elsewhere) as hosted,
-                worker("embedded,webhooks", elsewhere) as embedded,
-            ):
-                own.suspend()  # the machine in the middle has other things to do
-                picture = deployed.create(client, "gpt-image-2", prompt="a fox")
-                preview = deployed.create(client, "midjourney-v8", prompt="a fox")
-                records = deployed.wait(client, [picture, preview], timeout_s=60)
-                own.resume()
-                told = {
-                    "hosted": (hosted / "log").read_text(),
-                    "embedded": (embedded / "log").read_text(),
-                }
-            assert [record["status"] for record in records] == ["success", "success"]
-            assert [record["preview"] for record in records] == [False, True]
-            for record in records:
-                for output in record["output"]:
-                    assert httpx.get(output["url"]).is_success
-            assert picture in told["hosted"]
-            assert picture not in told["embedded"]
-            assert preview in told["embedded"]
-            assert not any(deployed.stored_files()), "nothing stays on a machine"
+            elsewhere.pop("KINETOSCOPE_QUEUES")
+            yield Fleet(deployed, elsewhere)
+
+
+def upload(client: httpx.Client) -> str:
+    place = client.post("/api/v1/uploads", json={"fileName": "fox.png"}).json()
+    path = Image.new("RGB", (320, 320), (200, 90, 30))
+    content = io.BytesIO()
+    path.save(content, "PNG")
+    put = httpx.put(place["uploadUrl"], content=content.getvalue(), headers=place.get("headers"))
+    assert put.is_success, put.text
+    return str(place["url"])
+
+
+def test_doctor_names_queues_that_nobody_works_on_and_asks_no_provider_of_theirs(joined: Fleet):
+    """Comes first: later somebody has worked on them."""
+    with joined.deployed.client() as client:
+        joined.deployed.create(client, "gpt-image-2", prompt="a fox")
+        said = joined.deployed.run("doctor")
+        assert "queue        gpu-a: no worker ever, 1 tasks wait" in said
+        assert f"provider     {WAYS[0]}: is for the workers of gpu-a" in said
+
+
+def test_workers_elsewhere_do_all_the_work(joined: Fleet):
+    """Each serves its own queues; uploads, results and webhooks go by way of store and database."""
+    with joined.deployed.client() as client:
+        deployed = joined.deployed
+        with (
+            worker("gpu-a", joined.elsewhere) as gpu,
+            worker("embedded,webhooks", joined.elsewhere) as embedded,
+        ):
+            order = {"prompt": "a fox", "uploadedUrls": [upload(client)]}
+            picture = deployed.create(client, "gpt-image-2", **order)
+            preview = deployed.create(client, "midjourney-v8", prompt="a fox")
+            records = deployed.wait(client, [picture, preview], timeout_s=60)
+            told = {"gpu": (gpu / "log").read_text(), "embedded": (embedded / "log").read_text()}
+        assert [record["status"] for record in records] == ["success", "success"], told
+        assert [record["preview"] for record in records] == [False, True]
+        for record in records:
+            for output in record["output"]:
+                assert httpx.get(output["url"]).is_success
+        assert picture in told["gpu"]
+        assert picture not in told["embedded"]
+        assert preview in told["embedded"]
+        assert not any(deployed.stored_files()), "nothing stays on a machine"
+        shown = deployed.run("tasks", "show", picture, "--json")
+        assert f'"chosen": "{WAYS[0]}"' in shown
+
+
+@pytest.mark.parametrize(
+    ("queues", "changes", "says"),
+    [
+        ("gpu-b", {}, "there is no queue 'gpu-b'; there are embedded, gpu-a, hosted, test"),
+        ("hosted", {"KINETOSCOPE_PUBLIC_URL": "http://127.0.0.1:9"}, "KINETOSCOPE_PUBLIC_URL"),
+    ],
+)
+def test_a_worker_that_would_not_fit_in_does_not_start(
+    joined: Fleet, queues: str, changes: dict[str, str], says: str
+):
+    with data_folder() as folder:
+        done = subprocess.run(
+            [sys.executable, "-m", "kinetoscope", "worker", "--queues", queues],
+            env={**joined.elsewhere, **changes, "KINETOSCOPE_DATA_DIR": str(folder)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 1
+        assert says in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_a_worker_with_another_signing_key_does_not_start():

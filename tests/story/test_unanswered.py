@@ -1,5 +1,6 @@
 """Lost answers: a submit that may have arrived is never a second job, and never a lost one."""
 
+import base64
 from datetime import timedelta
 from functools import partial
 
@@ -16,11 +17,13 @@ from tests.scripted import (
     assert_in_order,
     create,
     done_pictures,
+    paint,
     record,
     tools_for,
 )
 
 from kinetoscope.kernel.ids import TaskId
+from kinetoscope.kernel.secrets import KeyMode
 from kinetoscope.providers.contract import (
     Absent,
     Accepted,
@@ -32,7 +35,6 @@ from kinetoscope.providers.contract import (
     Refused,
     Silent,
     Status,
-    Unfetched,
     Unknown,
     Working,
 )
@@ -68,6 +70,11 @@ async def task_id(world: World, alice: Person) -> TaskId:
 async def alert_kinds(world: World) -> list[str]:
     since = world.clock() - timedelta(days=1)
     return [alert.kind for alert in await alerts.recent(world.runtime.database, since)]
+
+
+async def told(world: World, task_id: TaskId, claim: str | None) -> None:
+    call = callbacks.Call(provider="embedded", task_id=task_id, claim=claim)
+    await callbacks.heard(world.runtime.database, call, world.clock())
 
 
 async def test_with_a_client_token_it_is_sent_again_as_often_as_it_takes(
@@ -123,6 +130,22 @@ async def test_killed_before_the_answer_the_next_worker_looks_it_up(
     assert await world.balance(alice) == PAID
 
 
+async def test_what_never_arrived_is_sent_again_with_its_references(world: World, alice: Person):
+    picture = paint(world.runtime.settings.data_dir / "reference.png", width=320, height=320)
+    url = "data:image/png;base64," + base64.b64encode(picture.read_bytes()).decode()
+    inputs = {"prompt": "a fox", "uploadedUrls": [url]}
+    task_id = await create(world, alice, {**PICTURE, "inputs": inputs})
+    with pytest.raises(Killed):
+        await advance(tools_for(world, provider(idempotency=LOOKUP, submits=[Killed()])), task_id)
+    again = provider(
+        idempotency=LOOKUP, finds=[Absent()] * 2, submits=[ACCEPTED], statuses=[done_pictures]
+    )
+    await advance(tools_for(world, again), task_id)
+    (sent,) = again.jobs
+    assert [reference.width for reference in sent.references] == [320]
+    assert await world.balance(alice) == PAID
+
+
 async def test_with_neither_the_hold_is_kept_until_the_deadline_and_then_released(
     world: World, alice: Person, task_id: TaskId
 ):
@@ -152,11 +175,11 @@ async def test_with_neither_a_callback_tells_and_the_late_success_is_settled(
     asked = provider(
         idempotency=NEITHER, submits=[LOST_ANSWER], statuses=[Working(progress=0.5), done_pictures]
     )
-    await callbacks.heard(world.runtime.database, task_id, "upstream-9")
+    await told(world, task_id, "upstream-9")
     assert await claim_of(world, task_id) is None, "it has not been submitted yet"
 
     async def tell() -> None:
-        await callbacks.heard(world.runtime.database, task_id, "upstream-9")
+        await told(world, task_id, "upstream-9")
 
     await advance(tools_for(world, asked, meanwhile=tell), task_id)
     assert asked.submitted == [task_id]
@@ -174,6 +197,40 @@ async def claim_of(world: World, task_id: TaskId) -> str | None:
     return claim
 
 
+async def test_a_callback_that_comes_too_late_is_told_to_the_operator(
+    world: World, alice: Person, task_id: TaskId
+):
+    """The client has the credits back and may have tried again: nothing of that is changed."""
+    await advance(tools_for(world, provider(idempotency=NEITHER, submits=[LOST_ANSWER])), task_id)
+    before = await record(world, alice, task_id)
+    ended_at = world.clock()
+    found = await alerts.recent(world.runtime.database, ended_at - timedelta(days=1))
+    assert [(alert.told_id, alert.told_at) for alert in found] == [(None, None)]
+    world.clock.move(timedelta(minutes=5))
+    await told(world, task_id, None)
+    world.clock.move(timedelta(minutes=5))
+    await told(world, task_id, "upstream-9")
+    await told(world, task_id, "somebody-elses")
+    (alert,) = await alerts.recent(world.runtime.database, ended_at - timedelta(days=1))
+    assert (alert.kind, alert.task_id) == ("submit_unknown", task_id)
+    assert (alert.told_id, alert.told_at) == ("upstream-9", ended_at + timedelta(minutes=5))
+    assert await record(world, alice, task_id) == before
+    assert await world.balance(alice) == FREE
+    await assert_in_order(world, ended=1)
+
+
+async def test_a_callback_after_an_answered_submit_is_no_news(
+    world: World, alice: Person, task_id: TaskId
+):
+    working = [Working(progress=0.5)] * 2000
+    asked = provider(idempotency=NEITHER, statuses=working, cancels=[CancelOutcome.GOES_ON])
+    await advance(tools_for(world, asked), task_id)
+    await told(world, task_id, "upstream-9")
+    (alert,) = await alerts.recent(world.runtime.database, world.clock() - timedelta(days=1))
+    assert (alert.kind, alert.told_id) == ("abandoned", None)
+    assert await world.balance(alice) == FREE
+
+
 @pytest.mark.parametrize("status", [Lost(), Silent(reason="status 500")])
 async def test_a_claim_that_the_upstream_does_not_confirm_is_not_believed(
     world: World, alice: Person, task_id: TaskId, status: Status
@@ -181,7 +238,7 @@ async def test_a_claim_that_the_upstream_does_not_confirm_is_not_believed(
     asked = provider(idempotency=NEITHER, submits=[LOST_ANSWER], statuses=[status] * 200)
 
     async def tell() -> None:
-        await callbacks.heard(world.runtime.database, task_id, "somebody-elses")
+        await told(world, task_id, "somebody-elses")
 
     await advance(tools_for(world, asked, meanwhile=tell), task_id)
     found = await record(world, alice, task_id)
@@ -195,7 +252,7 @@ async def test_a_callback_neither_overwrites_an_acceptance_nor_ends_anything(
     asked = provider(idempotency=NEITHER, statuses=[Killed()])
     with pytest.raises(Killed):
         await advance(tools_for(world, asked), task_id)
-    await callbacks.heard(world.runtime.database, task_id, "somebody-elses")
+    await told(world, task_id, "somebody-elses")
     again = provider(idempotency=NEITHER, submits=[], statuses=[done_pictures])
     await advance(tools_for(world, again), task_id)
     assert again.asked == ["upstream-1"]
@@ -218,43 +275,15 @@ async def test_an_upstream_that_says_nothing_usable_is_asked_ever_less_often(
     assert await world.balance(alice) == PAID
 
 
-async def test_a_distant_job_is_lost_when_it_is_unknown_three_times_in_a_row(
-    world: World, alice: Person, task_id: TaskId
-):
-    statuses: list[StatusStep] = [Lost(), Lost(), Working(progress=0.1), Lost(), Lost(), Lost()]
-    asked = provider(idempotency=NEITHER, statuses=statuses)
-    await advance(tools_for(world, asked), task_id)
-    found = await record(world, alice, task_id)
-    assert found["status"] == "fail"
-    assert asked.submitted == [task_id], "it may have been made: nothing is sent again"
-    assert await world.balance(alice) == FREE
-
-
-async def test_results_that_die_are_fetched_again_and_given_up_in_the_end(
-    world: World, alice: Person, task_id: TaskId
-):
-    asked = provider(idempotency=NEITHER, statuses=[Unfetched(reason="status 404")] * 20)
-    await advance(tools_for(world, asked), task_id)
-    assert len(asked.asked) == 10
-    found = await record(world, alice, task_id)
-    assert found["error"]["message"] == "The result could not be fetched. Please try again."
-    assert await world.balance(alice) == FREE
-    assert await alert_kinds(world) == ["result_unfetched"]
-
-
-async def test_a_result_that_comes_at_the_third_try_counts(
-    world: World, alice: Person, task_id: TaskId
-):
-    dead = Unfetched(reason="status 404")
-    asked = provider(idempotency=NEITHER, statuses=[dead, dead, done_pictures])
-    await advance(tools_for(world, asked), task_id)
-    assert await world.balance(alice) == PAID
-
-
 async def want_cancelled(world: World, alice: Person, task_id: TaskId) -> None:
     runtime = world.runtime
     outcome = await cancel.cancel(
-        runtime.database, lifetimes_of(runtime.settings), alice.account_id, task_id, world.clock()
+        runtime.database,
+        lifetimes_of(runtime.settings),
+        alice.account_id,
+        task_id,
+        world.clock(),
+        mode=KeyMode.LIVE,
     )
     assert outcome.requested
 

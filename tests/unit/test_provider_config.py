@@ -108,6 +108,7 @@ BAD = [
     ("order = 2", "order = 1.5", 4, "order: must be a whole number"),
     ("order = 2", "order = 1001", 4, "order: must lie between"),
     ('queue = "hosted-eu"', 'queue = "Hosted EU"', 3, "queue: must be small letters"),
+    ('queue = "hosted-eu"', 'queue = "webhooks"', 3, "queue: must not be webhooks, which is for"),
     ('"https://ark.example.com/api/v3/"', '"ark.example.com"', 2, "base_url: is not an http"),
     ('"https://ark.example.com/api/v3/"', '"https://u:p@x"', 2, "base_url: must not hold a name"),
     ('"https://Files.example.com"', '"files.example.com"', 6, "result_origins: must be such as"),
@@ -151,6 +152,16 @@ def test_a_file_is_named_as_its_provider(tmp_path: Path, name: str):
     configured = read(tmp_path, **{name: 'adapter = "fal"'})
     assert configured.providers == ()
     assert said(configured, tmp_path)[0].startswith(f"{name}.toml:1: file: its name must be")
+
+
+@pytest.mark.parametrize("name", ["embedded", "rehearsal"])
+def test_no_file_takes_the_place_of_what_is_always_there(tmp_path: Path, name: str):
+    configured = read(tmp_path, **{name: GOOD, "good": GOOD})
+    assert [config.name for config in configured.providers] == ["good"]
+    assert [source.path.stem for source in configured.unused] == [name]
+    assert said(configured, tmp_path) == [
+        f"{name}.toml:1: file: {name} is a provider of Kinetoscope's own; name the file otherwise"
+    ]
 
 
 def test_two_names_must_not_share_the_variable_of_their_keys(tmp_path: Path):

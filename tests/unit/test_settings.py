@@ -22,7 +22,7 @@ def test_nothing_needs_to_be_set():
     assert settings.public_url == "http://127.0.0.1:8000"
     assert (settings.database_url, settings.api_processes) == ("", 1)
     assert settings.first_grant == Credits(10_000_00)
-    assert settings.body_bytes_max == 8 * 1024 * 1024
+    assert settings.body_bytes_max == 24 * 1024 * 1024
     assert settings.media_lifetime == timedelta(days=14)
     assert settings.task_lifetime == timedelta(days=60)
     assert settings.upload_lifetime == timedelta(hours=24)
@@ -34,8 +34,10 @@ def test_nothing_needs_to_be_set():
     assert (settings.signing_key, settings.secrets_key) == (b"", ())
     assert settings.provider_keys == {}
     assert settings.allowed_networks == ()
+    assert settings.egress_ports == ()
     assert settings.trusted_proxies == ()
     assert (settings.requests_per_second, settings.requests_burst) == (50, 100)
+    assert (settings.requests_per_address, settings.uploads_max) == (100, 1000)
     assert (settings.log_json, settings.log_level) == (False, "INFO")
     assert settings.media_url == f"file://{settings.data_dir}/media"
     assert settings.is_local
@@ -70,6 +72,8 @@ GOOD = [
     ("first_grant", "142.57", Credits(142_57)),
     ("first_grant", "0", Credits(0)),
     ("body_bytes_max", "1024", 1024),
+    ("uploads_max", "5", 5),
+    ("requests_per_address", "0", 0),
     ("media_lifetime", "1", timedelta(days=1)),
     ("task_lifetime", "30", timedelta(days=30)),
     ("upload_lifetime", "2", timedelta(hours=2)),
@@ -80,6 +84,7 @@ GOOD = [
     ("credit_usd_micros", "0.0123", 12300),
     ("adapters", "ours.adapters, theirs", ("ours.adapters", "theirs")),
     ("allowed_networks", "10.0.0.0/8", (ip_network("10.0.0.0/8"),)),
+    ("egress_ports", "3000, 9443", (3000, 9443)),
     (
         "allowed_networks",
         "10.0.0.0/8, fd00::/8",
@@ -130,6 +135,8 @@ BAD = {
     "media_url": ["media", "/srv/media", "ftp://x/y", "file://", "s3:bucket", "://x"],
     "first_grant": ["x", "-5", "0.001", "NaN", "Infinity", "1e999999999", "1" * 16, "1,5"],
     "body_bytes_max": ["0", "8M"],
+    "uploads_max": ["0", "many"],
+    "requests_per_address": ["-1", "x"],
     "media_lifetime": ["0", "14d", "36501", "-1"],
     "task_lifetime": ["0", "60d", "36501"],
     "upload_lifetime": ["0", "24h", "876001"],
@@ -138,6 +145,7 @@ BAD = {
     "upstream_callbacks": ["yes", "2"],
     "hosted_tasks": ["0", "-1", "many"],
     "credit_usd_micros": ["0.0000001", "-1", "1,5", "free"],
+    "egress_ports": ["http", "0", "65536", "80,", "80 443"],
     "allowed_networks": ["10.0.0.0/33", "10.0.0.1/8", "intranet", "10.0.0.0/8,,", "10.0.0.0/8 x"],
     "demo_key": ["on", "kino_demo_readonly_", "kino_demo_readonly_" + "0" * 23, "kino_live_x"],
     "requests_per_second": ["-1", "1000001", "5/s"],
@@ -151,7 +159,7 @@ BAD = {
     "log_level": ["loud", "10"],
 }
 
-UNCHECKED = {"host", "data_dir", "config_dir", "database_url", "adapters"}
+UNCHECKED = {"queues", "host", "data_dir", "config_dir", "database_url", "adapters"}
 """Only the network, the disk, the database and the import can tell whether these are good."""
 
 

@@ -156,9 +156,14 @@ def test_a_comfyui_reads_its_workflow_from_beside_its_file(tmp_path: Path):
     (tmp_path / "config" / "providers" / "flux.json").write_text(json.dumps(GRAPH))
     setup = set_up(tmp_path, comfy=text)
     assert setup.problems == ()
-    provider = providers_of(setup, parts())["comfy"]
+    keys: dict[str, str] = {}
+    provider = providers_of(setup, parts(lambda name: keys.get(name, "")))["comfy"]
     assert isinstance(provider, ComfyUIProvider)
     assert set(provider.workflows) == {"flux.json"}
+    assert provider.server.site().base_url == "http://127.0.0.1:8188"
+    assert provider.server.headers() == {}
+    keys["comfy"] = "in-front"
+    assert provider.server.headers() == {"Authorization": "Bearer in-front"}, "used at once"
     (route,) = routes_of(setup, builtin()).by_model["gpt-image-2"]
     assert (route.upstream_model, route.order) == ("flux.json", 1)
 
@@ -177,15 +182,41 @@ def test_diffusers_has_a_queue_of_its_own_and_takes_on_what_it_can_begin_soon(tm
     assert tasks_at_once(setup, 5000) == {"diffusers": 10, "hosted": 5000}
 
 
-def test_the_key_is_the_providers_own_or_its_adapters(tmp_path: Path):
-    setup = set_up(tmp_path, ark='adapter = "byteplus"\nbase_url = "https://ark.example/api/v3/"\n')
+OFFICIAL = BYTEPLUS.base_url
+
+
+@pytest.mark.parametrize("place", ["", f'base_url = "{OFFICIAL}/"', f'base_url = "{OFFICIAL}/v9"'])
+def test_the_key_is_the_providers_own_or_its_adapters(tmp_path: Path, place: str):
+    setup = set_up(tmp_path, ark=f'adapter = "byteplus"\n{place}\n')
     keys = {"byteplus": "of the adapter"}
     provider = providers_of(setup, parts(lambda name: keys.get(name, "")))["ark"]
     assert isinstance(provider, HostedProvider)
     assert provider.site().key == "of the adapter"
     keys["ark"] = "its own"
     assert provider.site().key == "its own", "a key that changes is used at once"
-    assert provider.site().base_url == "https://ark.example/api/v3"
+    assert provider.site().base_url.startswith(OFFICIAL)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "https://ark.example/api/v3/",
+        OFFICIAL.replace("https", "http"),
+        OFFICIAL.replace(".com", ".com:8443"),
+        OFFICIAL.replace(".com", ".com.example"),
+    ],
+)
+def test_an_adapters_key_goes_nowhere_else_unless_the_file_names_it(tmp_path: Path, place: str):
+    text = f'adapter = "byteplus"\nbase_url = "{place}"\n'
+    setup = set_up(tmp_path, proxy=text, named=f'{text}key_name = "byteplus"\n', byteplus=text)
+    keys = {"byteplus": "of the adapter"}
+    made = providers_of(setup, parts(lambda name: keys.get(name, "")))
+    found = {name: one.site().key for name, one in made.items() if isinstance(one, HostedProvider)}
+    assert found == {"proxy": "", "named": "of the adapter", "byteplus": "of the adapter"}
+    keys["proxy"] = "its own"
+    proxy = made["proxy"]
+    assert isinstance(proxy, HostedProvider)
+    assert proxy.site().key == "its own"
 
 
 def test_callbacks_are_read_by_the_adapter_of_the_provider(tmp_path: Path):
@@ -208,6 +239,12 @@ def test_every_adapter_names_its_source_and_a_route_for_models_that_exist():
         assert set(adapter.models) <= set(known), adapter.name
         assert adapter.base_url.startswith("http"), adapter.name
     assert len({adapter.name for adapter in OWN_ADAPTERS}) == len(OWN_ADAPTERS)
+
+
+def test_what_says_no_in_the_500s_has_a_page_that_says_so():
+    told = {adapter.name: adapter.refusals for adapter in OWN_ADAPTERS if adapter.refusals}
+    # https://docs.dev.runwayml.com/errors/errors: "Runway is shedding load"
+    assert told == {"runway": {502, 503}}
 
 
 @pytest.mark.parametrize(

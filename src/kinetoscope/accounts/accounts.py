@@ -16,7 +16,7 @@ https://kinovi.ai/docs/common/authentication"""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """An account and its balance, in 1/100 credit."""
+    """An account and its balance, in 1/100 credit. Tasks of test keys are counted by themselves."""
 
     id: AccountId
     name: str
@@ -24,6 +24,7 @@ class Account:
     held: Credits
     spent: Credits
     tasks_running: int
+    tests_running: int
     tasks_running_max: int
     api_access: bool
     requests_per_second: int | None
@@ -34,7 +35,7 @@ class Account:
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}")
 
 COLUMNS = """
-  id, name, available, held, spent, tasks_running, tasks_running_max, api_access,
+  id, name, available, held, spent, tasks_running, tests_running, tasks_running_max, api_access,
   requests_per_second, requests_burst, created_at
 """
 

@@ -3,6 +3,9 @@
 Two rules carry it. A key makes and changes keys that may do no more than itself. And caps that
 would add up over several keys (spending, running tasks, requests) make a key manage itself alone:
 ten keys with its cap would be ten times its cap.
+
+Test keys lie in build logs and example programs. So what a key writes to is of its own mode, and
+what holds for the whole account is for live keys.
 """
 
 from dataclasses import dataclass
@@ -77,6 +80,21 @@ def require_stop(manager: KeyListing, managed: KeyListing) -> None:
     """Refuse to stop a live key with a test key; any other may stop what leaked."""
     if manager.mode != KeyMode.LIVE and managed.mode == KeyMode.LIVE:
         raise Forbidden("A test key may not change a live key")
+
+
+def require_live(mode: KeyMode) -> None:
+    """Refuse a test key where something holds for the whole account; raises Forbidden."""
+    if mode is not KeyMode.LIVE:
+        raise Forbidden("A test key may not change what holds for the whole account")
+
+
+def require_same_mode(mode: KeyMode, *, is_test: bool) -> None:
+    """Refuse to write to a task of the other mode, its webhooks included; raises Forbidden."""
+    if is_test is (mode is KeyMode.TEST):
+        return
+    if is_test:
+        raise Forbidden("A live key may not change a task that a test key made")
+    raise Forbidden("A test key may not change a task that a live key made")
 
 
 def adds_up(caps: Caps) -> bool:

@@ -17,10 +17,11 @@ class Retention:
     name: str
     media_lifetime_s: int | None
     task_lifetime_s: int | None
+    upload_lifetime_s: int | None
     legal_hold: bool
 
 
-COLUMNS = "name, media_lifetime_s, task_lifetime_s, legal_hold"
+COLUMNS = "name, media_lifetime_s, task_lifetime_s, upload_lifetime_s, legal_hold"
 
 
 async def by_name(database: Database, name: str) -> Retention:
@@ -33,19 +34,29 @@ async def by_name(database: Database, name: str) -> Retention:
 
 
 async def set_lifetimes(
-    database: Database, name: str, *, media: timedelta | None, task: timedelta | None
+    database: Database,
+    name: str,
+    *,
+    media: timedelta | None,
+    task: timedelta | None,
+    upload: timedelta | None,
 ) -> Retention:
-    """Set both lifetimes, of tasks that end from now on; None for the deployment's own."""
+    """Set all lifetimes, of tasks that end and uploads that are made from now on.
+
+    None is for the deployment's own.
+    """
     await database.execute(
         """
         update account
-        set media_lifetime_s = %(media_lifetime_s)s, task_lifetime_s = %(task_lifetime_s)s
+        set media_lifetime_s = %(media_lifetime_s)s, task_lifetime_s = %(task_lifetime_s)s,
+            upload_lifetime_s = %(upload_lifetime_s)s
         where name = %(name)s
         """,
         {
             "name": name,
-            "media_lifetime_s": None if media is None else int(media.total_seconds()),
-            "task_lifetime_s": None if task is None else int(task.total_seconds()),
+            "media_lifetime_s": _seconds(media),
+            "task_lifetime_s": _seconds(task),
+            "upload_lifetime_s": _seconds(upload),
         },
     )
     return await by_name(database, name)
@@ -58,6 +69,10 @@ async def set_hold(database: Database, name: str, *, is_held: bool) -> Retention
         {"name": name, "is_held": is_held},
     )
     return await by_name(database, name)
+
+
+def _seconds(lifetime: timedelta | None) -> int | None:
+    return None if lifetime is None else int(lifetime.total_seconds())
 
 
 def require_allowed(what: str, asked: timedelta | None, most: timedelta) -> None:

@@ -40,7 +40,8 @@ SHOW = Operation(
     answer=_object(
         name=TEXT,
         credits=_object(available=CREDITS, held=CREDITS, spent=CREDITS),
-        tasksRunning=COUNT,
+        tasksRunning=COUNT | {"description": "Of live keys"},
+        testTasksRunning=COUNT | {"description": "Of test keys, up to the same limit"},
         limits=_object(
             tasksRunningMax=COUNT,
             requestsPerSecond={"type": ["integer", "null"]},
@@ -150,6 +151,7 @@ def account_json(account: Account, usual: Pace | None) -> dict[str, Any]:
             "spent": credits_json(account.spent),
         },
         "tasksRunning": account.tasks_running,
+        "testTasksRunning": account.tests_running,
         "limits": {
             "tasksRunningMax": account.tasks_running_max,
             "requestsPerSecond": None if pace is None else pace.per_second,

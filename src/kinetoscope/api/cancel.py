@@ -33,6 +33,7 @@ CANCEL_TASK = Operation(
     },
     answers={
         400: "The taskId is missing or malformed",
+        403: "The task is somebody else's, a sample, or one of a key of the other mode",
         404: "There is no such task",
         413: "The body is too large",
     },
@@ -48,7 +49,12 @@ def mount(doors: Doors) -> None:
         """End a task, or ask for its end."""
         task_id = read_task_id((await read_object(request)).get("taskId"))
         done = await cancel(
-            runtime.database, lifetimes, caller.account_id, task_id, runtime.clock()
+            runtime.database,
+            lifetimes,
+            caller.account_id,
+            task_id,
+            runtime.clock(),
+            mode=caller.mode,
         )
         return answer(
             {

@@ -36,7 +36,7 @@ DELETE_TASK = Operation(
     },
     answers={
         400: "The taskId is missing or malformed",
-        403: "The task is somebody else's, a sample, or under a legal hold",
+        403: "The task is somebody else's, of a key of the other mode, a sample, or held",
         404: "There is no such task",
         409: "The task has not ended yet",
         413: "The body is too large",
@@ -51,7 +51,7 @@ def mount(doors: Doors) -> None:
     async def delete_task(request: Request, caller: Caller) -> Response:
         """Delete a task's data."""
         task_id = read_task_id((await read_object(request)).get("taskId"))
-        deleted_at = await delete(reaper, caller.account_id, task_id)
+        deleted_at = await delete(reaper, caller.account_id, task_id, mode=caller.mode)
         return answer({"taskId": task_id, "deleted": True, "deletedAt": unix_ms(deleted_at)})
 
     doors.guarded("POST", "/api/v1/jobs/deleteTask", "tasks:write", delete_task, DELETE_TASK)

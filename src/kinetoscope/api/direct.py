@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
 from fastapi import FastAPI
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from typing_extensions import override
 
-from kinetoscope.api.envelope import answer_bug, answer_error
+from kinetoscope.api.envelope import answer_bug, answer_error, answer_gone
 from kinetoscope.api.leftover import taking_leftovers
 from kinetoscope.api.pace import telling
 from kinetoscope.kernel.errors import KinetoscopeError
@@ -38,6 +38,8 @@ class DirectApp(FastAPI):
             docs_url=None,
             redoc_url=None,
             openapi_url=None,
+            # A redirect would name a scheme and host that proxies have changed on the way.
+            redirect_slashes=False,
         )
         self.direct: dict[tuple[str, str], Function] = {}
 
@@ -45,6 +47,10 @@ class DirectApp(FastAPI):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take the short way where there is one."""
         if scope["type"] == "http":
+            path = scope["path"]
+            if path.endswith("/") and path != "/":
+                # Some clients write a slash behind a path; it means the same.
+                scope = {**scope, "path": path.removesuffix("/")}
             receive, send = taking_leftovers(scope, receive, telling(scope, send))
             function = self.direct.get((scope["method"], scope["path"]))
             if function is not None:
@@ -65,5 +71,7 @@ async def _respond(function: Function, request: Request) -> Response:
         return await function(request)
     except KinetoscopeError as error:
         return await answer_error(request, error)
+    except ClientDisconnect as error:
+        return await answer_gone(request, error)
     except Exception as error:  # noqa: BLE001 - logged, and told in a sentence
         return await answer_bug(request, error)

@@ -8,14 +8,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kinetoscope.api.cached import cached
+from kinetoscope.api.contract_text import chapters
 from kinetoscope.api.doors import Declared, Doors, Operation, Schema
 from kinetoscope.api.model_pages import model_markdown
 from kinetoscope.api.models import UNCHANGED
 from kinetoscope.api.openapi import ABOUT, all_answers
 from kinetoscope.api.samples import curl
 from kinetoscope.api.schemas import TEXT, components
+from kinetoscope.api.told_headers import HEADERS
 from kinetoscope.catalog.price import price_summary
 from kinetoscope.catalog.spec import Catalog
+from kinetoscope.limits.gcra import Pace
 
 PLAIN = "text/plain; charset=utf-8"
 
@@ -40,7 +43,10 @@ def _text(summary: str, description: str) -> Operation:
 
 
 LLMS = _text("Say in short what is here, for language models", "https://llmstxt.org")
-LLMS_FULL = _text("Say all of it", "Every route, every model with its inputs and prices.")
+LLMS_FULL = _text(
+    "Say all of it",
+    "Every route, every model with its inputs and prices; webhooks, limits, test keys, agents.",
+)
 CATALOG = Operation(
     summary="Say where the API is described",
     tag="discovery",
@@ -62,12 +68,15 @@ CATALOG = Operation(
 
 def mount(doors: Doors) -> None:
     """Add /llms.txt, /llms-full.txt and /.well-known/api-catalog."""
-    catalog, public_url = doors.runtime.catalog, doors.runtime.settings.public_url
+    catalog, settings = doors.runtime.catalog, doors.runtime.settings
+    public_url, pace = settings.public_url, None
+    if settings.requests_per_second:
+        pace = Pace(settings.requests_per_second, settings.requests_burst)
 
     @cache
     def written() -> bytes:
         # Made at the first request: then every door has declared its routes.
-        return full_text(doors.declared, catalog, public_url).encode()
+        return full_text(doors.declared, catalog, public_url, pace).encode()
 
     async def llms(request: Request) -> Response:
         """Say in short what is here."""
@@ -144,8 +153,11 @@ Base address: {public_url}/api/v1. Send `Authorization: Bearer <key>`. `POST /jo
 """
 
 
-def full_text(declared: list[Declared], catalog: Catalog, public_url: str) -> str:
+def full_text(
+    declared: list[Declared], catalog: Catalog, public_url: str, pace: Pace | None
+) -> str:
     """Return the whole contract: routes as the doors declare them, models as the catalog does."""
+    others = "\n".join(chapter.markdown for chapter in chapters(declared, pace))
     shared = components(catalog)
     routes = "\n".join(
         _route_text(route, public_url, shared) for route in declared if route.operation.described
@@ -174,6 +186,7 @@ recordInfo answers with it, and webhooks carry it as `data`.
 
 {_field_list(shared["Record"])}
 
+{others}
 ## Models
 
 {models}"""
@@ -182,7 +195,7 @@ recordInfo answers with it, and webhooks carry it as `data`.
 def _route_text(route: Declared, public_url: str, shared: Schema) -> str:
     operation = route.operation
     about = f"{operation.summary}. {operation.description}".rstrip()
-    needs = f"Needs the scope `{route.scope}`." if route.scope else "Open to everybody."
+    needs = needs_text(route)
     parts = [f"### {route.method} {route.path}", about, needs]
     if operation.parameters:
         parts.append("\n".join(_parameter_line(parameter) for parameter in operation.parameters))
@@ -194,8 +207,19 @@ def _route_text(route: Declared, public_url: str, shared: Schema) -> str:
     others = [f"{status}: {text}" for status, text in all_answers(route).items()]
     if others:
         parts.append(f"Other answers than 200: {'; '.join(others)}.")
+    for status, names in route.operation.headers.items():
+        parts += [f"{status} with `{name}`: {HEADERS[name]['description']}" for name in names]
     parts.append(f"```sh\n{curl(route, public_url, shared)}\n```\n")
     return "\n\n".join(parts)
+
+
+def needs_text(route: Declared) -> str:
+    """Say in a sentence or two who may ask."""
+    if not route.scopes:
+        return "Open to everybody."
+    scopes = " and ".join(f"`{scope}`" for scope in route.scopes)
+    live = " Not for test keys." if route.live_only else ""
+    return f"Needs the scope{'s' if len(route.scopes) > 1 else ''} {scopes}.{live}"
 
 
 def _parameter_line(parameter: Schema) -> str:

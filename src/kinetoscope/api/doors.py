@@ -1,7 +1,7 @@
 """Every route of the native contract is declared here: what it needs, and how it is described.
 
-A route names a scope or is open to everybody; there is no third way to add one, and a test looks
-for routes that went round this. What it needs is checked before its function runs.
+A route names its scopes or is open to everybody; there is no third way to add one, and a test
+looks for routes that went round this. What it needs is checked before its function runs.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,11 +13,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from kinetoscope.accounts import opening
+from kinetoscope.accounts import opening, powers
 from kinetoscope.accounts.opening import Caller
-from kinetoscope.api.auth import KeysSeen, presented
+from kinetoscope.api.auth import KeysSeen, client_ip, presented
 from kinetoscope.api.direct import DirectApp
-from kinetoscope.api.pace import keep_pace, limiter_of
+from kinetoscope.api.pace import keep_address_pace, keep_pace, limiter_of
 from kinetoscope.wiring import Runtime
 
 Schema = Mapping[str, Any]
@@ -31,7 +31,8 @@ class Operation:
 
     `parameters` are OpenAPI parameter objects; `body` and `answer` JSON Schemas of what is sent
     and of the 200 (`body_type`, `answer_type` if that is not JSON); `answers` further statuses and
-    when they are given. 401, 403, 429 and 503 need no mention on routes with a scope.
+    when they are given. 401, 403, 429 and 503 need no mention on routes with a scope. `headers` are
+    those that an answer with a status carries here and nowhere else; `told_headers` has the others.
     What is not `described` is left out.
     """
 
@@ -45,16 +46,21 @@ class Operation:
     answer: Schema = field(default_factory=lambda: {"type": "object"})
     answer_type: str = "application/json"
     answers: Mapping[int, str] = field(default_factory=dict)
+    headers: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     described: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Declared:
-    """A route that was added; `scope` is None where it is open to everybody."""
+    """A route that was added; without `scopes` it is open to everybody.
+
+    One that is `live_only` changes what holds for the whole account: test keys are refused.
+    """
 
     method: str
     path: str
-    scope: str | None
+    scopes: tuple[str, ...]
+    live_only: bool
     operation: Operation
 
 
@@ -68,44 +74,82 @@ class Doors:
         self.limiter = limiter_of(runtime)
         self.declared: list[Declared] = []
 
-    def open(self, method: str, path: str, function: OpenFunction, operation: Operation) -> None:
-        """Add a route for everybody."""
-        self._declare(method, path, None, operation)
-        self.app.add_route(path, function, methods=[method])
+    def open(
+        self,
+        method: str,
+        path: str,
+        function: OpenFunction,
+        operation: Operation,
+        *,
+        paced: bool = False,
+    ) -> None:
+        """Add a route for everybody; `paced` where it costs enough to be counted by address."""
+
+        async def counted(request: Request) -> Response:
+            proxies = self.runtime.settings.trusted_proxies
+            await keep_address_pace(self.limiter, client_ip(request, proxies))
+            return await function(request)
+
+        self._declare(method, path, (), operation)
+        self.app.add_route(path, counted if paced else function, methods=[method])
 
     def guarded(
-        self, method: str, path: str, scope: str, function: GuardedFunction, operation: Operation
+        self,
+        method: str,
+        path: str,
+        scopes: str | tuple[str, ...],
+        function: GuardedFunction,
+        operation: Operation,
+        *,
+        live_only: bool = False,
     ) -> None:
-        """Add a route for keys with a scope."""
+        """Add a route for keys with a scope, or with all of several."""
+        needed = (scopes,) if isinstance(scopes, str) else scopes
 
         async def admitted(request: Request) -> Response:
-            return await function(request, await self.admit(request, scope))
+            caller = await self.admit(request, *needed)
+            if live_only:
+                powers.require_live(caller.mode)
+            return await function(request, caller)
 
-        self._declare(method, path, scope, operation)
+        self._declare(method, path, needed, operation, live_only=live_only)
         self.app.add_route(path, admitted, methods=[method])
 
     def direct(
         self, method: str, path: str, scope: str, function: OpenFunction, operation: Operation
     ) -> None:
         """Add a route on the short way, whose one statement checks key and scope itself."""
-        self._declare(method, path, scope, operation)
+        self._declare(method, path, (scope,), operation)
         self.app.add_direct_route(method, path, function)
 
     def app_at(
         self, method: str, path: str, scope: str, app: ASGIApp, operation: Operation
     ) -> None:
         """Add an ASGI app at one path; it calls `admit` itself."""
-        self._declare(method, path, scope, operation)
+        self._declare(method, path, (scope,), operation)
         self.app.router.routes.append(Route(path, app, methods=[method]))
 
-    async def admit(self, request: Request, scope: str) -> Caller:
+    async def admit(self, request: Request, *scopes: str) -> Caller:
         """Return who is asking; raises Unauthenticated, RateLimited or Forbidden."""
         key = presented(request, self.runtime.settings.trusted_proxies)
         await keep_pace(self.limiter, request, key)
         caller = await opening.authenticate(self.runtime.database, key, self.runtime.clock())
-        opening.require(caller, scope)
+        for scope in scopes:
+            opening.require(caller, scope)
         self.seen.add(caller.key_id)
         return caller
 
-    def _declare(self, method: str, path: str, scope: str | None, operation: Operation) -> None:
-        self.declared.append(Declared(method=method, path=path, scope=scope, operation=operation))
+    def _declare(
+        self,
+        method: str,
+        path: str,
+        scopes: tuple[str, ...],
+        operation: Operation,
+        *,
+        live_only: bool = False,
+    ) -> None:
+        self.declared.append(
+            Declared(
+                method=method, path=path, scopes=scopes, live_only=live_only, operation=operation
+            )
+        )

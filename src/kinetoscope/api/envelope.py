@@ -14,14 +14,17 @@ from starlette.responses import Response
 from kinetoscope.kernel.credits import Credits, format_credits
 from kinetoscope.kernel.errors import (
     BodyTooLarge,
+    BodyTooSlow,
     CapReached,
     Conflict,
     CreditsShort,
     DatabaseUnavailable,
     Forbidden,
     IdempotencyBusy,
+    IdempotencyGone,
     IdempotencyMismatch,
     InputIssue,
+    IntakeFull,
     InvalidInputs,
     InvalidRequest,
     KeySpent,
@@ -50,8 +53,10 @@ STATUS: Mapping[type[KinetoscopeError], int] = {
     KeySpent: 402,
     Forbidden: 403,
     NotFound: 404,
+    BodyTooSlow: 408,
     Conflict: 409,
     IdempotencyBusy: 409,
+    IdempotencyGone: 410,
     BodyTooLarge: 413,
     RangeUnsatisfiable: 416,
     IdempotencyMismatch: 422,
@@ -62,6 +67,7 @@ STATUS: Mapping[type[KinetoscopeError], int] = {
     LeaseLost: 500,
     SettingInvalid: 500,
     DatabaseUnavailable: 503,
+    IntakeFull: 503,
     ModelUnavailable: 503,
     StoreUnavailable: 503,
 }
@@ -69,6 +75,20 @@ STATUS: Mapping[type[KinetoscopeError], int] = {
 
 TASK_ENDS_S = 2
 """When to look again whether a task has ended; nobody knows, and clients poll about as often."""
+
+RETRY_S: Mapping[type[KinetoscopeError], int] = {
+    CapReached: TASK_ENDS_S,
+    DatabaseUnavailable: 1,
+    IdempotencyBusy: 1,
+    IntakeFull: 5,
+    ModelUnavailable: 60,  # until a person has mended something
+    StoreUnavailable: 1,
+    TooManyWatching: TASK_ENDS_S,
+}
+"""When it is worth trying again, in seconds, unless the error itself says so (`wait_s`)."""
+
+GONE = 499
+"""What many logs call a client that has left; nobody hears it."""
 
 INTERNAL = "Internal server error. It is safe to try again."
 
@@ -128,15 +148,27 @@ async def answer_error(request: Request, error: Exception) -> Response:
     headers = {}
     if status == STATUS[Unauthenticated]:
         headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, DatabaseUnavailable) and error.task_id is None:
-        headers["Retry-After"] = "1"
-    if isinstance(error, RateLimited):
-        headers["Retry-After"] = str(error.wait_s)
-    if isinstance(error, CapReached):
-        headers["Retry-After"] = str(TASK_ENDS_S)
+    wait_s = retry_s(error)
+    if wait_s is not None:
+        headers["Retry-After"] = str(wait_s)
     if isinstance(error, RangeUnsatisfiable):
         headers["Content-Range"] = f"bytes */{error.bytes_size}"
     return answer(error_body(error), status, headers)
+
+
+def retry_s(error: KinetoscopeError) -> int | None:
+    """Return in how many seconds trying again is worth it, where it may be."""
+    if isinstance(error, DatabaseUnavailable) and error.task_id is not None:
+        return None  # the task may be there: it is to be looked for, not made again
+    if isinstance(error, RateLimited | TooManyUploads):
+        return error.wait_s
+    return RETRY_S.get(type(error))
+
+
+async def answer_gone(request: Request, error: Exception) -> Response:
+    """Answer a client that left before it had said everything: that is no fault of ours."""
+    log.debug("request.gone", path=request.url.path, error=type(error).__name__)
+    return Response(status_code=GONE)
 
 
 async def answer_bug(request: Request, error: Exception) -> Response:

@@ -7,10 +7,11 @@ from kinetoscope.accounts.opening import Caller
 from kinetoscope.api.body import read_body
 from kinetoscope.api.doors import Doors, Operation
 from kinetoscope.api.envelope import answer, credits_json, error_body
-from kinetoscope.api.jobs import CREATE_TASK, parse_request
+from kinetoscope.api.jobs import CREATE_TASK, UNCACHEABLE, parse_request
 from kinetoscope.kernel.credits import Credits
 from kinetoscope.tasks.estimate import Estimate, estimate
 from kinetoscope.tasks.request import SCOPE
+from kinetoscope.wiring import egress_of
 
 CREDITS = {"type": "number"}
 
@@ -31,6 +32,7 @@ ESTIMATE_TASK = Operation(
                 "description": "Whether only the finished task shows the final price",
             },
             "cached": {"type": "boolean", "description": "Whether earlier media would be shown"},
+            "uncacheable": UNCACHEABLE,
             "route": {
                 "type": "object",
                 "required": ["provider"],
@@ -55,11 +57,12 @@ ESTIMATE_TASK = Operation(
 def mount(doors: Doors) -> None:
     """Add estimateTask."""
     runtime = doors.runtime
+    egress = egress_of(runtime.settings)
 
     async def estimate_task(request: Request, caller: Caller) -> Response:
         """Check and price a request; write nothing."""
         body = await read_body(request, runtime.settings.body_bytes_max)
-        asked = parse_request(body, request.headers)
+        asked = parse_request(body, request.headers, egress)
         found = await estimate(
             runtime.database, runtime.catalog, runtime.routes, caller, asked, runtime.clock()
         )
@@ -77,6 +80,7 @@ def estimate_json(found: Estimate) -> dict[str, object]:
         "creditsRequired": credits_json(found.price),
         "settles": found.settles,
         "cached": found.cached,
+        **({} if found.uncacheable is None else {"uncacheable": found.uncacheable}),
         "route": {"provider": found.provider},
         "balance": {"available": credits_json(found.available), "after": credits_json(after)},
         "allowed": found.refusal is None,

@@ -3,19 +3,21 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 import orjson
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from kinetoscope.accounts import opening
+from kinetoscope.api import told_headers
 from kinetoscope.api.auth import presented
 from kinetoscope.api.body import LENGTH, invalid, issue, parse_object, read_body
+from kinetoscope.api.callback import callback_issues
 from kinetoscope.api.doors import Doors, Operation
 from kinetoscope.api.envelope import answer
 from kinetoscope.api.pace import keep_pace
 from kinetoscope.api.record import record_json
+from kinetoscope.api.rehearsals import WORDS
 from kinetoscope.api.schemas import TASK_ID, ref
 from kinetoscope.kernel.errors import (
     BodyTooLarge,
@@ -24,25 +26,31 @@ from kinetoscope.kernel.errors import (
     ModelUnavailable,
     UnknownModel,
 )
-from kinetoscope.providers.contract import Rehearsal
+from kinetoscope.kernel.outbound import Egress
 from kinetoscope.tasks import create, read
 from kinetoscope.tasks.idempotency import Once
 from kinetoscope.tasks.request import SCOPE, Created, Request
+from kinetoscope.wiring import egress_of
 
 ONLY_TASK_ID = re.compile(rb"taskId=([0-9A-Za-z_]+)")
 
-CALLBACK_URL_LENGTH_MAX = 2048
 SHORT_BYTES = 64 * 1024
 
 IDEMPOTENCY_KEY = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
 
-REPLAYED = {"Idempotent-Replayed": "true"}
+REPLAYED = {told_headers.REPLAYED: "true"}
+
+UNCACHEABLE = {
+    "type": "string",
+    "description": "Why `useCache` can never do anything for such a request",
+}
 
 CREATE_TASK = Operation(
     summary="Create a task",
     tag="jobs",
     description="Checks the inputs, holds the price and returns at once; what is refused leaves no "
-    "trace. Ask recordInfo for the result, or give a callBackUrl.",
+    "trace. Ask recordInfo for the result, or give a callBackUrl. A data URI may have 20 MiB of "
+    "text, a file of 15 MB; upload what is larger, or more of it than a body takes.",
     parameters=(
         {
             "name": "Idempotency-Key",
@@ -54,8 +62,10 @@ CREATE_TASK = Operation(
         {
             "name": "X-Test-Outcome",
             "in": "header",
-            "description": "For test keys only: how the task shall go, instead of well.",
-            "schema": {"enum": list(Rehearsal)},
+            "description": "For test keys only: how the task shall go, instead of well. "
+            + "; ".join(f"`{word}` {text}" for word, text in WORDS.items())
+            + ".",
+            "schema": {"enum": list(WORDS)},
         },
     ),
     body=ref("CreateTask"),
@@ -64,16 +74,22 @@ CREATE_TASK = Operation(
         "required": ["taskId"],
         "properties": {
             "taskId": TASK_ID,
-            "cached": {"type": "boolean", "description": "Present where files are shown again"},
+            "cached": {
+                "type": "boolean",
+                "description": "Whether an earlier task's files are shown; present with useCache",
+            },
+            "uncacheable": UNCACHEABLE,
         },
     },
     answers={
         400: "The request, the model or its inputs are not valid",
         402: "Too few credits, or the key may not spend that much",
         409: "A request with this Idempotency-Key is still running",
+        410: "The task that this Idempotency-Key made was deleted, or is known no more",
         413: "The body is too large",
         422: "This Idempotency-Key came with a different body before",
     },
+    headers={200: (told_headers.REPLAYED,)},
 )
 
 RECORD_INFO = Operation(
@@ -90,6 +106,7 @@ def mount(doors: Doors) -> None:
     """Add createTask and recordInfo."""
     runtime, seen = doors.runtime, doors.seen
     database, settings = runtime.database, runtime.settings
+    egress = egress_of(settings)
 
     async def create_task(request: HttpRequest) -> Response:
         """Create a task; its credits are held at once."""
@@ -102,7 +119,7 @@ def mount(doors: Doors) -> None:
         try:
             body = await read_body(request, settings.body_bytes_max)
             now = runtime.clock()
-            asked = parse_request(body, request.headers)
+            asked = parse_request(body, request.headers, egress)
             created = await create.create(
                 database, runtime.catalog, runtime.routes, key, asked, now
             )
@@ -111,7 +128,7 @@ def mount(doors: Doors) -> None:
             opening.require(await opening.authenticate(database, key, now), SCOPE)
             raise
         seen.add(key.id)
-        return answer(created_json(created), headers=REPLAYED if created.replayed else None)
+        return answer(created_json(created, asked), headers=REPLAYED if created.replayed else None)
 
     async def record_info(request: HttpRequest) -> Response:
         """Tell how a task stands."""
@@ -134,14 +151,20 @@ def asked_task_id(request: HttpRequest) -> str | None:
     return request.query_params.get("taskId")
 
 
-def created_json(created: Created) -> dict[str, object]:
-    """Return createTask's answer; `cached` only where an earlier task's media is shown."""
+def created_json(created: Created, asked: Request) -> dict[str, object]:
+    """Return createTask's answer; `cached` only where an earlier task's media was asked for."""
     body: dict[str, object] = {"taskId": created.task_id}
-    return body | {"cached": True} if created.reused else body
+    if asked.reuse:
+        body["cached"] = created.reused
+    if created.uncacheable is not None:
+        body["uncacheable"] = created.uncacheable
+    return body
 
 
-def parse_request(body: bytes, headers: Mapping[str, str]) -> Request:
+def parse_request(body: bytes, headers: Mapping[str, str], egress: Egress) -> Request:
     """Read createTask's request; raises InvalidRequest listing everything that is wrong with it.
+
+    What `egress` would never call is no callBackUrl.
 
     `input` is taken for `inputs`, as a sibling service spells it. Keys nobody knows are ignored.
     """
@@ -158,17 +181,14 @@ def parse_request(body: bytes, headers: Mapping[str, str]) -> Request:
         (isinstance(auto_fix, bool), "autoFix", "Expected a boolean"),
         (isinstance(use_cache, bool), "useCache", "Expected a boolean"),
         (
-            callback_url is None or is_callback_url(callback_url),
-            "callBackUrl",
-            "Expected an http or https URL",
-        ),
-        (
             name is None or IDEMPOTENCY_KEY.fullmatch(name) is not None,
             "Idempotency-Key",
             "Expected 1 to 255 visible ASCII characters",
         ),
     )
     issues = [issue("invalid_type", text, name) for good, name, text in checks if not good]
+    if callback_url is not None:
+        issues += callback_issues(egress, callback_url, "callBackUrl")
     if issues:
         raise invalid(*issues)
     outcome = headers.get("x-test-outcome")
@@ -196,15 +216,3 @@ def is_short(request: HttpRequest) -> bool:
     """Whether a request says of its body that it is small."""
     stated = request.headers.get("content-length", "")
     return LENGTH.fullmatch(stated) is not None and int(stated) <= SHORT_BYTES
-
-
-def is_callback_url(url: object) -> bool:
-    """Whether a value has the form of an address that we could call."""
-    if not isinstance(url, str) or len(url) > CALLBACK_URL_LENGTH_MAX or not url.isprintable():
-        return False
-    try:
-        parts = urlsplit(url)
-        has_place = bool(parts.hostname) and parts.port != 0  # a port out of range raises
-    except ValueError:
-        return False
-    return parts.scheme in {"http", "https"} and has_place and " " not in url

@@ -6,9 +6,10 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from kinetoscope.api.doors import Doors, Operation
-from kinetoscope.kernel.errors import RangeUnsatisfiable
+from kinetoscope.kernel.errors import NotFound, RangeUnsatisfiable
 from kinetoscope.media import files
 from kinetoscope.media.store import media_type_of
+from kinetoscope.media.uploads import remove_oversize
 
 RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
@@ -32,6 +33,7 @@ DOWNLOAD = Operation(
         403: "The address is not valid, or has expired",
         404: "The file is gone",
         416: "The file has no such bytes",
+        429: "Too many requests from this address",
         503: "The service is unavailable for a moment",
     },
 )
@@ -52,6 +54,8 @@ def mount(doors: Doors) -> None:
         media_type = media_type_of(name)
         await files.require_readable(runtime.database, name, now)
         stored = await runtime.store.stat(name)
+        if await remove_oversize(runtime.database, runtime.store, stored, now):
+            raise NotFound("Media not found")
         seconds_left = int((expires_at - now).total_seconds())
         headers = {
             "Accept-Ranges": "bytes",
@@ -80,7 +84,7 @@ def mount(doors: Doors) -> None:
         )
 
     # The router answers HEAD wherever there is a GET.
-    doors.open("GET", "/media/{name}", download, DOWNLOAD)
+    doors.open("GET", "/media/{name}", download, DOWNLOAD, paced=True)
 
 
 def is_known(header: str, tag: str) -> bool:

@@ -13,7 +13,8 @@ from kinetoscope.api.cached import cached
 from kinetoscope.api.doors import Doors, Operation
 from kinetoscope.api.models import MODEL_ID, UNCHANGED, nearest
 from kinetoscope.api.page import HEADERS, HTML, page, table
-from kinetoscope.api.schemas import TEXT, order_example
+from kinetoscope.api.samples import order_example
+from kinetoscope.api.schemas import TEXT
 from kinetoscope.catalog.model import Model
 from kinetoscope.catalog.price import price_lines, price_summary, price_table
 from kinetoscope.catalog.schema import json_schema, takes

@@ -10,7 +10,8 @@ from starlette.responses import Response
 from kinetoscope.api.cached import cached
 from kinetoscope.api.doors import Doors, Operation
 from kinetoscope.api.envelope import answer
-from kinetoscope.api.schemas import CREDITS, TEXT, order_example, prices_json
+from kinetoscope.api.samples import order_example
+from kinetoscope.api.schemas import CREDITS, TEXT, prices_json
 from kinetoscope.catalog.fields import Integer, Media, Text
 from kinetoscope.catalog.model import Model
 from kinetoscope.catalog.price import price_summary

@@ -13,6 +13,8 @@ from kinetoscope.api.cached import cached
 from kinetoscope.api.doors import Declared, Doors, Operation
 from kinetoscope.api.samples import PARAMETER, curl
 from kinetoscope.api.schemas import OF_STATUS, components, ref
+from kinetoscope.api.told_headers import HEADERS, headers_of
+from kinetoscope.api.webhook_shapes import SENT_HEADERS
 from kinetoscope.catalog.spec import Catalog
 
 GUARDED_ANSWERS = {
@@ -44,6 +46,10 @@ ENDED = {
     "description": "Sent to the task's callBackUrl, signed as https://www.standardwebhooks.com "
     "says. Any 2xx takes it; other answers are tried again for hours, under the same webhook-id.",
     "tags": ["webhooks"],
+    "parameters": [
+        {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
+        for name, description in SENT_HEADERS.items()
+    ],
     "requestBody": {"required": True, "content": {"application/json": {"schema": ref("Event")}}},
     "responses": {"2XX": {"description": "Taken"}, "410": {"description": "Never try again"}},
 }
@@ -90,6 +96,7 @@ def document(declared: list[Declared], catalog: Catalog, public_url: str) -> dic
         "webhooks": {"taskEnded": {"post": ENDED}},
         "components": {
             "schemas": shared,
+            "headers": dict(HEADERS),
             "securitySchemes": {
                 "key": {
                     "type": "http",
@@ -119,9 +126,11 @@ def _operation(route: Declared) -> dict[str, Any]:
             "required": operation.body_required,
             "content": {operation.body_type: {"schema": operation.body}},
         }
-    described["security"] = [] if route.scope is None else [{"key": []}]
-    if route.scope is not None:
-        described["x-scope"] = route.scope
+    described["security"] = [{"key": []}] if route.scopes else []
+    if route.scopes:
+        described["x-scope"] = " ".join(route.scopes)
+    if route.live_only:
+        described["x-live-only"] = True
     return described
 
 
@@ -136,10 +145,16 @@ def _answers(route: Declared) -> dict[str, Any]:
         if status >= 400:  # noqa: PLR2004 - where errors begin
             schema = ref(OF_STATUS.get(status, "Error"))
             answers[str(status)]["content"] = {"application/json": {"schema": schema}}
+    for given, described in answers.items():
+        named = headers_of(route, int(given))
+        if named:
+            described["headers"] = {
+                name: {"$ref": f"#/components/headers/{name}"} for name in named
+            }
     return answers
 
 
 def all_answers(route: Declared) -> dict[int, str]:
     """Return every status but 200 that a route may answer with, and when it does."""
-    refusals = GUARDED_ANSWERS if route.scope is not None else {}
+    refusals = GUARDED_ANSWERS if route.scopes else {}
     return dict(sorted({**refusals, **route.operation.answers}.items()))

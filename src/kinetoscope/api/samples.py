@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from kinetoscope.api.doors import Declared
+from kinetoscope.catalog.model import Model
 
 PARAMETER = re.compile(r"\{([^}]*)\}")
 
@@ -36,7 +37,7 @@ def curl(route: Declared, public_url: str, shared: Schemas) -> str:
     words = [f"curl '{public_url}{path}{'?' + query if query else ''}'"]
     if route.method != ("GET" if operation.body is None else "POST"):
         words[0] = words[0].replace("curl", f"curl -X {route.method}", 1)
-    if route.scope is not None:
+    if route.scopes:
         words.append('-H "Authorization: Bearer $KINETOSCOPE_KEY"')
     if operation.body is not None and operation.body_type != "application/json":
         words += [f"-H 'Content-Type: {operation.body_type}'", "--data-binary @FILE"]
@@ -71,3 +72,21 @@ def sample(schema: Schemas, shared: Schemas) -> Any:  # noqa: ANN401 - any JSON 
 def _capitals(name: str) -> str:
     """Write `taskId` as TASK_ID."""
     return re.sub(r"(?<=[a-z])(?=[A-Z])|-", "_", name).upper()
+
+
+def order_example(model: Model) -> dict[str, Any]:
+    """Return a request that the model takes."""
+    inputs: dict[str, Any] = {"prompt": model.examples[0]}
+    for field in model.required:
+        if field.name != "prompt":
+            inputs[field.name] = EXAMPLES.get(field.name, 5)
+    return {"model": model.id, "inputs": inputs}
+
+
+EXAMPLES: Schemas = {
+    "imageUrls": ["https://kinetoscope.example/photo.png"],
+    "videoUrls": ["https://kinetoscope.example/clip.mp4"],
+    "audioUrls": ["https://kinetoscope.example/song.wav"],
+    "duration": 5,
+}
+"""Values of inputs that some models demand beside the prompt."""

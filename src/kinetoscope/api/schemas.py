@@ -3,11 +3,13 @@
 from typing import Any
 
 from kinetoscope.api.envelope import credits_json
+from kinetoscope.api.samples import order_example
 from kinetoscope.catalog.model import Model
 from kinetoscope.catalog.price import price_table
 from kinetoscope.catalog.schema import json_schema
 from kinetoscope.catalog.spec import Catalog
 from kinetoscope.kernel.order import MediaKind
+from kinetoscope.tasks.reuse import SEED, takes_seed
 
 Schema = dict[str, Any]
 
@@ -245,6 +247,7 @@ def _order(model: Model) -> Schema:
 
 def _create_task(catalog: Catalog) -> Schema:
     names = {model.id: f"Order_{model.id}" for model in catalog.models}
+    seeded = [model.id for model in catalog.models if takes_seed(model)]
     return {
         "type": "object",
         "description": "Older names and spellings of inputs are accepted as well; inputs that a "
@@ -257,7 +260,9 @@ def _create_task(catalog: Catalog) -> Schema:
                 "type": ["string", "null"],
                 "format": "uri",
                 "maxLength": 2048,
-                "description": "An http or https address that is told when the task has ended",
+                "description": "An http or https address that is told when the task has ended: "
+                "without a user name, in no private network, at port 80, 443, 8080 or 8443, unless "
+                "the operator allows more",
             },
             "autoFix": {
                 "type": "boolean",
@@ -267,7 +272,8 @@ def _create_task(catalog: Catalog) -> Schema:
             "useCache": {
                 "type": "boolean",
                 "default": False,
-                "description": "If an equal earlier task has files, show them for 0 credits",
+                "description": "If an equal earlier task has files, show them for 0 credits. Equal "
+                f"tasks have a `{SEED}`, which these models take: {', '.join(seeded)}.",
             },
         },
         "oneOf": [ref(name) for name in names.values()],
@@ -279,21 +285,3 @@ def _create_task(catalog: Catalog) -> Schema:
             order_example(next(model for model in catalog.models if model.kind is MediaKind.VIDEO))
         ],
     }
-
-
-def order_example(model: Model) -> Schema:
-    """Return a request that the model takes."""
-    inputs: Schema = {"prompt": model.examples[0]}
-    for field in model.required:
-        if field.name != "prompt":
-            inputs[field.name] = EXAMPLES.get(field.name, 5)
-    return {"model": model.id, "inputs": inputs}
-
-
-EXAMPLES: Schema = {
-    "imageUrls": ["https://kinetoscope.example/photo.png"],
-    "videoUrls": ["https://kinetoscope.example/clip.mp4"],
-    "audioUrls": ["https://kinetoscope.example/song.wav"],
-    "duration": 5,
-}
-"""Values of inputs that some models demand beside the prompt."""

@@ -1,11 +1,6 @@
 """Uploads: a place for a file, the file itself without a key, or a file fetched from an address."""
 
 import asyncio
-import os
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,11 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kinetoscope.accounts.opening import Caller
-from kinetoscope.api.body import LENGTH, invalid, issue, read_object
+from kinetoscope.api.body import invalid, issue, read_object
 from kinetoscope.api.doors import Doors, Operation
 from kinetoscope.api.envelope import answer
+from kinetoscope.api.intake import Places, arriving, scratch
 from kinetoscope.kernel.clock import unix_ms
-from kinetoscope.kernel.errors import BodyTooLarge, InvalidRequest
+from kinetoscope.kernel.errors import BodyTooLarge, Forbidden, InvalidRequest, NotFound
 from kinetoscope.kernel.ids import AccountId
 from kinetoscope.kernel.outbound import (
     Egress,
@@ -26,20 +22,16 @@ from kinetoscope.kernel.outbound import (
     OutboundError,
     fetch,
 )
-from kinetoscope.media import uploads
+from kinetoscope.media import files, uploads
 from kinetoscope.media.inspect import MEDIA_KINDS
 from kinetoscope.media.uploads import BYTES_MAX, PUT_LIFETIME
-from kinetoscope.wiring import Runtime
+from kinetoscope.wiring import Runtime, egress_of
 
 SCOPE = "uploads:write"
 
 FETCH_TIMEOUT_S = 30
-RECEIVED_MAX = 32
-"""Files on their way in at once, in each process: each may take its full length of disk."""
 INSPECTIONS_MAX = 2
 """Each may take the memory of a large picture."""
-
-STALE_S = 3600
 
 UPLOAD = {
     "type": "object",
@@ -93,9 +85,11 @@ PUT = Operation(
         400: "The bytes are no media of the promised kind",
         403: "The address is not valid, or has expired",
         404: "There is no such upload, or no more",
+        408: "The bytes came too slowly",
         409: "Other bytes were put here before",
         413: "The file is too large",
-        503: "The service is unavailable for a moment",
+        429: "Too many requests from this address",
+        503: "Too many files come in just now, or the service is unavailable for a moment",
     },
 )
 
@@ -108,7 +102,7 @@ class Intake:
     folder: Path
     egress: Egress
     inspecting: asyncio.Semaphore
-    receiving: asyncio.Semaphore
+    places: Places
 
 
 def mount(doors: Doors) -> None:
@@ -117,9 +111,9 @@ def mount(doors: Doors) -> None:
     intake = Intake(
         runtime=doors.runtime,
         folder=settings.work_dir / "uploads",
-        egress=Egress(allowed_networks=settings.allowed_networks),
+        egress=egress_of(settings),
         inspecting=asyncio.Semaphore(INSPECTIONS_MAX),
-        receiving=asyncio.Semaphore(RECEIVED_MAX),
+        places=Places(),
     )
 
     async def create(request: Request, caller: Caller) -> Response:
@@ -134,16 +128,13 @@ def mount(doors: Doors) -> None:
         return answer(await taken_in(intake, request))
 
     doors.guarded("POST", "/api/v1/uploads", SCOPE, create, CREATE)
-    doors.open("PUT", "/api/v1/uploads/{name}", put, PUT)
+    doors.open("PUT", "/api/v1/uploads/{name}", put, PUT, paced=True)
 
 
 async def promised(runtime: Runtime, account_id: AccountId, file_name: str) -> dict[str, object]:
     """Make a place for a file; return where to put it, and where it will be."""
-    media_type = uploads.media_type_for(file_name)
     now = runtime.clock()
-    place = await uploads.promise(
-        runtime.database, account_id, media_type, runtime.settings.upload_lifetime, now
-    )
+    place = await _place(runtime, account_id, uploads.media_type_for(file_name))
     at_store = await runtime.store.sign_put(place.name, PUT_LIFETIME)
     return {
         "uploadUrl": at_store or runtime.signer.upload_url(place.name, now + PUT_LIFETIME),
@@ -164,24 +155,48 @@ async def fetched(
     """
     runtime = intake.runtime
     kind = None if file_name is None else MEDIA_KINDS[uploads.media_type_for(file_name)]
-    with scratch(intake.folder) as path:
-        limits = FetchLimits(bytes_max=max(BYTES_MAX.values()), total_timeout_s=FETCH_TIMEOUT_S)
-        try:
-            async with intake.receiving:
-                await fetch(intake.egress, url, path, limits)
-        except OutboundError as error:
-            raise invalid(issue("invalid_value", str(error), "fileUrl")) from None
-        async with intake.inspecting:
-            media_type = await uploads.require_kind(path, kind, "fileUrl")
-        bytes_max = BYTES_MAX[MEDIA_KINDS[media_type]]
-        if _bytes_size(path) > bytes_max:
-            raise BodyTooLarge(bytes_max)
-        now = runtime.clock()
-        place = await uploads.promise(
-            runtime.database, account_id, media_type, runtime.settings.upload_lifetime, now
-        )
-        named = {} if file_name is None else {"fileName": file_name}
-        return await kept(intake, place.name, path) | named
+    async with intake.places.place(account_id):
+        with scratch(intake.folder) as path:
+            try:
+                await _bring(intake, url, path)
+            except (OutboundError, Forbidden, NotFound) as error:
+                raise invalid(issue("invalid_value", str(error), "fileUrl")) from None
+            async with intake.inspecting:
+                media_type = await uploads.require_kind(path, kind, "fileUrl")
+            bytes_max = BYTES_MAX[MEDIA_KINDS[media_type]]
+            if _bytes_size(path) > bytes_max:
+                raise BodyTooLarge(bytes_max)
+            place = await _place(runtime, account_id, media_type)
+            named = {} if file_name is None else {"fileName": file_name}
+            return await kept(intake, place.name, path) | named
+
+
+async def _bring(intake: Intake, url: str, path: Path) -> None:
+    """Bring a file here: media of our own from the store, anything else through egress."""
+    runtime, now = intake.runtime, intake.runtime.clock()
+    bytes_max = max(BYTES_MAX.values())
+    own_name = runtime.signer.own_name(url, now)
+    if own_name is None:
+        limits = FetchLimits(bytes_max=bytes_max, total_timeout_s=FETCH_TIMEOUT_S)
+        await fetch(intake.egress, url, path, limits)
+        return
+    await files.require_readable(runtime.database, own_name, now)
+    stored = await runtime.store.stat(own_name)
+    too_long = await uploads.remove_oversize(runtime.database, runtime.store, stored, now)
+    if too_long or stored.bytes_size > bytes_max:
+        raise BodyTooLarge(bytes_max)
+    await runtime.store.download(own_name, path)
+
+
+async def _place(runtime: Runtime, account_id: AccountId, media_type: str) -> uploads.Promised:
+    settings = runtime.settings
+    return await uploads.promise(
+        runtime.database,
+        account_id,
+        media_type,
+        uploads.Bounds(lifetime=settings.upload_lifetime, live_max=settings.uploads_max),
+        runtime.clock(),
+    )
 
 
 async def taken_in(intake: Intake, request: Request) -> dict[str, object]:
@@ -190,12 +205,13 @@ async def taken_in(intake: Intake, request: Request) -> dict[str, object]:
     name, query = request.path_params["name"], request.query_params
     now = runtime.clock()
     runtime.signer.check_upload(name, query.get("expires", ""), query.get("signature", ""), now)
-    place = uploads.place_of(await uploads.promised(runtime.database, name, now))
+    file = await uploads.promised(runtime.database, name, now)
+    place = uploads.place_of(file)
     require_type(request.headers.get("content-type"), place.media_type)
-    with scratch(intake.folder) as path:
-        async with intake.receiving:
+    async with intake.places.place(file.account_id):
+        with scratch(intake.folder) as path:
             await receive(request, path, place.bytes_max)
-        return await kept(intake, name, path)
+            return await kept(intake, name, path)
 
 
 async def kept(intake: Intake, name: str, path: Path) -> dict[str, object]:
@@ -237,41 +253,10 @@ def require_type(stated: str | None, media_type: str) -> None:
 
 
 async def receive(request: Request, path: Path, bytes_max: int) -> None:
-    """Write a request's body to a file as it comes; raises BodyTooLarge or InvalidRequest."""
-    stated = request.headers.get("content-length", "")
-    if LENGTH.fullmatch(stated) and int(stated) > bytes_max:
-        raise BodyTooLarge(bytes_max)
-    size = 0
+    """Write a request's body to a file as it comes; raises what `arriving` does, or if empty."""
     with path.open("wb") as file:
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > bytes_max:
-                raise BodyTooLarge(bytes_max)
+        async for chunk in arriving(request, bytes_max):
             # On the loop on purpose: a chunk into the page cache is quicker than a thread.
             file.write(chunk)
-    if size == 0:
+    if _bytes_size(path) == 0:
         raise InvalidRequest("The body is empty; it must be the file's bytes")
-
-
-@contextmanager
-def scratch(folder: Path) -> Iterator[Path]:
-    """Lend a path for a file that is on its way; nothing of it stays."""
-    folder.mkdir(parents=True, exist_ok=True)
-    _sweep(folder)
-    handle, text = tempfile.mkstemp(dir=folder)
-    os.close(handle)
-    path = Path(text)
-    try:
-        yield path
-    finally:
-        path.unlink(missing_ok=True)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what a process left that was killed on the way."""
-    for path in folder.iterdir():
-        # Another process may be done with it, or sweep it, in this moment.
-        with suppress(FileNotFoundError):
-            age_s = time.time() - path.stat().st_mtime  # noqa: TID251 - files bear the machine's time
-            if age_s > STALE_S:
-                path.unlink()

@@ -1,5 +1,6 @@
 """Whether a file came from here: by its digest, or by the file itself, which is not kept."""
 
+import asyncio
 import hashlib
 import re
 from typing import Any
@@ -7,16 +8,18 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kinetoscope.api.body import LENGTH, invalid, issue
+from kinetoscope.api.body import invalid, issue
 from kinetoscope.api.doors import Doors, Operation
 from kinetoscope.api.envelope import answer
+from kinetoscope.api.intake import arriving
 from kinetoscope.kernel.clock import unix_ms
-from kinetoscope.kernel.errors import BodyTooLarge
 from kinetoscope.media.provenance import digital_source_type
 from kinetoscope.tasks.verify import Origin, origin
 
 FILE_BYTES_MAX = 1024 * 1024 * 1024
 """Nothing longer is ever made here."""
+PIECE_BYTES = 1024 * 1024
+"""What is hashed at a time, in a thread: the loop has others to answer."""
 
 SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -57,7 +60,11 @@ BY_DIGEST = Operation(
         },
     ),
     answer=ANSWER,
-    answers={400: "sha256 is not 64 hexadecimal digits", 503: "The database is away"},
+    answers={
+        400: "sha256 is not 64 hexadecimal digits",
+        429: "Too many requests from this address",
+        503: "The database is away",
+    },
 )
 
 BY_FILE = Operation(
@@ -69,7 +76,9 @@ BY_FILE = Operation(
     answer=ANSWER,
     answers={
         400: "The body is empty, or a form",
+        408: "The body came too slowly",
         413: "The file is longer than anything that is made here",
+        429: "Too many requests from this address",
         503: "The database is away",
     },
 )
@@ -95,24 +104,24 @@ def mount(doors: Doors) -> None:
             raise invalid(issue("invalid_type", "The body must be the file itself, not a form"))
         return await known(await digest_of(request))
 
-    doors.open("GET", "/api/v1/verify", by_digest, BY_DIGEST)
-    doors.open("POST", "/api/v1/verify", by_file, BY_FILE)
+    doors.open("GET", "/api/v1/verify", by_digest, BY_DIGEST, paced=True)
+    doors.open("POST", "/api/v1/verify", by_file, BY_FILE, paced=True)
 
 
 async def digest_of(request: Request) -> bytes:
-    """Hash a body as it comes in; raises BodyTooLarge as soon as that is clear."""
-    stated = request.headers.get("content-length", "")
-    if LENGTH.fullmatch(stated) and int(stated) > FILE_BYTES_MAX:
-        raise BodyTooLarge(FILE_BYTES_MAX)
+    """Hash a body as it comes in; raises what `arriving` does, and InvalidRequest if empty."""
     digest = hashlib.sha256()
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > FILE_BYTES_MAX:
-            raise BodyTooLarge(FILE_BYTES_MAX)
-        digest.update(chunk)
-    if size == 0:
+    piece = bytearray()
+    is_empty = True
+    async for chunk in arriving(request, FILE_BYTES_MAX):
+        is_empty = False
+        piece += chunk
+        if len(piece) >= PIECE_BYTES:
+            await asyncio.to_thread(digest.update, piece)
+            piece = bytearray()
+    if is_empty:
         raise invalid(issue("invalid_type", "The body must be the file itself; it is empty"))
+    await asyncio.to_thread(digest.update, piece)
     return digest.digest()
 
 

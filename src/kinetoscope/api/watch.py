@@ -1,10 +1,12 @@
 """waitTask and taskEvents: hear of a task's end, or of all that happens to it, without polling."""
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, TypeVar
 
 import orjson
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
 from kinetoscope.accounts.opening import Caller
@@ -13,14 +15,19 @@ from kinetoscope.api.doors import Doors, Operation
 from kinetoscope.api.envelope import answer
 from kinetoscope.api.record import record_json
 from kinetoscope.api.schemas import TASK_ID, ref
+from kinetoscope.api.told_headers import KEEP
 from kinetoscope.kernel.errors import InvalidRequest, KinetoscopeError
 from kinetoscope.kernel.ids import TaskId
 from kinetoscope.media.signing import Signer
 from kinetoscope.tasks.watch import POLL_DELAY_S, Seen, Watch, changes, own, until_ended
 
+Result = TypeVar("Result")
+
 TIMEOUT_S_MAX = 60
 EVENTS_TIMEOUT_S = 600
 HEARTBEAT_S = 15
+
+TIMED_OUT = "The stream has lasted its time; the task goes on. Connect again to follow it."
 
 TASK_ID_PARAMETER = {"name": "taskId", "in": "query", "required": True, "schema": TASK_ID}
 
@@ -54,7 +61,7 @@ EVENT = {
     "required": ["event", "data"],
     "properties": {
         "id": {"type": "string"},
-        "event": {"enum": ["state", "queue", "progress", "end", "error"]},
+        "event": {"enum": ["state", "queue", "progress", "end", "timeout", "error"]},
         "data": {"type": "string", "contentMediaType": "application/json"},
     },
 }
@@ -64,12 +71,15 @@ TASK_EVENTS = Operation(
     tag="jobs",
     description=(
         "Events: `state` {status}, `queue` {position}, `progress` {percent}, and at last `end`, "
-        "the whole record. Connecting again tells the present state again; nothing is missed."
+        "the whole record. A stream that lasted ten minutes ends with `timeout` {message}, and one "
+        "that cannot go on, as when the task is deleted, with `error` {message}. Connecting again "
+        "tells the present state again; nothing is missed."
     ),
     parameters=(TASK_ID_PARAMETER,),
     answer=EVENT,
     answer_type="text/event-stream",
     answers=ANSWERS,
+    headers={200: (KEEP,)},
 )
 
 
@@ -82,7 +92,8 @@ def mount(doors: Doors) -> None:
         """Answer when the task has ended."""
         task_id = _asked(request)
         timeout_s = _timeout_s(request.query_params.get("timeout"))
-        record = await until_ended(watch, caller.account_id, task_id, timeout_s)
+        ended = until_ended(watch, caller.account_id, task_id, timeout_s)
+        record = await while_there(request, ended)
         return answer(record_json(record, signer))
 
     async def task_events(request: Request, caller: Caller) -> Response:
@@ -102,6 +113,28 @@ def mount(doors: Doors) -> None:
     doors.guarded("GET", "/api/v1/jobs/taskEvents", "tasks:read", task_events, TASK_EVENTS)
 
 
+async def while_there(request: Request, work: Coroutine[Any, Any, Result]) -> Result:
+    """Do something for as long as its client is there; raises ClientDisconnect.
+
+    The server tells of a client that left only to whoever asks, and a place is worth more.
+    """
+    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(_left(request))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        raise ClientDisconnect
+    finally:
+        working.cancel()
+        leaving.cancel()
+        await asyncio.gather(working, leaving, return_exceptions=True)
+
+
+async def _left(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass  # a body that nobody needs
+
+
 async def events(
     watch: Watch, signer: Signer, caller: Caller, task_id: TaskId
 ) -> AsyncIterator[bytes]:
@@ -109,6 +142,7 @@ async def events(
     number = 0
     known: dict[str, object] = {}
     silent_s = 0.0
+    has_ended = False
     try:
         async for seen in changes(watch, caller.account_id, task_id, EVENTS_TIMEOUT_S):
             news = {name: told for name, told in _told(seen).items() if known.get(name) != told}
@@ -119,9 +153,13 @@ async def events(
                 yield _event(number, name, told)
             if seen.has_ended:
                 yield _event(number + 1, "end", record_json(seen.record, signer))
+                has_ended = True
             elif silent_s >= HEARTBEAT_S:
                 silent_s = 0.0
                 yield b": still here\n\n"
+        if not has_ended:
+            # Whoever took silence for the end would never hear of it.
+            yield _event(number + 1, "timeout", {"message": TIMED_OUT})
     except KinetoscopeError as error:
         # The task was deleted, or the database is away: the stream ends, and says why.
         yield _event(number + 1, "error", {"message": str(error)})

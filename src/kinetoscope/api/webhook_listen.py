@@ -30,7 +30,7 @@ CURSOR = re.compile(r"([0-9]{1,18})_([0-9a-z_]{0,64})")
 EVENTS_PER_PAGE = 50
 
 
-def mount_listen(doors: Doors, scope: str) -> None:
+def mount_listen(doors: Doors, scopes: tuple[str, ...]) -> None:
     """Add /api/v1/webhooks/listen."""
     runtime = doors.runtime
     database, signer, sealer, clock = (
@@ -70,7 +70,7 @@ def mount_listen(doors: Doors, scope: str) -> None:
             }
         )
 
-    doors.guarded("GET", "/api/v1/webhooks/listen", scope, listen, shapes.LISTEN)
+    doors.guarded("GET", "/api/v1/webhooks/listen", scopes, listen, shapes.LISTEN)
 
 
 def read_place(request: Request, now: datetime) -> Place:

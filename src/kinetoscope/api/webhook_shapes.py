@@ -67,6 +67,18 @@ SETTINGS = {
     },
 }
 
+SENT_HEADERS = {
+    "webhook-id": "names the event, the same over all tries: drop what you have seen",
+    "webhook-timestamp": "when this try was signed, in Unix seconds",
+    "webhook-signature": "`v1,` and the base64 of HMAC-SHA256 over `{id}.{timestamp}.{body}`; "
+    "several, with spaces between them, while secrets overlap",
+    "X-Webhook-Timestamp": "the same time; only where `kieHeaders` is set, as the next one",
+    "X-Webhook-Signature": "kie.ai's: the base64 of HMAC-SHA256 over `{taskId}.{timestamp}`, which "
+    "does not cover the body; the key is the secret's whole text, `whsec_` and all, of the oldest "
+    "secret that is still valid",
+}
+"""What a delivery carries besides its body's type."""
+
 INVALID = {400: "The request is not valid"}
 UNKNOWN = {404: "There is no such delivery"}
 SENT = {400: "The request is not valid", 413: "The body is too large"}
@@ -136,8 +148,9 @@ SHOW_SETTINGS = Operation(summary="Show the webhook settings", tag="webhooks", a
 CHANGE_SETTINGS = Operation(
     summary="Change the webhook settings",
     tag="webhooks",
-    description="kieHeaders adds X-Webhook-Timestamp and X-Webhook-Signature, which do not "
-    "cover the body, to deliveries.",
+    description="kieHeaders adds X-Webhook-Timestamp and X-Webhook-Signature to deliveries: "
+    + SENT_HEADERS["X-Webhook-Signature"]
+    + ".",
     body={
         "type": "object",
         "required": ["kieHeaders"],
@@ -151,7 +164,8 @@ MAKE_SECRET = Operation(
     summary="Make or replace the signing secret",
     tag="webhooks",
     description="The secret is shown this once. Deliveries carry the signatures of earlier "
-    "secrets as well until overlapHours have passed; with 0 they end at once.",
+    "secrets as well until overlapHours have passed; with 0 they end at once. kie.ai's headers, "
+    "where they are wanted, are signed with the oldest valid secret alone.",
     body={
         "type": "object",
         "properties": {

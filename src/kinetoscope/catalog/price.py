@@ -19,9 +19,24 @@ from kinetoscope.catalog.model import (
     Rates,
 )
 from kinetoscope.kernel.credits import Credits, format_credits
-from kinetoscope.kernel.order import MediaKind, Order, Usage
+from kinetoscope.kernel.order import COUNT_MAX, MediaKind, Order, Size, Usage
 
 TOKENS_PER_RATE = 1000
+
+EXPECTED_TIMES_MAX = 4
+"""An upstream's count of tokens is paid up to this many times what the order lets one expect.
+Counts of honest upstreams for the same picture differ by less; what is beyond it is a mistake in
+its answer or in ours, and no account should be emptied by that. The rest is the operator's to
+bear, who is told."""
+
+MEGAPIXEL = 1024 * 1024
+TOKENS_PER_MEGAPIXEL = {"high": 4160, "xhigh": 6240, "max": 8320}
+TOKENS_PER_MEGAPIXEL_MIN = 1056
+"""What OpenAI counts for a picture of medium quality, and Google for any: low ones are not told
+apart. https://platform.openai.com/docs/guides/image-generation#cost-and-latency"""
+TOKENS_PER_REFERENCE = 4160
+CHARACTERS_PER_TOKEN = 4
+TOKENS_OF_INSTRUCTIONS = 250
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +78,10 @@ def settle(model: Model, order: Order, usage: Usage, held: Credits) -> Credits:
     """Return the final price of a task that succeeded; more or less than was held, or the same.
 
     A usage of nothing means that the provider did not tell: then what was held is the price. So
-    it is for prices that the order alone decides, whatever the catalog says by now.
+    it is for prices that the order alone decides, whatever the catalog says by now. No usage
+    makes it negative; `ceiling` says how much of it is charged at most.
     """
-    price = model.price
+    price, usage = model.price, usage.credible()
     match price:
         case PerSecond() | PerImage() | PerTask():
             return held
@@ -82,6 +98,26 @@ def settle(model: Model, order: Order, usage: Usage, held: Credits) -> Credits:
             return _tokens(price, usage) or held
         case _:
             assert_never(price)
+
+
+def ceiling(model: Model, order: Order, held: Credits) -> Credits:
+    """Return what is charged at most, whatever an upstream says that it used.
+
+    Only its tokens need a bound: the seconds of footage are measured here, and have one of their
+    own.
+    """
+    price = model.price
+    if not isinstance(price, PerToken):
+        footage = Usage(reference_video_s=COUNT_MAX)
+        return max(held, settle(model, order, footage, held))
+    pixels = max((size.width * size.height for size in _sizes(order)), default=0)
+    rate = TOKENS_PER_MEGAPIXEL.get(order.quality, TOKENS_PER_MEGAPIXEL_MIN)
+    expected = Usage(
+        tokens_text_in=len(order.prompt) // CHARACTERS_PER_TOKEN + TOKENS_OF_INSTRUCTIONS,
+        tokens_image_in=len(order.references) * TOKENS_PER_REFERENCE,
+        tokens_image_out=-(-pixels * rate // MEGAPIXEL) * order.count,
+    )
+    return Credits(EXPECTED_TIMES_MAX * max(held, _tokens(price, expected)))
 
 
 def price_table(model: Model) -> tuple[PriceRow, ...]:
@@ -150,6 +186,10 @@ def _rate(price: PerSecond | PerFootageSecond, order: Order) -> Credits:
 def _image_rate(price: PerImage, order: Order) -> Credits:
     quality = order.quality if order.quality in price.rates else ""
     return price.rates[quality][order.resolution]
+
+
+def _sizes(order: Order) -> tuple[Size, ...]:
+    return order.sizes if order.size is None else (order.size,)
 
 
 def _has_video(order: Order) -> bool:

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 from kinetoscope.accounts import accounts, keys, opening
+from kinetoscope.cli.queues import served_queues
 from kinetoscope.kernel.errors import Forbidden, Unauthenticated
 from kinetoscope.kernel.secrets import DEMO_KEY_ID, KeyMode, issue_key
 from kinetoscope.ledger import book
+from kinetoscope.postgres.deployment import tell_public_url
 from kinetoscope.tasks import samples
 from kinetoscope.wiring import Runtime
 
@@ -17,6 +19,8 @@ KEY_NAME = "first key"
 
 async def prepare(runtime: Runtime) -> str | None:
     """Make what is missing of all that a deployment begins with; return the local key's text."""
+    served_queues(runtime.settings.queues, runtime.routes)  # before a worker finds out, for ever
+    await tell_public_url(runtime.database, runtime.settings.public_url)
     key = await ensure_local(runtime)
     await ensure_demo(runtime)
     return key

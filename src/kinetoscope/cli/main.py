@@ -1,6 +1,7 @@
 """The commands: what an operator types."""
 
 import asyncio
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ from kinetoscope.cli.first_start import prepare
 from kinetoscope.cli.listen import listen
 from kinetoscope.cli.session import fail, settings_or_fail
 from kinetoscope.kernel.errors import KinetoscopeError
+from kinetoscope.kernel.setting_values import names
 from kinetoscope.wiring import migrate_database, opened_database, run_in
 
 app = typer.Typer(
@@ -55,7 +57,7 @@ def worker(
         str,
         typer.Option(
             help="Serve only these, comma-separated: embedded, test, hosted, webhooks, "
-            "and what provider files name. All of them unless told.",
+            "and what provider files name. Those of KINETOSCOPE_QUEUES unless told, or all.",
         ),
     ] = "",
 ) -> None:
@@ -63,9 +65,8 @@ def worker(
     from kinetoscope.cli.worker import run  # noqa: PLC0415 - heavy
 
     settings = settings_or_fail()
-    names = frozenset(filter(None, map(str.strip, queues.split(","))))
     try:
-        run(settings, names or None)
+        run(replace(settings, queues=names(queues) or settings.queues))
     except (KinetoscopeError, OSError) as error:
         raise fail(str(error)) from None
 

@@ -17,6 +17,7 @@ from kinetoscope.cli.session import fail, settings_or_fail, with_runtime
 from kinetoscope.kernel.errors import SettingInvalid
 from kinetoscope.providers import keys
 from kinetoscope.providers.config import ProviderConfig, key_word
+from kinetoscope.providers.origins import key_names
 from kinetoscope.settings import Settings
 from kinetoscope.upstreams import Setup
 from kinetoscope.wiring import Runtime
@@ -43,12 +44,16 @@ class KeyShown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """What is shown of a provider, or of a stored key that none uses."""
+    """What is shown of a provider, or of a stored key that none uses.
+
+    `secret` is what its callbacks are checked with.
+    """
 
     name: str
     config: ProviderConfig | None
     models: tuple[str, ...]
     key: KeyShown | None
+    secret: KeyShown | None = None
 
 
 @app.command(name="list")
@@ -69,7 +74,7 @@ def list_providers(*, as_json: AsJson = False) -> None:
             upstreams.queue_of(config) if config else "",
             str(config.order) if config and config.order is not None else "",
             "\n".join(provider.models),
-            _in_words(provider.key),
+            "\n".join(_in_words(each) for each in _keys_of(provider)),
         )
     Console().print(table)
 
@@ -89,8 +94,10 @@ def set_key(context: typer.Context, name: Name) -> None:
 
     async def work(runtime: Runtime) -> tuple[Settings, bool]:
         await keys.put(runtime.database, runtime.envelope, name, key, runtime.clock())
-        users = [who for who in runtime.setup.configs if name in _key_names(runtime.setup, who)]
-        return runtime.settings, bool(users)
+        used = (_key_names(runtime.setup, who) for who in runtime.setup.configs)
+        return runtime.settings, name in {each for names in used for each in names} | _secrets(
+            runtime.setup
+        )
 
     settings, is_used = with_runtime(work)
     hint = keys.hint_of(key.strip())
@@ -103,6 +110,9 @@ def set_key(context: typer.Context, name: Name) -> None:
 
 def _made_file(settings: Settings, name: str) -> str:
     """Set up a provider whose key has just been stored, where its name says what it is."""
+    provider = name.removesuffix(keys.CALLBACKS)
+    if provider != name:
+        return f"Nothing is checked with it: {provider} is no provider that signs with a secret"
     file = settings.config_dir / "providers" / f"{name}.toml"
     if name not in upstreams.adapters_of(settings.adapters) or file.exists():
         return f"No provider uses it yet: {file} is to name its adapter"
@@ -152,11 +162,15 @@ def check(
     typer.echo(f"{settings.config_dir / 'providers'}: no problems")
 
 
-def _key_names(setup: Setup, config: ProviderConfig) -> tuple[str, str]:
+def _key_names(setup: Setup, config: ProviderConfig) -> tuple[str, ...]:
     """Return under which names a provider's key is looked for, in this order."""
-    adapter = setup.adapters.get(config.adapter)
-    own = config.key_name or config.name
-    return own, own if adapter is None else adapter.key_name
+    return key_names(config, setup.adapters.get(config.adapter))
+
+
+def _secrets(setup: Setup) -> set[str]:
+    """Return the names of secrets that callbacks are checked with, where they are set."""
+    signing = upstreams.signatures_of(setup)
+    return {keys.callbacks_key(each.name) for each in setup.configs if each.name in signing}
 
 
 async def _everyone(runtime: Runtime) -> list[Shown]:
@@ -180,20 +194,27 @@ async def _everyone(runtime: Runtime) -> list[Shown]:
             return KeyShown(name=name, where="settings", hint=keys.hint_of(text))
         return stored.get(name)
 
-    shown, used = [], set()
+    shown, secrets = [], _secrets(setup)
+    used = set(secrets)
     for config in setup.configs:
         names = _key_names(setup, config)
         used |= set(names)
         # The first that is there, even if it does not open: that is to be seen.
-        key = key_called(names[0]) or key_called(names[1])
+        key = next(filter(None, map(key_called, names)), None)
         models = tuple(upstreams.offers(config, setup.adapters))
-        shown.append(Shown(name=config.name, config=config, models=models, key=key))
+        secret = keys.callbacks_key(config.name)
+        signing = key_called(secret) if secret in secrets else None
+        shown.append(Shown(name=config.name, config=config, models=models, key=key, secret=signing))
     idle = [
         Shown(name=name, config=None, models=(), key=key)
         for name, key in stored.items()
         if name not in used
     ]
     return sorted((*shown, *idle), key=lambda provider: provider.name)
+
+
+def _keys_of(provider: Shown) -> list[KeyShown | None]:
+    return [provider.key] if provider.secret is None else [provider.key, provider.secret]
 
 
 def _in_words(key: KeyShown | None) -> str:
@@ -207,7 +228,7 @@ def _in_words(key: KeyShown | None) -> str:
 
 
 def _as_json(provider: Shown) -> dict[str, object]:
-    config, key, file, held = provider.config, provider.key, None, None
+    config, file = provider.config, None
     if config is not None:
         file = {
             "path": str(config.source.path),
@@ -217,12 +238,22 @@ def _as_json(provider: Shown) -> dict[str, object]:
             "order": config.order,
             "weight": config.weight,
         }
-    if key is not None:
-        held = {
-            "name": key.name,
-            "where": key.where,
-            "hint": key.hint,
-            "updatedAt": key.updated_at.isoformat() if key.updated_at else None,
-            "problem": key.problem,
-        }
-    return {"provider": provider.name, "file": file, "models": provider.models, "key": held}
+    return {
+        "provider": provider.name,
+        "file": file,
+        "models": provider.models,
+        "key": _key_as_json(provider.key),
+        "callbacks": _key_as_json(provider.secret),
+    }
+
+
+def _key_as_json(key: KeyShown | None) -> dict[str, object] | None:
+    if key is None:
+        return None
+    return {
+        "name": key.name,
+        "where": key.where,
+        "hint": key.hint,
+        "updatedAt": key.updated_at.isoformat() if key.updated_at else None,
+        "problem": key.problem,
+    }

@@ -34,22 +34,25 @@ def limit(
     *,
     media: Lifetime = "",
     tasks: Lifetime = "",
+    uploads: Lifetime = "",
 ) -> None:
-    """Keep media, or what is known of tasks, shorter than the deployment does.
+    """Keep media, what is known of tasks, or uploads shorter than the deployment does.
 
-    It applies to tasks that end from then on.
+    It applies to tasks that end, and uploads that are made, from then on.
     """
-    asked_media, asked_tasks = _lifetime(media), _lifetime(tasks)
+    asked_media, asked_tasks, asked_uploads = map(_lifetime, (media, tasks, uploads))
 
     async def work(runtime: Runtime) -> Retention:
         before = await retention.by_name(runtime.database, account)
         retention.require_allowed("media", asked_media, runtime.settings.media_lifetime)
         retention.require_allowed("tasks", asked_tasks, runtime.settings.task_lifetime)
+        retention.require_allowed("uploads", asked_uploads, runtime.settings.upload_lifetime)
         return await retention.set_lifetimes(
             runtime.database,
             account,
             media=asked_media if media else _from_s(before.media_lifetime_s),
             task=asked_tasks if tasks else _from_s(before.task_lifetime_s),
+            upload=asked_uploads if uploads else _from_s(before.upload_lifetime_s),
         )
 
     _show(with_runtime(work))
@@ -112,5 +115,8 @@ def _from_s(stored_s: int | None) -> timedelta | None:
 def _show(kept: Retention) -> None:
     media = _from_s(kept.media_lifetime_s) or "the deployment's"
     tasks = _from_s(kept.task_lifetime_s) or "the deployment's"
+    uploads = _from_s(kept.upload_lifetime_s) or "the deployment's"
     held = "under a legal hold" if kept.legal_hold else "no legal hold"
-    typer.echo(f"{kept.name}: lifetime of media {media}, of tasks {tasks}; {held}")
+    typer.echo(
+        f"{kept.name}: lifetime of media {media}, of tasks {tasks}, of uploads {uploads}; {held}"
+    )

@@ -12,6 +12,7 @@ import urllib.request
 
 import structlog
 
+from kinetoscope.engine import Timing
 from kinetoscope.kernel.errors import SettingInvalid
 from kinetoscope.settings import Settings, child_environment
 from kinetoscope.tasks import samples
@@ -21,7 +22,8 @@ log = structlog.get_logger(__name__)
 READY_TIMEOUT_S = 60
 READY_DELAY_S = 0.02
 RESTART_DELAY_S_MAX = 5.0
-STOP_TIMEOUT_S = 12
+STOP_TIMEOUTS_S = {"api": 12.0, "worker": Timing().stop_s}
+"""The worker may wait for answers that were paid for."""
 HTTP_OK = 200
 
 TRY_IT = {
@@ -124,7 +126,7 @@ async def _keep(command: str, environment: dict[str, str]) -> None:
         try:
             code = await process.wait()
         except asyncio.CancelledError:
-            await _stop(process)
+            await _stop(process, STOP_TIMEOUTS_S[command])
             raise
         if asyncio.get_running_loop().time() - started_s > RESTART_DELAY_S_MAX:
             delay_s = 0.1
@@ -133,11 +135,11 @@ async def _keep(command: str, environment: dict[str, str]) -> None:
         delay_s = min(delay_s * 2, RESTART_DELAY_S_MAX)
 
 
-async def _stop(process: asyncio.subprocess.Process) -> None:
+async def _stop(process: asyncio.subprocess.Process, timeout_s: float) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
     try:
-        async with asyncio.timeout(STOP_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             await process.wait()
     except TimeoutError:
         with contextlib.suppress(ProcessLookupError):

@@ -78,7 +78,7 @@ def _passed_over(listed: JSON) -> list[tuple[str, str]]:
 
 @app.command()
 def margins(*, days: Days = 30, as_json: AsJson = False) -> None:
-    """Show what clients paid beside what the upstreams took, by model and provider."""
+    """Show what clients paid, what the upstreams took for that, and what failures cost."""
 
     async def work(runtime: Runtime) -> tuple[list[Margin], int]:
         since = runtime.clock() - timedelta(days=days)
@@ -93,7 +93,18 @@ def margins(*, days: Days = 30, as_json: AsJson = False) -> None:
         ]
         typer.echo(json.dumps(rows))
         return
-    table = Table("model", "provider", "tasks", "credits", "cost", "margin", "cost unknown")
+    table = Table(
+        "model",
+        "provider",
+        "tasks",
+        "credits",
+        "cost",
+        "cost unknown",
+        "failed",
+        "lost",
+        "loss unknown",
+        "margin",
+    )
     for margin in found:
         table.add_row(
             margin.model,
@@ -101,8 +112,11 @@ def margins(*, days: Days = 30, as_json: AsJson = False) -> None:
             str(margin.tasks),
             format_credits(margin.charged),
             f"${format_usd(margin.cost_usd_micros)}",
-            f"${format_usd(margin.earned_usd_micros(credit_usd_micros))}",
             str(margin.unpriced),
+            str(margin.failed),
+            f"${format_usd(margin.lost_usd_micros)}",
+            str(margin.lost_unpriced),
+            f"${format_usd(margin.earned_usd_micros(credit_usd_micros))}",
         )
     Console().print(table)
     typer.echo(f"One credit counts ${format_usd(credit_usd_micros)} (KINETOSCOPE_CREDIT_USD).")
@@ -121,6 +135,14 @@ def alerts(*, days: Days = 30, as_json: AsJson = False) -> None:
         typer.echo(json.dumps([asdict(alert) for alert in found], default=_as_text))
         return
     for alert in found:
-        told = f"{alert.kind} at {alert.provider}: {alert.message}"
+        told = f"{alert.kind} at {alert.provider}: {alert.message}{_told_later(alert)}"
         typer.echo(f"{_as_text(alert.created_at)}  {alert.task_id or '':<24}  {told}")
     typer.echo(f"{len(found)} alerts")
+
+
+def _told_later(alert: Raised) -> str:
+    """Say what the upstream told when nobody waited for it any more."""
+    if alert.told_at is None:
+        return ""
+    job = "its job" if alert.told_id is None else f"its job {alert.told_id}"
+    return f" It called back about {job} at {_as_text(alert.told_at)}."

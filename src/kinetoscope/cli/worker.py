@@ -8,15 +8,17 @@ from functools import partial
 
 import structlog
 
-from kinetoscope import engine, upstreams
+from kinetoscope import crew, engine, upstreams
+from kinetoscope.cli.queues import WEBHOOKS, served_queues
 from kinetoscope.cli.sending import sender_parts
 from kinetoscope.engine import Timing, every
 from kinetoscope.kernel.errors import KinetoscopeError
 from kinetoscope.kernel.ids import TaskId
 from kinetoscope.kernel.lifeline import end_with_parent
 from kinetoscope.kernel.log import configure_logging
+from kinetoscope.postgres.deployment import require_public_url
 from kinetoscope.settings import Settings, load_settings
-from kinetoscope.tasks import alerts
+from kinetoscope.tasks import alerts, served
 from kinetoscope.tasks.advance import advance
 from kinetoscope.tasks.cancellations import REFRESH_DELAY_S
 from kinetoscope.tasks.expire import sweep_drafts
@@ -37,24 +39,25 @@ from kinetoscope.wiring import (
 log = structlog.get_logger(__name__)
 
 RECONCILE_DELAY_S = 60
+RESCUE_DELAY_S = 15
 REAP_DELAY_S = 60
 FORGET_DELAY_S = 3600
 TASKS_BESIDE_RENDERING = 16
 TEST_TASKS = 16
-WEBHOOKS = "webhooks"
-"""Not a queue of tasks, but chosen like one: who serves it delivers webhooks."""
 
 
-def run(settings: Settings, queues: frozenset[str] | None = None) -> None:
-    """Open the database, work until told to stop, close it again; None is every queue."""
+def run(settings: Settings) -> None:
+    """Open the database, work until told to stop, close it again."""
     with opened_database(settings) as conninfo:
         migrate_database(conninfo)
-        working = partial(work, timing=Timing(), queues=queues)
+        working = partial(work, timing=Timing())
         asyncio.run(run_in(settings, conninfo, working, patience_s=WORKER_PATIENCE_S))
 
 
-async def work(runtime: Runtime, timing: Timing, queues: frozenset[str] | None = None) -> None:
-    """Run tasks until SIGTERM or SIGINT; running steps then get a few seconds to end."""
+async def work(runtime: Runtime, timing: Timing) -> None:
+    """Run tasks until SIGTERM or SIGINT; running steps then get some time to end, see `Timing`."""
+    queues = served_queues(runtime.settings.queues, runtime.routes)
+    await require_public_url(runtime.database, runtime.settings.public_url)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for ending in (signal.SIGTERM, signal.SIGINT):
@@ -83,7 +86,7 @@ def parts_of_a_worker(
         await advance(tools, task_id)
 
     def tasks_of(queue: str, concurrency: int) -> Coroutine[object, object, None]:
-        return engine.run_worker(
+        return crew.run_worker(
             database.conninfo,
             queues=[queue],
             concurrency=concurrency,
@@ -119,10 +122,17 @@ def housekeeping(
     database, clock = runtime.database, runtime.clock
     queues = dict(runtime.routes.queues)
     reaper = reaper_of(runtime)
+
+    async def rescue() -> None:
+        deadline = runtime.settings.task_deadline
+        await served.rescue(database, tools.served, runtime.routes, deadline, clock())
+
     return [
         every(timing.sweep_s, partial(engine.requeue_stalled, database, timing)),
         every(REFRESH_DELAY_S, tools.cancellations.refresh),
         every(RECONCILE_DELAY_S, partial(engine.enqueue_orphans, database, queues)),
+        every(served.NOTE_DELAY_S, tools.served.refresh),
+        every(RESCUE_DELAY_S, rescue),
         every(FORGET_DELAY_S, partial(engine.forget_finished, database)),
         every(REAP_DELAY_S, partial(reap, reaper)),
         every(FORGET_DELAY_S, partial(sweep_drafts, reaper)),

@@ -4,6 +4,7 @@
     ├── Refusal                 the caller can act on it; nothing was stored or charged
     │   ├── InvalidRequest      the request is not what the contract says
     │   ├── BodyTooLarge        the request is larger than the server takes
+    │   ├── BodyTooSlow         the request's body did not come in time
     │   ├── RangeUnsatisfiable  the file has no such bytes
     │   ├── UnknownModel
     │   ├── ModelUnavailable    nobody can make it until the operator mends something
@@ -16,6 +17,7 @@
     │   ├── KeySpent            the key's own spending cap is too low; carries the same
     │   ├── IdempotencyBusy     another request with this Idempotency-Key is not over yet
     │   ├── IdempotencyMismatch another body came with this Idempotency-Key before
+    │   ├── IdempotencyGone     the task of this Idempotency-Key is there no more
     │   ├── TooManyUploads      the account has as many uploads as it may
     │   ├── TooManyWatching     too many requests of the account wait for tasks already
     │   ├── RateLimited         too many requests; carries the limit and when to come back
@@ -23,6 +25,7 @@
     ├── LeaseLost               another worker took the task over; stop quietly
     ├── DatabaseUnavailable     the database cannot be reached; the caller may try again
     ├── StoreUnavailable        a file cannot be kept or looked into; the caller may try again
+    ├── IntakeFull              as many files are on their way in as may be; likewise
     └── SettingInvalid          a setting cannot be used; names it
 
 Domain errors do not know HTTP: `api/envelope.py` holds the only table.
@@ -64,6 +67,13 @@ class BodyTooLarge(Refusal):
 
     def __init__(self, bytes_max: int) -> None:
         super().__init__(f"The request body is larger than {bytes_max} bytes")
+
+
+class BodyTooSlow(Refusal):
+    """The request's body did not come in time."""
+
+    def __init__(self) -> None:
+        super().__init__("The request's body came too slowly")
 
 
 class RangeUnsatisfiable(Refusal):
@@ -138,11 +148,21 @@ class IdempotencyMismatch(Refusal):
         super().__init__("This Idempotency-Key was used with a different request")
 
 
-class TooManyUploads(Refusal):
-    """The account has as many uploads as it may; each is gone a day after it was made."""
+class IdempotencyGone(Refusal):
+    """The task that this Idempotency-Key made was deleted, or is known no more."""
 
-    def __init__(self, limit: int) -> None:
-        super().__init__(f"There are {limit} uploads already. Each is gone after 24 hours.")
+    def __init__(self) -> None:
+        super().__init__(
+            "The task that this Idempotency-Key made is gone. Send another key to make a new one."
+        )
+
+
+class TooManyUploads(Refusal):
+    """The account has as many uploads as it may; carries when the first of them is gone."""
+
+    def __init__(self, limit: int, *, wait_s: int) -> None:
+        super().__init__(f"There are {limit} uploads already. Try again in {wait_s} seconds.")
+        self.wait_s = wait_s
 
 
 class TooManyWatching(Refusal):
@@ -195,3 +215,10 @@ class DatabaseUnavailable(KinetoscopeError):
 
 class StoreUnavailable(KinetoscopeError):
     """A file cannot be kept or looked into just now, which is no fault of the file's."""
+
+
+class IntakeFull(KinetoscopeError):
+    """As many files are on their way in as may be, of one account or of all."""
+
+    def __init__(self) -> None:
+        super().__init__("Too many files are being received. Please try again in a moment.")

@@ -6,6 +6,9 @@ from enum import StrEnum
 
 JSON = None | bool | int | float | str | list["JSON"] | dict[str, "JSON"]
 
+COUNT_MAX = 1_000_000_000
+"""More than any job uses of anything, and little enough to reckon with in a database."""
+
 
 class MediaKind(StrEnum):
     """The three kinds of media, as outputs and as references."""
@@ -90,3 +93,16 @@ class Usage:
     tokens_text_in: int = 0
     tokens_image_in: int = 0
     tokens_image_out: int = 0
+
+    def credible(self) -> "Usage":
+        """Return the same within limits: nobody uses less than nothing, or more than there is."""
+        return Usage(
+            reference_video_s=_credible(self.reference_video_s),
+            tokens_text_in=_credible(self.tokens_text_in),
+            tokens_image_in=_credible(self.tokens_image_in),
+            tokens_image_out=_credible(self.tokens_image_out),
+        )
+
+
+def _credible(count: int) -> int:
+    return max(0, min(count, COUNT_MAX))

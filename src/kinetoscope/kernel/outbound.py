@@ -20,6 +20,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urljoin
@@ -36,6 +37,7 @@ _PIECE_BYTES = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _TEMPORARY_STATUSES = frozenset({408, 425, 429, *range(500, 600)})
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,62}/[a-z0-9][a-z0-9!#$&^_.+-]{0,62}")
+_LOOPBACK = (IPv4Address("127.0.0.1"), IPv6Address("::1"))
 _NOT_ALLOWED = "The URL leads to an address that is not allowed"
 _UNKNOWN_TYPE = "application/octet-stream"
 # A data URI's head is short; a comma further in belongs to something else.
@@ -58,6 +60,10 @@ class OutboundFailed(OutboundError):
         self.temporary = temporary
 
 
+PORTS = frozenset({80, 443, 8080, 8443})
+"""Where the web answers; others are for the operator to open."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Egress:
     """What the operator lets fetches reach.
@@ -68,7 +74,7 @@ class Egress:
 
     allowed_networks: tuple[Network, ...] = ()
     denied_networks: tuple[Network, ...] = ()
-    ports: frozenset[int] = frozenset({80, 443, 8080, 8443})
+    ports: frozenset[int] = PORTS
     https_only: bool = False
     connect_timeout_s: float = 10.0
     redirects_max: int = 3
@@ -203,6 +209,23 @@ def checked_url(egress: Egress, text: str) -> URL:
     if read_address(url.raw_host or "") is not None:
         _check_address(egress, url.raw_host or "", url.port or 0)
     return url
+
+
+def check_early(egress: Egress, text: str) -> None:
+    """Refuse a URL that no answer of any resolver could make good; raises OutboundRefused.
+
+    For those who hand one in long before it is called. A name may lead into an allowed network,
+    whatever its port, so where there are any its port is judged when it is called.
+    """
+    url = checked_url(egress, text)
+    host = (url.raw_host or "").removesuffix(".")
+    if read_address(host) is not None:
+        return
+    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761 §6.3: loopback, everywhere
+        if not any(is_within(address, egress.allowed_networks) for address in _LOOPBACK):
+            raise OutboundRefused(_NOT_ALLOWED)
+    elif not egress.allowed_networks and url.port not in egress.ports:
+        raise OutboundRefused(f"Port {url.port} is not allowed")
 
 
 def _check_address(egress: Egress, text: str, port: int) -> None:

@@ -45,6 +45,11 @@ def port(text: str) -> int:
     return number(text, 1, 65535)
 
 
+def ports(text: str) -> tuple[int, ...]:
+    """Read ports with commas between them."""
+    return tuple(port(part.strip()) for part in text.split(","))
+
+
 def positive(text: str) -> int:
     """Read a whole number of at least 1."""
     return number(text, 1, 2**40)

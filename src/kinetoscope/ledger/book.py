@@ -124,7 +124,10 @@ async def _move(
     """Write the entry and the balance. A task's end also makes room for its account's next one."""
     await connection.execute(
         """
-        with entry as (
+        with ended as (
+          -- Which of the account's two places it had; nothing, where the movement is no task's.
+          select is_test from task where id = %(task_id)s::text
+        ), entry as (
           insert into ledger_entry
             (account_id, task_id, kind, granted, available, held, spent, reason, created_at)
           values
@@ -135,7 +138,8 @@ async def _move(
         set available = available + %(available)s,
             held = held + %(held)s,
             spent = spent + %(spent)s,
-            tasks_running = tasks_running - %(tasks_ended)s
+            tasks_running = tasks_running - (select count(*) from ended where not is_test)::int,
+            tests_running = tests_running - (select count(*) from ended where is_test)::int
         where id = %(account_id)s
         """,
         {
@@ -146,7 +150,6 @@ async def _move(
             "available": movement.available,
             "held": movement.held,
             "spent": movement.spent,
-            "tasks_ended": 0 if task_id is None else 1,
             "reason": reason,
             "now": now,
         },

@@ -44,9 +44,10 @@ def capture(held: Credits, charged: Credits, available: Credits) -> Movement:
 
     Where the charge is below the hold, the rest goes back. Where it is above, the difference is
     taken from what is available and no further: a balance never goes below zero, and what it
-    cannot cover is the operator's to bear, because the client was told the lower price.
+    cannot cover is the operator's to bear, because the client was told the lower price. No charge
+    gives credits.
     """
-    charge = min(charged, Credits(held + available))
+    charge = max(Credits(0), min(charged, Credits(held + available)))
     return Movement(kind=EntryKind.CAPTURE, available=held - charge, held=-held, spent=charge)
 
 

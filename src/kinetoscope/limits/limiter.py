@@ -8,10 +8,14 @@ up an account's pace with a key that would not open.
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Generic, TypeVar
+
+from typing_extensions import override
 
 from kinetoscope.kernel.clock import Clock
 from kinetoscope.kernel.errors import DatabaseUnavailable
@@ -36,10 +40,13 @@ class Verdict:
     refused_by: Standing | None
 
 
-Waiting = tuple[PresentedKey, "asyncio.Future[Verdict | None]"]
+Asked = TypeVar("Asked")
+
+ADDRESS = "address "
+"""Before an address in the name of a pace's owner: no account or key is called so."""
 
 
-class Limiter:
+class Batched(ABC, Generic[Asked]):
     """Decides about requests, as many at a time as came since the last decision."""
 
     def __init__(self, database: Database, usual: Pace, clock: Clock | None = None) -> None:
@@ -47,13 +54,13 @@ class Limiter:
         self.database = database
         self.usual = usual
         self.clock = clock
-        self.waiting: list[Waiting] = []
+        self.waiting: list[tuple[Asked, asyncio.Future[Verdict | None]]] = []
         self.deciding: asyncio.Task[None] | None = None
 
-    async def ask(self, key: PresentedKey) -> Verdict | None:
+    async def ask(self, asked: Asked) -> Verdict | None:
         """Decide about one request; None if its key does not open. Raises DatabaseUnavailable."""
         answer: asyncio.Future[Verdict | None] = asyncio.get_running_loop().create_future()
-        self.waiting.append((key, answer))
+        self.waiting.append((asked, answer))
         if self.deciding is None:
             # A task of its own: whoever asked first may go away, and the others still wait.
             self.deciding = asyncio.create_task(self._decide())
@@ -67,25 +74,37 @@ class Limiter:
         finally:
             self.deciding = None
 
-    async def _answer(self, batch: list[Waiting]) -> None:
-        presented = Counter(key for key, _ in batch)
+    async def _answer(self, batch: list[tuple[Asked, asyncio.Future[Verdict | None]]]) -> None:
+        presented = Counter(asked for asked, _ in batch)
         try:
             rows = await self._rows(presented)
         except Exception as error:  # noqa: BLE001 - raised again where it was asked for
             _fail([answer for _, answer in batch if not answer.done()], error)
             return
-        places = {key: place for place, key in enumerate(presented, 1)}
-        verdicts = share_out([places[key] for key, _ in batch], rows)
+        places = {asked: place for place, asked in enumerate(presented, 1)}
+        verdicts = share_out([places[asked] for asked, _ in batch], rows)
         for (_, answer), verdict in zip(batch, verdicts, strict=True):
             if not answer.done():
                 answer.set_result(verdict)
 
-    async def _rows(self, presented: Counter[PresentedKey]) -> list[Row]:
-        values: dict[str, object] = {
+    def _values(self) -> dict[str, object]:
+        return {
             "per_second": self.usual.per_second,
             "burst": self.usual.burst,
             "now_ns": None if self.clock is None else unix_ns(self.clock()),
         }
+
+    @abstractmethod
+    async def _rows(self, presented: Counter[Asked]) -> list[Row]:
+        """Decide about all of them by one statement; places count from 1."""
+
+
+class Limiter(Batched[PresentedKey]):
+    """Decides about requests by their keys."""
+
+    @override
+    async def _rows(self, presented: Counter[PresentedKey]) -> list[Row]:
+        values = self._values()
         # A key that does not open, or has its own pace, is not known to the short statement.
         if len(presented) == 1:
             ((key, asked),) = presented.items()
@@ -109,6 +128,15 @@ class Limiter:
         return await self.database.fetch_all(Row, statements.MANY, values | several)
 
 
+class AddressLimiter(Batched[str]):
+    """Decides about requests without a key of their own, by who they count for."""
+
+    @override
+    async def _rows(self, presented: Counter[str]) -> list[Row]:
+        owners = {"owners": list(presented), "asked": list(presented.values())}
+        return await self.database.fetch_all(Row, statements.OWNERS, self._values() | owners)
+
+
 def _fail(answers: list[asyncio.Future[Verdict | None]], error: Exception) -> None:
     """Raise an error for everybody who waits: one of their own each, as tracebacks grow."""
     away = isinstance(error, DatabaseUnavailable)
@@ -128,7 +156,7 @@ def unix_ns(moment: datetime) -> int:
 def share_out(places: list[int], rows: list[Row]) -> Iterator[Verdict | None]:
     """Give what was granted to those who asked first: one verdict for each place that asked."""
     by_place = {row.place: row for row in rows}
-    left_of = {row.account_id: row.granted for row in rows}
+    left_of = {row.owner: row.granted for row in rows}
     left_of |= {row.key_id: row.key_granted for row in rows if row.key_granted is not None}
     stands = {row.place: _standings(row) for row in rows}
     for place in places:
@@ -140,10 +168,10 @@ def share_out(places: list[int], rows: list[Row]) -> Iterator[Verdict | None]:
         refused_by = None
         if key is not None and left_of[row.key_id] == 0:
             refused_by = key
-        elif left_of[row.account_id] == 0:
+        elif left_of[row.owner] == 0:
             refused_by = account
         else:
-            left_of[row.account_id] -= 1
+            left_of[row.owner] -= 1
             if key is not None:
                 left_of[row.key_id] -= 1
         yield Verdict(account, key, refused_by)

@@ -13,11 +13,14 @@ from kinetoscope.limits.gcra import NS_PER_S
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What is decided about one presented key; `key_…` is null without a pace of its own."""
+    """What is decided about one presented key; `key_…` is null without a pace of its own.
+
+    `owner` is whose the shared pace is: an account's live keys, its test keys, or an address.
+    """
 
     place: int
     now_ns: int
-    account_id: str
+    owner: str
     full_at_ns: int
     per_second: int
     burst: int
@@ -40,6 +43,9 @@ ACCOUNT_PACE = """
          coalesce(account.requests_burst,
                   least(%(burst)s::int, 2 * account.requests_per_second)) as burst
 """
+
+OWNER = "case api_key.mode when 'test' then account.id || ' test' else account.id end"
+"""Test keys have a pace of their own, as wide: a rehearsal must not slow down what is paid for."""
 
 OPENS = f"""
   api_key.mode = presented.mode
@@ -81,7 +87,7 @@ MANY = f"""
 with moment as materialized (
 {NOW}
 ), opened as materialized (
-  select place, presented.asked, now_ns, account.id as account_id, api_key.id as key_id,
+  select place, presented.asked, now_ns, {OWNER} as owner, api_key.id as key_id,
          account_pace.per_second, account_pace.burst,
          coalesce(api_key.requests_per_second, account_pace.per_second) as key_per_second,
          coalesce(api_key.requests_burst,
@@ -103,27 +109,28 @@ with moment as materialized (
 {UPSERT % "key_asked"}
 ), account_asked as (
   -- What a key's own pace refused does not count for its account.
-  select account_id as owner, min(now_ns) as now_ns, min(per_second) as per_second,
+  select by_key.owner, min(now_ns) as now_ns, min(per_second) as per_second,
          min(burst) as burst, sum(coalesce(granted, asked))::bigint as asked
   from (
-    select account_id, key_id, min(now_ns) as now_ns, min(per_second) as per_second,
+    select owner, key_id, min(now_ns) as now_ns, min(per_second) as per_second,
            min(opened.burst) as burst, sum(asked) as asked
-    from opened group by account_id, key_id
-  ) as by_key left join (select owner, granted from key_pace) as key_pace on owner = key_id
-  group by account_id
+    from opened group by owner, key_id
+  ) as by_key
+  left join (select owner as of_key, granted from key_pace) as key_pace on of_key = key_id
+  group by by_key.owner
 ), account_pace as (
 {UPSERT % "account_asked"}
 )
-select place, now_ns, account_id, account_pace.full_at_ns, opened.per_second, opened.burst,
+select place, now_ns, opened.owner, account_pace.full_at_ns, opened.per_second, opened.burst,
        account_pace.granted, key_id, key_pace.full_at_ns as key_full_at_ns, key_per_second,
        key_burst, key_pace.granted as key_granted
 from opened
-join account_pace on account_pace.owner = account_id
+join account_pace on account_pace.owner = opened.owner
 left join key_pace on key_pace.owner = key_id
 """
 
 ASKING = f"""(
-    select account.id as owner, now_ns, account_pace.per_second, account_pace.burst,
+    select {OWNER} as owner, now_ns, account_pace.per_second, account_pace.burst,
            %(asked)s::bigint as asked
     from (select %(key_id)s::text as key_id, %(secret)s::bytea as secret_sha256,
                  %(mode)s::text as mode, %(ip)s::inet as client_ip) as presented
@@ -138,13 +145,34 @@ ASKING = f"""(
 ONE = UPSERT % ASKING
 
 
+OWNERS = f"""
+with moment as materialized (
+{NOW}
+), presented as materialized (
+  select owner, asked, place, now_ns, %(per_second)s::bigint as per_second,
+         %(burst)s::bigint as burst
+  from unnest(%(owners)s::text[], %(asked)s::bigint[])
+       with ordinality as named (owner, asked, place)
+  cross join moment
+), owner_pace as (
+{UPSERT % "presented"}
+)
+select place, decided_ns as now_ns, owner, full_at_ns, owner_pace.per_second,
+       owner_pace.burst, granted, '' as key_id, null::bigint as key_full_at_ns,
+       owner_pace.per_second as key_per_second, owner_pace.burst as key_burst,
+       null::bigint as key_granted
+from owner_pace join presented using (owner)
+"""
+"""For those who need no key: whoever they are, they have the same pace."""
+
+
 def row_of_one(values: tuple[Any, ...]) -> Row:
     """Read what `ONE` returns."""
-    account_id, full_at_ns, decided_ns, per_second, burst, granted = values
+    owner, full_at_ns, decided_ns, per_second, burst, granted = values
     return Row(
         place=1,
         now_ns=decided_ns,
-        account_id=account_id,
+        owner=owner,
         full_at_ns=full_at_ns,
         per_second=per_second,
         burst=burst,

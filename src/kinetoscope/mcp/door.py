@@ -7,20 +7,24 @@ import asyncio
 import importlib
 from functools import cache
 
-from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from kinetoscope.api.body import invalid, issue, read_body
 from kinetoscope.api.doors import Doors, Operation
-from kinetoscope.api.envelope import answer_error
+from kinetoscope.api.envelope import answer_error, answer_gone
 from kinetoscope.kernel.errors import KinetoscopeError
-
-SCOPE = "tasks:read"
+from kinetoscope.mcp.needs import DOOR, told
 
 PATH = "/api/mcp"
+
+BODY_BYTES_MAX = 4 * 1024 * 1024
+"""What the SDK takes as well; its own refusals are no JSON."""
 
 AGENTS = Operation(
     summary="Speak the Model Context Protocol",
     tag="mcp",
+    description="Streamable HTTP without sessions, with the same keys. The tools:\n\n" + told(),
     described=False,  # its messages are JSON-RPC, which OpenAPI cannot say
 )
 
@@ -40,12 +44,17 @@ class Agents:
         """Answer one request."""
         request = Request(scope, receive)
         try:
-            await self.doors.admit(request, SCOPE)
+            await self.doors.admit(request, DOOR)
+            require_json(request)
+            body = await read_body(request, BODY_BYTES_MAX)
         except KinetoscopeError as error:
             await (await answer_error(request, error))(scope, receive, send)
             return
+        except ClientDisconnect as error:
+            await (await answer_gone(request, error))(scope, receive, send)
+            return
         app = await asyncio.to_thread(self.loaded)
-        await app(scope, receive, send)
+        await app(scope, given_again(body, receive), send)
 
     def _load(self) -> ASGIApp:
         app: ASGIApp = importlib.import_module("kinetoscope.mcp.protocol").app(self.doors.runtime)
@@ -54,4 +63,21 @@ class Agents:
 
 def mount(doors: Doors) -> None:
     """Add /api/mcp."""
-    doors.app_at("POST", PATH, SCOPE, Agents(doors), AGENTS)
+    doors.app_at("POST", PATH, DOOR, Agents(doors), AGENTS)
+
+
+def require_json(request: Request) -> None:
+    """Refuse a body of another type, as the protocol says; raises InvalidRequest."""
+    stated = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if stated != "application/json":
+        raise invalid(issue("invalid_value", "Expected application/json", "Content-Type"))
+
+
+def given_again(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives a body which was read already, and then what comes next."""
+    coming: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return coming.pop() if coming else await receive()
+
+    return receive_again

@@ -19,13 +19,18 @@ from kinetoscope.api.record import record_json
 from kinetoscope.catalog.price import price_table
 from kinetoscope.catalog.schema import json_schema
 from kinetoscope.kernel.errors import KinetoscopeError
+from kinetoscope.kernel.outbound import Egress
 from kinetoscope.kernel.secrets import PresentedKey
+from kinetoscope.mcp.needs import NEEDS
 from kinetoscope.tasks import create, read
 from kinetoscope.tasks.estimate import estimate
-from kinetoscope.tasks.request import SCOPE, Request
+from kinetoscope.tasks.request import Request
 from kinetoscope.wiring import Runtime
 
 Answer = dict[str, Any]
+
+NOWHERE = Egress()
+"""Agents give no addresses to call; they ask get_task."""
 
 READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
 SPENDS = ToolAnnotations(
@@ -42,7 +47,7 @@ def add_tools(server: MCPServer, runtime: Runtime) -> None:
     async def balance(ctx: Context) -> Answer:
         """Tell how many credits the account has: available, held by running tasks, spent."""
         with Told():
-            caller = await _caller(runtime, ctx, "account:read")
+            caller = await _caller(runtime, ctx, NEEDS["credits"])
             account = await accounts.by_id(runtime.database, caller.account_id)
             return _plain(
                 {
@@ -88,7 +93,7 @@ def _add_tasks(server: MCPServer, runtime: Runtime) -> None:
     async def estimate_task(ctx: Context, model: str, inputs: dict[str, Any]) -> Answer:
         """Tell what a task would cost and whether it would be taken, without starting it."""
         with Told():
-            caller = await _caller(runtime, ctx, SCOPE)
+            caller = await _caller(runtime, ctx, NEEDS["estimate"])
             asked = _asked({"model": model, "inputs": inputs})
             found = await estimate(database, catalog, routes, caller, asked, runtime.clock())
             return _plain(estimate_json(found))
@@ -105,7 +110,7 @@ def _add_tasks(server: MCPServer, runtime: Runtime) -> None:
             asked = _asked({"model": model, "inputs": inputs}, idempotency_key)
             key = _key(runtime, ctx)
             created = await create.create(database, catalog, routes, key, asked, runtime.clock())
-            return _plain(created_json(created))
+            return _plain(created_json(created, asked))
 
     @server.tool(annotations=READS)
     async def get_task(ctx: Context, task_id: str) -> Answer:
@@ -130,7 +135,7 @@ class Told:
 
 def _asked(stated: Answer, idempotency_key: str | None = None) -> Request:
     headers = {} if idempotency_key is None else {"idempotency-key": idempotency_key}
-    return parse_request(orjson.dumps(stated), headers)
+    return parse_request(orjson.dumps(stated), headers, NOWHERE)
 
 
 def _key(runtime: Runtime, ctx: Context) -> PresentedKey:
@@ -139,9 +144,10 @@ def _key(runtime: Runtime, ctx: Context) -> PresentedKey:
     return presented(request, runtime.settings.trusted_proxies)
 
 
-async def _caller(runtime: Runtime, ctx: Context, scope: str) -> Caller:
+async def _caller(runtime: Runtime, ctx: Context, scopes: tuple[str, ...]) -> Caller:
     caller = await opening.authenticate(runtime.database, _key(runtime, ctx), runtime.clock())
-    opening.require(caller, scope)
+    for scope in scopes:
+        opening.require(caller, scope)
     return caller
 
 

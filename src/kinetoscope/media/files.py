@@ -5,7 +5,7 @@ may be read follows from its row: `expires_at` refuses at the second, long befor
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from kinetoscope.kernel.errors import NotFound
@@ -153,24 +153,52 @@ async def expire_within(
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
-    """How many there are."""
+class Live:
+    """How many uploads there are just now, and when the first of them counts no more."""
 
     files: int
+    free_at: datetime | None
 
 
-async def count_live(
-    database: Database, account_id: AccountId, kind: FileKind, now: datetime, *, since: datetime
-) -> int:
-    """Count the files of a kind that an account has just now, of those made since a time."""
+async def live_uploads(
+    database: Database,
+    account_id: AccountId,
+    now: datetime,
+    *,
+    since: datetime,
+    put_lifetime: timedelta,
+) -> Live:
+    """Count an account's uploads of those made since a time; what can still be put counts too."""
     counted = await database.fetch_one(
-        Count,
+        Live,
         """
-        select count(*)::int as files from media_file
+        select count(*)::int as files, min(until) as free_at
+        from media_file
+        cross join lateral (
+          select case when bytes_size is null
+                 then least(expires_at, created_at + %(put_lifetime)s::interval)
+                 else expires_at end as until
+        ) as counting
         where account_id = %(account_id)s and kind = %(kind)s and deleted_at is null
-          and created_at > %(since)s
-          and (expires_at is null or expires_at > %(now)s)
+          and created_at > %(since)s and until > %(now)s
         """,
-        {"account_id": account_id, "kind": kind, "now": now, "since": since},
+        {
+            "account_id": account_id,
+            "kind": FileKind.UPLOAD,
+            "now": now,
+            "since": since,
+            "put_lifetime": put_lifetime,
+        },
     )
-    return 0 if counted is None else counted.files
+    return Live(0, None) if counted is None else counted
+
+
+async def note_removed(database: Database, name: str, now: datetime) -> None:
+    """Note that a file's bytes were removed before its time."""
+    await database.execute(
+        """
+        update media_file set deleted_at = %(now)s
+        where name = %(name)s and deleted_at is null
+        """,
+        {"name": name, "now": now},
+    )

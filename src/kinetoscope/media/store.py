@@ -82,6 +82,11 @@ class MediaStore:
         except (OSError, BaseError) as error:
             raise StoreFailed(f"{type(error).__name__}: {error}") from error
 
+    @property
+    def takes_puts(self) -> bool:
+        """Whether clients put files straight into it, at addresses that it signs."""
+        return isinstance(self.store, S3Store | GCSStore | AzureStore)
+
     async def sign_put(self, name: str, lifetime: timedelta) -> str | None:
         """Return an address at the store itself where a file may be put; None for a folder.
 
@@ -92,11 +97,13 @@ class MediaStore:
         return await obstore.sign_async(self.store, "PUT", _key(name), lifetime)
 
     async def stat(self, name: str) -> Stored:
-        """Look a file up; raises NotFound."""
+        """Look a file up; raises NotFound, and StoreFailed where the store does not say."""
         try:
             meta = await obstore.head_async(self.store, _key(name))
         except FileNotFoundError:
             raise NotFound("Media not found") from None
+        except (OSError, BaseError) as error:
+            raise StoreFailed(f"{type(error).__name__}: {error}") from error
         tag = (meta["e_tag"] or f"{meta['size']:x}").strip('"')
         return Stored(name=name, bytes_size=meta["size"], tag=tag)
 

@@ -9,6 +9,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import ceil
 from pathlib import Path
 
 import structlog
@@ -36,6 +37,7 @@ from kinetoscope.media.store import (
     ENDINGS,
     MEDIA_TYPES,
     MediaStore,
+    Stored,
     StoreFailed,
     media_type_of,
 )
@@ -45,8 +47,8 @@ log = structlog.get_logger(__name__)
 
 PUT_LIFETIME = timedelta(hours=1)
 
-LIVE_MAX = 1000
-"""How many uploads of one account there may be at once."""
+SUFFIX = "-upload"
+"""At the end of an upload's name, before its ending."""
 
 BYTES_MAX = {
     MediaKind.IMAGE: 30 * 1024 * 1024,
@@ -57,9 +59,20 @@ BYTES_MAX = {
 
 UNAVAILABLE = "Service temporarily unavailable. Please try again later."
 
+TAKEN = {ending: found for ending, found in MEDIA_TYPES.items() if ending != "gif"}
+"""What may be uploaded; no model takes a GIF, though some make them."""
+
 OTHER_ENDINGS = {"jpeg": "jpg", "m4v": "mp4", "oga": "ogg", "wave": "wav"}
 
 FILE_NAME = re.compile(r"[^/\\\x00-\x1f\x7f]{1,250}\.([A-Za-z0-9]{2,5})")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """How long uploads are kept, and how many of one account there may be at once."""
+
+    lifetime: timedelta
+    live_max: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +89,9 @@ def media_type_for(file_name: str) -> str:
     """Return the content type that a file's name stands for; raises InvalidRequest."""
     match = FILE_NAME.fullmatch(file_name)
     ending = "" if match is None else match[1].lower()
-    media_type = MEDIA_TYPES.get(OTHER_ENDINGS.get(ending, ending))
+    media_type = TAKEN.get(OTHER_ENDINGS.get(ending, ending))
     if media_type is None:
-        endings = ", ".join(sorted({*MEDIA_TYPES, *OTHER_ENDINGS}))
+        endings = ", ".join(sorted({*TAKEN, *OTHER_ENDINGS}))
         raise _invalid("fileName", f"Expected a file name that ends in one of {endings}")
     return media_type
 
@@ -87,15 +100,22 @@ async def promise(
     database: Database,
     account_id: AccountId,
     media_type: str,
-    lifetime: timedelta,
+    bounds: Bounds,
     now: datetime,
 ) -> Promised:
-    """Make a place for a file; raises TooManyUploads."""
-    live = await files.count_live(database, account_id, FileKind.UPLOAD, now, since=now - lifetime)
-    if live >= LIVE_MAX:
-        raise TooManyUploads(LIVE_MAX)
-    name = f"{new_media_name()}-upload.{ENDINGS[media_type]}"
-    expires_at = now + lifetime
+    """Make a place for a file; raises TooManyUploads.
+
+    A place that nothing was put to counts for as long as that is possible, and no longer.
+    """
+    lifetime = bounds.lifetime
+    live = await files.live_uploads(
+        database, account_id, now, since=now - lifetime, put_lifetime=PUT_LIFETIME
+    )
+    if live.files >= bounds.live_max:
+        free_at = live.free_at or now
+        raise TooManyUploads(bounds.live_max, wait_s=max(1, ceil((free_at - now).total_seconds())))
+    name = f"{new_media_name()}{SUFFIX}.{ENDINGS[media_type]}"
+    expires_at = now + await _lifetime_of(database, account_id, lifetime)
     await files.register(
         database,
         name=name,
@@ -111,6 +131,15 @@ async def promise(
         bytes_max=BYTES_MAX[MEDIA_KINDS[media_type]],
         expires_at=expires_at,
     )
+
+
+async def _lifetime_of(database: Database, account_id: AccountId, longest: timedelta) -> timedelta:
+    """Return how long an account's uploads are kept: it may ask for less than the deployment."""
+    values = await database.fetch_values(
+        "select upload_lifetime_s from account where id = %(id)s", {"id": account_id}
+    )
+    own_s = None if values is None else values[0]
+    return longest if own_s is None else min(longest, timedelta(seconds=own_s))
 
 
 async def promised(database: Database, name: str, now: datetime) -> MediaFile:
@@ -153,6 +182,28 @@ async def keep(database: Database, store: MediaStore, place: MediaFile, path: Pa
         raise StoreUnavailable(UNAVAILABLE) from None
 
 
+async def remove_oversize(
+    database: Database, store: MediaStore, stored: Stored, now: datetime
+) -> bool:
+    """Remove an upload that is longer than it may be, and say whether it was; others are let be.
+
+    Only what was put straight into the store can be: no store bounds what it is sent there.
+    """
+    if not stored.name.partition(".")[0].endswith(SUFFIX):
+        return False
+    if stored.bytes_size <= BYTES_MAX[MEDIA_KINDS[media_type_of(stored.name)]]:
+        return False
+    log.warning("upload.oversize", name=stored.name, bytes_size=stored.bytes_size)
+    try:
+        # The note comes second: who is killed in between does it once more.
+        await store.delete([stored.name])
+    except StoreFailed as error:
+        log.warning("media.not_removed", name=stored.name, error=str(error))
+    else:
+        await files.note_removed(database, stored.name, now)
+    return True
+
+
 async def require_kind(path: Path, kind: MediaKind | None, field: str) -> str:
     """Inspect a file and return its media type; `field` is what it came by.
 
@@ -168,6 +219,8 @@ async def require_kind(path: Path, kind: MediaKind | None, field: str) -> str:
         raise StoreUnavailable(UNAVAILABLE) from None
     if kind is not None and found.kind is not kind:
         raise _invalid(field, f"Expected media of the kind {kind}, found {found.media_type}")
+    if found.media_type not in TAKEN.values():
+        raise _invalid(field, f"Expected one of {', '.join(TAKEN)}, found {found.media_type}")
     return found.media_type
 
 

@@ -33,3 +33,29 @@ async def claim(database: Database, fingerprint: str, now: datetime) -> None:
             f"{written.fingerprint}, and here is {fingerprint}. Give every machine the first one's "
             "key: set KINETOSCOPE_SIGNING_KEY to `base64 < signing-key`, a file in its data folder"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    public_url: str | None
+
+
+async def tell_public_url(database: Database, public_url: str) -> None:
+    """Write down where clients reach the API, for workers elsewhere."""
+    await database.execute(
+        "update deployment set public_url = %(url)s where public_url is distinct from %(url)s",
+        {"url": public_url},
+    )
+
+
+async def require_public_url(database: Database, public_url: str) -> None:
+    """See that this worker hands out the addresses that the API answers; raises SettingInvalid.
+
+    It would send clients addresses that lead nowhere, and take our own uploads for a stranger's.
+    """
+    told = await database.fetch_one(_Told, "select public_url from deployment", {})
+    if told is not None and told.public_url not in {None, public_url}:
+        raise SettingInvalid(
+            f"KINETOSCOPE_PUBLIC_URL: the API is at {told.public_url}, and here it is {public_url}."
+            " Set it to the same on every machine"
+        )

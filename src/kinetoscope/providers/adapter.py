@@ -7,6 +7,7 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 from kinetoscope.kernel.calling import Answer, Call, Malformed
 from kinetoscope.kernel.order import JSON, MediaKind, Usage
@@ -22,6 +23,7 @@ from kinetoscope.providers.contract import (
     Polling,
     Refused,
 )
+from kinetoscope.providers.signatures import Claim, Signed, no_claim
 from kinetoscope.providers.states import State
 
 
@@ -90,11 +92,6 @@ class Place:
     url: str
 
 
-def _no_claim(body: Mapping[str, JSON]) -> str | None:
-    del body
-    return None
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adapter:
     """One upstream.
@@ -141,14 +138,21 @@ class Adapter:
     upload: Callable[[Site, FetchedReference], Call] | None = None
     uploaded: Callable[[Answer, FetchedReference], str | Place] | None = None
     """Reads an answer in the 200s to an upload: the file's address, or where to put it first."""
+    upload_url: str = ""
+    """Where uploads go, if not to `base_url`, unless the operator's `upload_url` says otherwise."""
     checked: Callable[[Answer], str | None] | None = None
     """Finds fault with an answer in the 200s to a check."""
     knows_the_key: frozenset[int] = frozenset()
     """Statuses other than the 200s that a check gets only with a good key."""
-    claim: Callable[[Mapping[str, JSON]], str | None] = _no_claim
+    claim: Claim = no_claim
     """Finds the upstream's id for the job in what it sends to a callback address."""
-    refusals: frozenset[int] = frozenset({503})
+    signed: Signed | None = None
+    """Whether that bears the upstream's signature; None where no secret of ours can tell."""
+    refusals: frozenset[int] = frozenset()
     submit_timeout_s: float = 60.0
+    """No submit's `timeout_s` is longer."""
+    at_once: Callable[[Job], bool] | None = None
+    """Whether a submit's answer is the result; None: without `polling` always, with it never."""
 
 
 REFUSED_WORDS = {
@@ -156,6 +160,7 @@ REFUSED_WORDS = {
     Kind.TEMPORARY: "The provider is busy. Please try again later.",
     Kind.MODERATION: "The content was refused by the provider's moderation.",
     Kind.UNSUPPORTED: "The provider cannot make this.",
+    Kind.ACCOUNT: "The provider takes nothing from this account.",
 }
 
 CODES = {
@@ -163,6 +168,7 @@ CODES = {
     Kind.TEMPORARY: "500",
     Kind.MODERATION: "2038",
     Kind.UNSUPPORTED: "500",
+    Kind.ACCOUNT: "500",
 }
 """The contract's codes: https://kinovi.ai/docs/common/error-handling"""
 
@@ -170,9 +176,9 @@ KINDS_BY_STATUS = {
     400: Kind.PERMANENT,
     413: Kind.PERMANENT,
     422: Kind.PERMANENT,
-    401: Kind.UNSUPPORTED,
-    402: Kind.UNSUPPORTED,
-    403: Kind.UNSUPPORTED,
+    401: Kind.ACCOUNT,
+    402: Kind.ACCOUNT,
+    403: Kind.ACCOUNT,
     404: Kind.UNSUPPORTED,
     405: Kind.UNSUPPORTED,
     409: Kind.TEMPORARY,
@@ -180,7 +186,7 @@ KINDS_BY_STATUS = {
     429: Kind.TEMPORARY,
     503: Kind.TEMPORARY,
 }
-"""A bad key, no funds or an unknown model are this account's trouble: another route may do."""
+"""A bad key or no funds are mended there, in time; for an unknown model another route may do."""
 
 
 def refusal_by_status(answer: Answer, message: str = "", kind: Kind | None = None) -> Refused:
@@ -209,6 +215,13 @@ def retry_after_s(answer: Answer) -> float | None:
     """Read Retry-After in seconds; dates are left to our own backoff."""
     text = answer.headers.get("retry-after", "")
     return min(float(text), 600.0) if text.isdigit() else None
+
+
+def segment(name: str) -> str:
+    """Return an upstream's id as one part of a path; raises Malformed where it can be none."""
+    if name in {"", ".", ".."}:
+        raise Malformed("The upstream's id is none")
+    return quote(name, safe="")
 
 
 def bearer(site: Site) -> Mapping[str, str]:

@@ -8,18 +8,29 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from kinetoscope.kernel.ids import random_base36
+
 WINDOW_S = 30.0
 CALLS_MIN = 20
 FAILURES_SHARE = 0.5
 REST_S = 5.0
 REST_S_MAX = 60.0
+WORKER_LENGTH = 12
 
 
 class Change(StrEnum):
     """What a result did to a breaker."""
 
     OPENED = "opened"
+    PROLONGED = "prolonged"
     CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ticket:
+    """One call, from its beginning on. `openings` is how often the circuit had opened by then."""
+
+    openings: int
 
 
 @dataclass(slots=True)
@@ -29,7 +40,8 @@ class Breaker:
     results: deque[tuple[float, bool]] = field(default_factory=deque)
     rest_s: float = 0.0
     opened_s: float | None = None
-    probing: bool = False
+    openings: int = 0
+    probe: Ticket | None = None
 
     def delay_s(self, now_s: float) -> float:
         """Return how long to leave the upstream alone; 0 where a call may be made."""
@@ -38,17 +50,21 @@ class Breaker:
         left_s = self.opened_s + self.rest_s - now_s
         if left_s > 0:
             return left_s
-        return self.rest_s if self.probing else 0.0
+        return self.rest_s if self.probe is not None else 0.0
 
-    def begin(self) -> None:
-        """Note that a call is made; in an open circuit it is the one that finds out."""
-        if self.opened_s is not None:
-            self.probing = True
+    def begin(self) -> Ticket:
+        """Note that a call is made; in an open circuit the first is the one that finds out."""
+        ticket = Ticket(self.openings)
+        if self.opened_s is not None and self.probe is None:
+            self.probe = ticket
+        return ticket
 
-    def record(self, now_s: float, *, fine: bool) -> Change | None:
-        """Note how a call ended."""
-        if self.opened_s is not None:
+    def record(self, ticket: Ticket, now_s: float, *, fine: bool) -> Change | None:
+        """Note how a call ended. An open circuit believes its probe only."""
+        if ticket is self.probe:
             return self._probed(now_s, fine=fine)
+        if self.opened_s is not None or ticket.openings != self.openings:
+            return None  # it began before the circuit opened: that is judged already
         self.results.append((now_s, fine))
         while self.results and self.results[0][0] < now_s - WINDOW_S:
             self.results.popleft()
@@ -57,28 +73,29 @@ class Breaker:
         if not enough or failures < FAILURES_SHARE * len(self.results):
             return None
         self.results.clear()
-        self.opened_s, self.rest_s, self.probing = now_s, REST_S, False
+        self.opened_s, self.rest_s = now_s, REST_S
+        self.openings += 1
         return Change.OPENED
 
-    def abandon(self) -> None:
+    def abandon(self, ticket: Ticket) -> None:
         """Note that a call ended without telling anything of the upstream."""
-        self.probing = False
+        if ticket is self.probe:
+            self.probe = None
 
-    def _probed(self, now_s: float, *, fine: bool) -> Change | None:
-        if not self.probing:
-            return None  # a call from before it opened
-        self.probing = False
+    def _probed(self, now_s: float, *, fine: bool) -> Change:
+        self.probe = None
         if fine:
             self.opened_s, self.rest_s = None, 0.0
             return Change.CLOSED
         self.opened_s, self.rest_s = now_s, min(2 * self.rest_s, REST_S_MAX)
-        return None
+        return Change.PROLONGED
 
 
 @dataclass(frozen=True, slots=True)
 class Breakers:
-    """A worker's breakers by provider and model."""
+    """A worker's breakers by provider and model. `worker` names it among others, for this life."""
 
+    worker: str = field(default_factory=lambda: random_base36(WORKER_LENGTH))
     known: dict[tuple[str, str], Breaker] = field(default_factory=dict)
 
     def of(self, provider: str, model: str) -> Breaker:

@@ -20,9 +20,10 @@ from kinetoscope.providers.adapter import (
     number_at,
     refusal_by_status,
     required_text,
+    segment,
     text_at,
 )
-from kinetoscope.providers.byteplus_requests import TASKS, submit
+from kinetoscope.providers.byteplus_requests import PICTURES_TIMEOUT_S, TASKS, submit
 from kinetoscope.providers.contract import (
     Accepted,
     CancelOutcome,
@@ -38,16 +39,20 @@ from kinetoscope.providers.states import State
 MODERATION_WORDS = ("SensitiveContentDetected", "PolicyViolation", "RiskDetection")
 """Parts of error codes: InputImageSensitiveContentDetected.PrivacyInformation, …
 https://docs.byteplus.com/en/docs/ModelArk/1299023"""
-UNSUPPORTED_CODES = frozenset(
+ACCOUNT_CODES = frozenset(
     {
         "AuthenticationError",  # a bad or missing key
         "AccountOverdueError",  # no funds
+        "AccessDenied",
+        "OperationDenied",  # .ServiceNotOpen, .ServiceOverdue …
+    }
+)
+UNSUPPORTED_CODES = frozenset(
+    {
         "ModelNotOpen",  # the account has not activated the model
         "InvalidEndpointOrModel",  # no such model, or not for this account
         "InvalidEndpoint",  # the account's endpoint is closed
         "UnsupportedModel",
-        "AccessDenied",
-        "OperationDenied",  # .ServiceNotOpen, .ServiceOverdue …
     }
 )
 """What stands before the first dot of a code."""
@@ -99,13 +104,15 @@ def _kind(code: str) -> Kind | None:
     family = code.partition(".")[0]
     if family in TEMPORARY_CODES:
         return Kind.TEMPORARY
+    if family in ACCOUNT_CODES:
+        return Kind.ACCOUNT
     return Kind.UNSUPPORTED if family in UNSUPPORTED_CODES else None
 
 
 def status(site: Site, upstream_id: str, job: Job) -> Call:
     """Retrieve a task."""
     del site, job
-    return Call(method="GET", url=f"{TASKS}/{upstream_id}")
+    return Call(method="GET", url=f"{TASKS}/{segment(upstream_id)}")
 
 
 def read(answer: Answer, job: Job) -> Reading:
@@ -142,7 +149,7 @@ def cancel(site: Site, upstream_id: str, job: Job) -> Call:
     https://docs.byteplus.com/en/docs/ModelArk/1521720
     """
     del site, job
-    return Call(method="DELETE", url=f"{TASKS}/{upstream_id}")
+    return Call(method="DELETE", url=f"{TASKS}/{segment(upstream_id)}")
 
 
 def cancelled(answer: Answer) -> CancelOutcome:
@@ -168,6 +175,8 @@ BYTEPLUS = Adapter(
     key_name="byteplus",
     # No client token and no search by a name of ours is documented.
     idempotency=Idempotency.NEITHER,
+    submit_timeout_s=PICTURES_TIMEOUT_S,
+    at_once=lambda job: job.order.kind is MediaKind.IMAGE,
     polling=Polling(delay_s=3.0, delay_s_max=15.0),
     models={
         "seedance-20": "dreamina-seedance-2-0-260128",

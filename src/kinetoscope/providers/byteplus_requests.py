@@ -13,6 +13,7 @@ from kinetoscope.providers.contract import Kind, Refused
 
 TASKS = "contents/generations/tasks"
 BODY_BYTES_MAX = 64 * MEBIBYTE
+PICTURES_TIMEOUT_S = 300.0
 PIXELS_MAX = 2048 * 2048
 """Of Seedream 5.0 Pro."""
 FRAME_ROLES = {Role.FIRST_FRAME: "first_frame", Role.LAST_FRAME: "last_frame"}
@@ -95,7 +96,7 @@ def _images(ask: Ask) -> Call:
         method="POST",
         url="images/generations",
         json={**given, **ask.job.options},
-        timeout_s=300.0,
+        timeout_s=PICTURES_TIMEOUT_S,
         bytes_max=4 * MEBIBYTE,
     )
 

@@ -18,6 +18,10 @@ from kinetoscope.kernel.toml_tables import DeclarationInvalid, Table
 from kinetoscope.providers.cost import Cost, Rate, Unit, parse_usd
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+RESERVED_NAMES = frozenset({"embedded", "rehearsal"})
+"""Of providers that are always there: a file of that name would take their place."""
+RESERVED_QUEUES = frozenset({"webhooks"})
+"""What waits there is delivered, not made."""
 
 ORDER_MAX = 1000
 WEIGHT_MAX = 10_000
@@ -118,13 +122,16 @@ def _config_from(table: Table, source: Source) -> ProviderConfig:
     if not NAME.fullmatch(name):
         reason = "its name must be small letters, digits, - and _, 63 at most"
         raise DeclarationInvalid(source.path.name, "file", reason)
+    if name in RESERVED_NAMES:
+        reason = f"{name} is a provider of Kinetoscope's own; name the file otherwise"
+        raise DeclarationInvalid(source.path.name, "file", reason)
     _refuse_secrets(table)
     config = ProviderConfig(
         name=name,
         adapter=_word(table, "adapter"),
         base_url=_base_url(table),
         key_name=_word(table, "key_name") if table.has("key_name") else None,
-        queue=_word(table, "queue") if table.has("queue") else None,
+        queue=_queue(table) if table.has("queue") else None,
         order=_within(table, "order", ORDER_MAX) if table.has("order") else None,
         weight=_within(table, "weight", WEIGHT_MAX) if table.has("weight") else 1,
         result_origins=_origins(table),
@@ -208,6 +215,13 @@ def _word(table: Table, key: str) -> str:
     if not NAME.fullmatch(word):
         raise table.invalid(key, "must be small letters, digits, - and _")
     return word
+
+
+def _queue(table: Table) -> str:
+    queue = _word(table, "queue")
+    if queue in RESERVED_QUEUES:
+        raise table.invalid("queue", f"must not be {queue}, which is for something else")
+    return queue
 
 
 def _within(table: Table, key: str, largest: int) -> int:

@@ -33,19 +33,23 @@ class Kind(StrEnum):
     MODERATION = "moderation"
     """The upstream's rules on content forbid it; nobody else is asked."""
     UNSUPPORTED = "unsupported"
-    """This upstream cannot make it, or not under this account; another route may."""
+    """This upstream cannot make it; another route may."""
+    ACCOUNT = "account"
+    """It takes nothing from us until our operator mends that: the key, its rights, the funds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Polling:
     """How often to ask how a job goes: soon at first, then ever less often.
 
-    A lookup after an unanswered submit can be believed after `find_delay_s`.
+    A lookup after an unanswered submit can be believed after `find_delay_s`; that an accepted job
+    is not known, after `lost_s` of hearing only that. Own engines forget their jobs in a restart.
     """
 
     delay_s: float
     delay_s_max: float
     find_delay_s: float = 5.0
+    lost_s: float = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +65,11 @@ class FetchedReference:
     width: int
     height: int
     duration_ms: int
+
+    @property
+    def name(self) -> str:
+        """Tell it from the task's others, whichever worker fetches it: `image-1`."""
+        return f"{self.reference.kind}-{self.reference.number}"
 
 
 class Rehearsal(StrEnum):
@@ -80,9 +89,9 @@ class Job:
     """What a provider gets: one order under one task id, with a folder of its own for files.
 
     `references` are here when the job is submitted; when its status is asked, only for providers
-    without `polling`, whose jobs live in this process. The upstream knows the model as
-    `upstream_model`; `options` are what the operator's route adds for it.
-    At `callback_url`, where there is one, the upstream may say that there is news.
+    without `polling`, whose jobs live in this process. `prepared` are the addresses that `prepare`
+    gave them, in every submit. The upstream knows the model as `upstream_model`; `options` are what
+    the operator's route adds. `callback_url` is where the upstream may say that there is news.
     Only the provider of test keys heeds `rehearsal`. A job that `may_wait` should delay no other.
     """
 
@@ -93,9 +102,17 @@ class Job:
     folder: Path
     upstream_model: str = ""
     options: Mapping[str, JSON] = field(default_factory=dict)
+    prepared: Mapping[str, str] = field(default_factory=dict)
     callback_url: str | None = None
     rehearsal: Rehearsal | None = None
     may_wait: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A job can be submitted. `addresses` are what its references are called there, by name."""
+
+    addresses: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,10 +161,7 @@ class Working:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputFile:
-    """One finished file on this machine.
-
-    `last_frame` is a still of a video's last frame, published beside it.
-    """
+    """One finished file here. `last_frame` is a still of a video's end, published beside it."""
 
     path: Path
     kind: MediaKind
@@ -174,11 +188,12 @@ class Done:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """The upstream gave the job up. `code` and `message` are shown to the client."""
+    """The upstream gave the job up. `code` and `message` are for the client, as `kind` says."""
 
     code: str
     message: str
     kind: Kind = Kind.PERMANENT
+    cost_usd_micros: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,9 +210,12 @@ class Silent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unfetched:
-    """The job is done, but its files could not be brought here. Asking again may help."""
+    """The job is done, but its files could not be brought here; or written here (`is_ours`)."""
 
     reason: str
+    is_ours: bool = False
+    usage: Usage = field(default_factory=Usage)
+    cost_usd_micros: int | None = None
 
 
 SubmitOutcome = Accepted | Done | Refused | Unknown
@@ -228,53 +246,50 @@ class Condition:
 
 
 class Provider(Protocol):
-    """Who can make media. No method raises for anything that an upstream does.
-
-    Without `polling`, `status` itself waits for news, for a second at most.
-    """
+    """Who can make media. No method raises for anything that an upstream does."""
 
     @property
     def name(self) -> str:
         """What routes and tasks call it."""
-        ...
 
     @property
     def idempotency(self) -> Idempotency:
         """How a submit may be repeated."""
-        ...
 
     @property
     def polling(self) -> Polling | None:
-        """How often `status` is asked, where it answers at once."""
-        ...
+        """How often `status` is asked; None where it waits for news, for a second at most."""
+
+    @property
+    def submit_timeout_s(self) -> float:
+        """How long after its begin a submit may still reach the upstream, at the most."""
+
+    def answers_at_once(self, job: Job) -> bool:
+        """Whether a submit's answer is the result: whoever misses it can ask nobody for it."""
+
+    async def prepare(self, job: Job) -> Prepared | Refused:
+        """Bring the upstream what a submit refers to. Makes no job; may be done again."""
 
     async def submit(self, job: Job) -> SubmitOutcome:
-        """Hand the job over under `job.task_id`."""
-        ...
+        """Hand the job over under `job.task_id`, once; with what of its references is prepared."""
 
     async def find(self, job: Job) -> FindOutcome:
         """Look for a job whose submit was not answered. Only asked where there is a LOOKUP."""
-        ...
 
     async def status(self, upstream_id: str, job: Job) -> Status:
         """Ask how it goes; when it is done, its files are in `job.folder`."""
-        ...
 
     async def cancel(self, upstream_id: str, job: Job) -> CancelOutcome:
         """Ask the upstream to stop. Harmless if the job is over."""
-        ...
 
     async def check(self) -> Condition:
         """Find out whether submits could work, without spending anything."""
-        ...
 
     async def start(self) -> None:
         """Warm up whatever takes time; called once per worker process."""
-        ...
 
     async def stop(self) -> None:
         """Let everything go; called once when the worker process ends."""
-        ...
 
 
 Providers = Mapping[str, Provider]

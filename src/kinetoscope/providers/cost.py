@@ -15,6 +15,9 @@ from kinetoscope.kernel.order import Order, Usage
 MICROS_PER_USD = 1_000_000
 TOKENS_PER_RATE = 1000
 
+COST_USD_MICROS_MAX = 1_000_000 * MICROS_PER_USD
+"""No job costs a million dollars, and sums of a million such jobs can still be added up."""
+
 _AMOUNT = re.compile(r"([0-9]{1,6})(?:\.([0-9]{1,6}))?")
 
 
@@ -72,7 +75,7 @@ def format_usd(usd_micros: int) -> str:
 
 def cost_usd_micros(cost: Cost, order: Order, usage: Usage) -> int | None:
     """Return what a finished job cost; None where the list says nothing of its resolution."""
-    parts = [_part(rate, order, usage) for rate in cost.rates]
+    parts = [_part(rate, order, usage.credible()) for rate in cost.rates]
     known = [part for part in parts if part is not None]
     return sum(known) if len(known) == len(parts) else None
 

@@ -26,6 +26,7 @@ from kinetoscope.providers.contract import Idempotency, Job, Kind, Refused
 
 MODERATION_CODES = frozenset({"content_against_policy"})
 """A 403."""
+NO_QUOTA = "quota_exceeded"
 UNSUPPORTED_CODES = frozenset(
     {
         # https://elevenlabs.io/docs/eleven-api/resources/errors, where the status does not tell:
@@ -38,7 +39,6 @@ UNSUPPORTED_CODES = frozenset(
         "max_character_limit_exceeded",
         "voice_not_found",
         "model_not_found",
-        "quota_exceeded",
     }
 )
 """All but the text is the operator's choice; another route may have chosen better."""
@@ -148,6 +148,8 @@ def refusal(answer: Answer) -> Refused:
     kind = None
     if codes & UNSUPPORTED_CODES:
         kind = Kind.UNSUPPORTED
+    if NO_QUOTA in codes:
+        kind = Kind.ACCOUNT
     if codes & MODERATION_CODES:
         kind = Kind.MODERATION
     message = text_at(table, "detail", "message") or text_at(table, "detail")
@@ -170,6 +172,7 @@ ELEVENLABS = Adapter(
     key_name="elevenlabs",
     # No idempotency is documented; the history of what was made has no names of ours.
     idempotency=Idempotency.NEITHER,
+    submit_timeout_s=TIMEOUT_S,
     polling=None,
     models={},
     headers=headers,

@@ -4,7 +4,6 @@ https://fal.ai/docs/documentation/model-apis/inference/queue
 """
 
 from collections.abc import Mapping
-from urllib.parse import quote
 
 from kinetoscope.kernel.calling import Answer, Call, Malformed
 from kinetoscope.kernel.order import JSON
@@ -19,6 +18,7 @@ from kinetoscope.providers.adapter import (
     items_at,
     refusal_by_status,
     required_text,
+    segment,
     text_at,
 )
 from kinetoscope.providers.contract import (
@@ -77,7 +77,7 @@ def _request(upstream_id: str, job: Job) -> str:
     """Return where a request is: under its app, without the rest of the endpoint's path."""
     names = job.upstream_model.split("/")
     app = names[: 3 if names[0] in NAMESPACES else 2]
-    return "/".join([*app, "requests", quote(upstream_id, safe="")])
+    return "/".join([*app, "requests", segment(upstream_id)])
 
 
 def status(site: Site, upstream_id: str, job: Job) -> Call:
@@ -231,6 +231,7 @@ FAL = Adapter(
     check=check,
     upload=upload,
     uploaded=uploaded,
+    upload_url=REST_URL,
     knows_the_key=frozenset({400, 404, 405, 422}),
     claim=claim,
 )

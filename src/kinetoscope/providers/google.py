@@ -6,7 +6,6 @@ https://ai.google.dev/gemini-api/docs/omni and /image-generation. Veo ended ther
 
 import re
 from collections.abc import Mapping
-from urllib.parse import quote
 
 from kinetoscope.kernel.calling import Answer, Call, Malformed
 from kinetoscope.kernel.order import JSON, MediaKind, Usage
@@ -22,6 +21,7 @@ from kinetoscope.providers.adapter import (
     number_at,
     refusal_by_status,
     required_text,
+    segment,
     text_at,
 )
 from kinetoscope.providers.contract import (
@@ -34,7 +34,12 @@ from kinetoscope.providers.contract import (
     Polling,
     Refused,
 )
-from kinetoscope.providers.google_requests import ANSWER_BYTES_MAX, submit
+from kinetoscope.providers.google_requests import (
+    ANSWER_BYTES_MAX,
+    CLIP_TIMEOUT_S,
+    IMAGE_TIMEOUT_S,
+    submit,
+)
 
 KINDS_BY_REASON = {
     "SAFETY": Kind.MODERATION,
@@ -48,15 +53,15 @@ KINDS_BY_REASON = {
     "IMAGE_SAFETY": Kind.MODERATION,
     "IMAGE_PROHIBITED_CONTENT": Kind.MODERATION,
     "IMAGE_RECITATION": Kind.MODERATION,
-    "PUP_LIMITED_DISABLED": Kind.UNSUPPORTED,  # the account is limited, for what it did before
+    "PUP_LIMITED_DISABLED": Kind.ACCOUNT,  # the account is limited, for what it did before
 }
 """Why it stopped; all else is permanent: https://ai.google.dev/api/generate-content#FinishReason"""
 KINDS_BY_CODE = {
     **KINDS_BY_REASON,
-    "PERMISSION_DENIED": Kind.UNSUPPORTED,
-    "UNAUTHENTICATED": Kind.UNSUPPORTED,
+    "PERMISSION_DENIED": Kind.ACCOUNT,
+    "UNAUTHENTICATED": Kind.ACCOUNT,
     "NOT_FOUND": Kind.UNSUPPORTED,
-    "FAILED_PRECONDITION": Kind.UNSUPPORTED,  # no billing, or not in this country
+    "FAILED_PRECONDITION": Kind.ACCOUNT,  # no billing, or not in this country
     "RESOURCE_EXHAUSTED": Kind.TEMPORARY,
     "UNAVAILABLE": Kind.TEMPORARY,
 }
@@ -148,7 +153,7 @@ def status(site: Site, upstream_id: str, job: Job) -> Call:
 
 
 def _path(upstream_id: str) -> str:
-    return f"interactions/{quote(upstream_id, safe='')}"
+    return f"interactions/{segment(upstream_id)}"
 
 
 def read(answer: Answer, job: Job) -> Reading:
@@ -217,13 +222,13 @@ def _kind_of(error: JSON) -> Kind | None:
     """
     reasons = [text_at(each, "reason") for each in items_at(error, "details")]
     if any(reason.startswith("API_KEY_") for reason in reasons):
-        return Kind.UNSUPPORTED
+        return Kind.ACCOUNT
     for code in (text_at(error, "status"), text_at(error, "code"), *reasons):
         if (kind := KINDS_BY_CODE.get(code.upper())) is not None:
             return kind
     message = text_at(error, "message")
     if "API key" in message:
-        return Kind.UNSUPPORTED
+        return Kind.ACCOUNT
     return Kind.MODERATION if BLOCKED_TEXT.search(message) else None
 
 
@@ -275,6 +280,8 @@ GOOGLE = Adapter(
     # Interactions cannot be listed or named by the caller.
     idempotency=Idempotency.NEITHER,
     polling=Polling(delay_s=5.0, delay_s_max=15.0),
+    submit_timeout_s=max(CLIP_TIMEOUT_S, IMAGE_TIMEOUT_S),
+    at_once=lambda job: job.order.kind is not MediaKind.VIDEO,
     # https://ai.google.dev/gemini-api/docs/image-generation: Nano Banana 2 and Nano Banana Pro.
     models={"nanobanana2": "gemini-3.1-flash-image", "nanobanana-pro": "gemini-3-pro-image"},
     headers=headers,

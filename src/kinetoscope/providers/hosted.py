@@ -10,13 +10,12 @@ import structlog
 
 from kinetoscope.kernel.calling import Answer, Call, Caller, CallFailed, Malformed
 from kinetoscope.kernel.outbound import Egress
+from kinetoscope.providers import references
 from kinetoscope.providers.adapter import (
     Adapter,
     Ask,
-    Attached,
     Reading,
     Site,
-    data_uri,
     failed,
     refusal_by_status,
 )
@@ -24,11 +23,12 @@ from kinetoscope.providers.contract import (
     CancelOutcome,
     Condition,
     Done,
-    FetchedReference,
+    Failed,
     FindOutcome,
     Job,
     Kind,
     Lost,
+    Prepared,
     Refused,
     Silent,
     Status,
@@ -37,6 +37,8 @@ from kinetoscope.providers.contract import (
     Waiting,
     Working,
 )
+from kinetoscope.providers.origins import takes_key
+from kinetoscope.providers.references import Uploading
 from kinetoscope.providers.results import Results, take
 from kinetoscope.providers.states import State, state_of
 
@@ -65,6 +67,7 @@ class HostedProvider:
         self.adapter = adapter
         self.idempotency = adapter.idempotency
         self.polling = adapter.polling
+        self.submit_timeout_s = adapter.submit_timeout_s
         self.site = site
         self.caller = caller
         self.results = Results(caller=caller, egress=egress, origins=result_origins)
@@ -75,14 +78,30 @@ class HostedProvider:
     async def stop(self) -> None:
         """Nothing: the caller is closed by whoever made it."""
 
-    async def submit(self, job: Job) -> SubmitOutcome:
-        """Upload what the upstream cannot take inline, then hand the job over, once."""
+    def answers_at_once(self, job: Job) -> bool:
+        """Ask the adapter; who cannot be polled has nothing else to answer with."""
+        at_once = self.adapter.at_once
+        return self.polling is None if at_once is None else at_once(job)
+
+    async def prepare(self, job: Job) -> Prepared | Refused:
+        """Upload what the upstream cannot take inline."""
         site = self.site()
         if self.adapter.needs_key and not site.key:
             return _no_key()
-        attached = await self._attach(site, job)
-        if isinstance(attached, Refused):
-            return attached
+        try:
+            return await references.upload(
+                Uploading(adapter=self.adapter, site=site, ask=self._call, put=self.caller.call),
+                job,
+            )
+        except (CallFailed, Malformed) as error:
+            return _busy(str(error))
+
+    async def submit(self, job: Job) -> SubmitOutcome:
+        """Hand the job over, once."""
+        site = self.site()
+        if self.adapter.needs_key and not site.key:
+            return _no_key()
+        attached = await asyncio.to_thread(references.attached, self.adapter, job)
         call = self.adapter.submit(Ask(job=job, site=site, attached=attached))
         if isinstance(call, Refused):
             return call
@@ -126,8 +145,8 @@ class HostedProvider:
         if status in SERVER_ERRORS:
             return refusal_by_status(answer, kind=Kind.TEMPORARY)
         refused = self.adapter.refusal(answer)
-        if status == TOO_MANY and refused.kind is not Kind.UNSUPPORTED:
-            # Some say so of funds or quotas that are used up: waiting brings none of them back.
+        if status == TOO_MANY and refused.kind not in {Kind.UNSUPPORTED, Kind.ACCOUNT}:
+            # Some say so of funds or quotas that are used up: waiting alone brings none back.
             return refusal_by_status(answer, kind=Kind.TEMPORARY)
         return refused
 
@@ -184,10 +203,10 @@ class HostedProvider:
             case State.WORKING:
                 return Working(progress=reading.progress)
             case State.FAILED:
-                return reading.failure or failed()
+                return _gave_up(reading, failed())
             case State.DONE:
                 if reading.failure is not None or not reading.outputs:
-                    return reading.failure or failed("The provider made nothing.")
+                    return _gave_up(reading, failed("The provider made nothing."))
                 return await take(self.results, site, self.adapter, reading, job)
             case State.UNHEARD_OF:
                 log.warning("provider.word_unknown", provider=self.name, word=reading.word[:100])
@@ -238,47 +257,18 @@ class HostedProvider:
             return Condition(works=False, says=_fault(answer))
         return Condition(works=fault is None, says=fault or "answers, and knows the key")
 
-    async def _attach(self, site: Site, job: Job) -> tuple[Attached, ...] | Refused:
-        attached = []
-        for fetched in job.references:
-            try:
-                url = await self._upload(site, fetched)
-            except (CallFailed, Malformed) as error:
-                return _busy(str(error))
-            if isinstance(url, Refused):
-                return url
-            attached.append(Attached(fetched=fetched, url=url))
-        return tuple(attached)
-
-    async def _upload(self, site: Site, fetched: FetchedReference) -> str | Refused:
-        """Return an address under which the upstream can read a file."""
-        if self.adapter.upload is None or self.adapter.uploaded is None:
-            return await asyncio.to_thread(data_uri, fetched)
-        answer = await self._call(site, self.adapter.upload(site, fetched))
-        if not answer.is_fine:
-            return self._upload_refused(answer)
-        place = self.adapter.uploaded(answer, fetched)
-        if isinstance(place, str):
-            return place
-        # The address is the permission: our key is none of its business.
-        url = urljoin(f"{site.base_url}/", place.put.url)
-        answer = await self.caller.call(replace(place.put, url=url))
-        return place.url if answer.is_fine else self._upload_refused(answer)
-
-    def _upload_refused(self, answer: Answer) -> Refused:
-        """An upload makes no job, so that whatever went wrong is a refusal of it."""
-        if answer.status in SERVER_ERRORS or answer.status in {REQUEST_TIMEOUT, TOO_MANY}:
-            return refusal_by_status(answer, kind=Kind.TEMPORARY)
-        return self.adapter.refusal(answer)
-
     async def _call(self, site: Site, call: Call) -> Answer:
-        headers = {**self.adapter.headers(site), **call.headers}
         url = urljoin(f"{site.base_url}/", call.url)
-        return await self.caller.call(replace(call, url=url, headers=headers))
+        ours = self.adapter.headers(site) if takes_key(self.adapter, site, url) else {}
+        return await self.caller.call(replace(call, url=url, headers={**ours, **call.headers}))
+
+
+def _gave_up(reading: Reading, otherwise: Failed) -> Failed:
+    return replace(reading.failure or otherwise, cost_usd_micros=reading.cost_usd_micros)
 
 
 def _no_key() -> Refused:
-    return Refused(code="500", message="The provider has no key.", kind=Kind.UNSUPPORTED)
+    return Refused(code="500", message="The provider has no key.", kind=Kind.ACCOUNT)
 
 
 def _busy(reason: str) -> Refused:

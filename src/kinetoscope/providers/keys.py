@@ -18,6 +18,9 @@ log = structlog.get_logger(__name__)
 REFRESH_DELAY_S = 30.0
 """How soon a running worker knows of a key that was changed."""
 
+CALLBACKS = "-callbacks"
+"""What the name of a provider's secret for callbacks ends with."""
+
 HINT_LENGTH = 4
 HINTED_LENGTH_MIN = 16
 """Of a shorter key, four characters would give too much away."""
@@ -91,6 +94,26 @@ async def delete(database: Database, provider: str) -> None:
     )
     if not deleted:
         raise NotFound(f"There is no stored key of {provider!r}")
+
+
+def callbacks_key(provider: str) -> str:
+    """Return the name under which the secret of a provider's callbacks is kept."""
+    return f"{provider}{CALLBACKS}"
+
+
+async def one(
+    database: Database, envelope: Envelope, given: Mapping[str, str], name: str
+) -> str | None:
+    """Return the key of a name as it is this moment, or None.
+
+    Raises SettingInvalid for a stored one that does not open.
+    """
+    if given.get(key_word(name)):
+        return given[key_word(name)]
+    values = await database.fetch_values(
+        "select sealed from provider_key where provider = %(name)s", {"name": name}
+    )
+    return None if values is None else envelope.open(values[0], name)
 
 
 async def listing(database: Database) -> list[StoredKey]:

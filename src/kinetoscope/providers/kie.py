@@ -7,6 +7,7 @@ provider's `[options]`.
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
 
@@ -40,6 +41,7 @@ from kinetoscope.providers.contract import (
     Refused,
 )
 from kinetoscope.providers.kie_requests import submit
+from kinetoscope.providers.signatures import of_kie
 
 UPLOAD_URL = "https://kieai.redpandaai.co"
 CREDIT_USD_MICROS = 5_000
@@ -47,12 +49,12 @@ CREDIT_USD_MICROS = 5_000
 FINE = 200
 GENERATION_FAILED = 501
 KINDS_BY_CODE = {
-    401: Kind.UNSUPPORTED,  # a bad key
-    402: Kind.UNSUPPORTED,  # no credits
+    401: Kind.ACCOUNT,  # a bad key
+    402: Kind.ACCOUNT,  # no credits
     404: Kind.UNSUPPORTED,
     422: Kind.PERMANENT,
     429: Kind.TEMPORARY,
-    433: Kind.UNSUPPORTED,  # the key's own limit
+    433: Kind.ACCOUNT,  # the key's own limit
     455: Kind.TEMPORARY,  # maintenance
     GENERATION_FAILED: Kind.TEMPORARY,
     505: Kind.UNSUPPORTED,  # the feature is off
@@ -199,6 +201,16 @@ def claim(body: Mapping[str, JSON]) -> str | None:
     return text_at(body, "data", "taskId") or text_at(body, "data", "task_id") or None
 
 
+def signed(headers: Mapping[str, str], body: bytes, secret: str, now: datetime) -> bool:
+    """Its signature covers the task's id, not the rest of the body."""
+    try:
+        record: JSON = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return False
+    task_id = claim(record) if isinstance(record, dict) else None
+    return of_kie(headers, task_id or "", secret, now)
+
+
 KIE = Adapter(
     name="kie",
     docs="https://docs.kie.ai/market/quickstart",
@@ -231,7 +243,9 @@ KIE = Adapter(
     read=read,
     upload=upload,
     uploaded=uploaded,
+    upload_url=UPLOAD_URL,
     check=check,
     checked=checked,
     claim=claim,
+    signed=signed,
 )

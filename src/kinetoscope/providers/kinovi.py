@@ -1,8 +1,7 @@
 """Kinovi as an upstream, and any other Kinetoscope: both speak the contract that we serve.
 
-https://kinovi.ai/docs/common/reference/create-task and the pages of its models,
-https://github.com/kinovi-ai/kinovi-models. A Kinetoscope knows Idempotency-Key besides
-(docs/api.md), so a submit can be repeated there; Kinovi documents nothing of the kind.
+https://kinovi.ai/docs/common/reference/create-task, https://github.com/kinovi-ai/kinovi-models.
+A Kinetoscope knows Idempotency-Key (docs/api.md), so a submit can be repeated, and signs callbacks.
 """
 
 import re
@@ -39,6 +38,7 @@ from kinetoscope.providers.contract import (
     Polling,
     Refused,
 )
+from kinetoscope.providers.signatures import standard
 
 MODERATION_CODES = frozenset({"2038", "4011", "asset_review_failed", "banned_prompt_words"})
 """https://kinovi.ai/docs/common/error-handling, and the models' pages."""
@@ -128,13 +128,15 @@ def refusal(answer: Answer) -> Refused:
     refused = refusal_by_status(answer, " ".join([message, *problems]))
     if refused.kind is Kind.UNSUPPORTED or message == "Unknown model":
         return refusal_by_status(answer, kind=Kind.UNSUPPORTED)
+    if refused.kind is Kind.ACCOUNT:
+        return refusal_by_status(answer)
     return refused
 
 
 def refusal_of_repeat(answer: Answer) -> Refused:
     """The same, but a name that came with another body is no refusal of the task it made.
 
-    References are uploaded anew for every try, and have other addresses then.
+    We say the same each time; whatever made the difference, the task is being made.
     """
     if answer.status == MISMATCH:
         return refusal_by_status(answer, kind=Kind.TEMPORARY)
@@ -294,4 +296,5 @@ KINETOSCOPE = replace(
     cancelled=cancelled,
     check=check_account,
     knows_the_key=frozenset(),
+    signed=standard,
 )

@@ -79,6 +79,7 @@ OPENAI = Adapter(
     # Idempotency-Key is sent by nobody and documented nowhere for images.
     idempotency=Idempotency.NEITHER,
     polling=None,
+    submit_timeout_s=images.IMAGES_TIMEOUT_S,
     models={
         "gpt-image-2": "gpt-image-2",
         "gpt-image-2.5-flare": "gpt-image-2.5-flare",

@@ -23,10 +23,9 @@ from kinetoscope.providers.adapter import (
 from kinetoscope.providers.contract import Job, Kind, Refused
 
 MODERATION_CODES = frozenset({"moderation_blocked", "content_policy_violation"})
-UNSUPPORTED_CODES = frozenset(
+ACCOUNT_CODES = frozenset(
     {
         "invalid_api_key",
-        "model_not_found",
         "unsupported_country_region_territory",
         # No funds: 429 or 400, but waiting does not help. The first is a type, over all the others.
         "insufficient_quota",
@@ -35,6 +34,11 @@ UNSUPPORTED_CODES = frozenset(
         "organization_usage_limit_exceeded",
         "project_spend_limit_exceeded",
         "billing_hard_limit_reached",
+    }
+)
+UNSUPPORTED_CODES = frozenset(
+    {
+        "model_not_found",
         # Not every model takes every input: another upstream may.
         "unknown_parameter",
         "unsupported_parameter",
@@ -190,6 +194,8 @@ def refusal(answer: Answer) -> Refused:
     kind = None
     if words & UNSUPPORTED_CODES:
         kind = Kind.UNSUPPORTED
+    if words & ACCOUNT_CODES:
+        kind = Kind.ACCOUNT
     if words & MODERATION_CODES:
         kind = Kind.MODERATION
     return refusal_by_status(answer, _message(table), kind)

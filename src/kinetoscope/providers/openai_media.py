@@ -10,7 +10,6 @@ of a form, and `response_format = "url"` for pictures.
 """
 
 from collections.abc import Mapping
-from urllib.parse import quote
 
 from kinetoscope.kernel.calling import MEBIBYTE, Answer, Call, Malformed
 from kinetoscope.kernel.order import JSON, MediaKind, Order, Role
@@ -26,6 +25,7 @@ from kinetoscope.providers.adapter import (
     failed,
     number_at,
     required_text,
+    segment,
     text_at,
 )
 from kinetoscope.providers.contract import (
@@ -177,7 +177,7 @@ def status(site: Site, upstream_id: str, job: Job) -> Call:
 
 
 def _of_video(upstream_id: str) -> str:
-    return f"videos/{quote(upstream_id, safe='')}"
+    return f"videos/{segment(upstream_id)}"
 
 
 def read(answer: Answer, job: Job) -> Reading:
@@ -237,7 +237,9 @@ OPENAI_MEDIA = Adapter(
     base_url="http://127.0.0.1:8091/v1",
     key_name="openai_media",
     idempotency=Idempotency.NEITHER,
-    polling=Polling(delay_s=1.0, delay_s_max=5.0),
+    submit_timeout_s=max(SPEECH_TIMEOUT_S, images.IMAGES_TIMEOUT_S),
+    at_once=lambda job: job.order.kind is not MediaKind.VIDEO,
+    polling=Polling(delay_s=1.0, delay_s_max=5.0, lost_s=30.0),
     models={},
     needs_key=False,
     headers=headers,

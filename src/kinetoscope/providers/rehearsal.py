@@ -17,7 +17,9 @@ from kinetoscope.providers.contract import (
     Idempotency,
     Job,
     Lost,
+    Prepared,
     Provider,
+    Refused,
     Rehearsal,
     Status,
     SubmitOutcome,
@@ -57,6 +59,7 @@ class RehearsalProvider:
     name = "rehearsal"
     idempotency = Idempotency.CLIENT_TOKEN
     polling = None
+    submit_timeout_s = 30.0
 
     def __init__(self, inner: Provider, clock: Clock) -> None:
         self.inner = inner
@@ -67,6 +70,14 @@ class RehearsalProvider:
 
     async def stop(self) -> None:
         """Nothing."""
+
+    def answers_at_once(self, job: Job) -> bool:
+        """Say what the inner provider says."""
+        return self.inner.answers_at_once(job)
+
+    async def prepare(self, job: Job) -> Prepared | Refused:
+        """Let the inner provider prepare."""
+        return await self.inner.prepare(job)
 
     async def submit(self, job: Job) -> SubmitOutcome:
         """Take the job on, or hand it over."""

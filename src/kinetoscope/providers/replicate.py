@@ -25,6 +25,7 @@ from kinetoscope.providers.adapter import (
     failed,
     refusal_by_status,
     required_text,
+    segment,
     text_at,
 )
 from kinetoscope.providers.contract import (
@@ -37,6 +38,7 @@ from kinetoscope.providers.contract import (
     Polling,
     Refused,
 )
+from kinetoscope.providers.signatures import standard
 
 VERSION = re.compile(r"(?:[a-z0-9_.-]+/[a-z0-9_.-]+:)?[0-9a-f]{64}")
 PROGRESS = re.compile(r"\b(\d{1,3})%\|")
@@ -161,7 +163,7 @@ def accepted(answer: Answer, job: Job) -> Accepted:
 def status(site: Site, upstream_id: str, job: Job) -> Call:
     """Get a prediction."""
     del site, job
-    return Call(method="GET", url=f"predictions/{upstream_id}")
+    return Call(method="GET", url=f"predictions/{segment(upstream_id)}")
 
 
 def read(answer: Answer, job: Job) -> Reading:
@@ -221,7 +223,7 @@ def refusal(answer: Answer) -> Refused:
 def cancel(site: Site, upstream_id: str, job: Job) -> Call:
     """Cancel a prediction; what it ran so far is billed."""
     del site, job
-    return Call(method="POST", url=f"predictions/{upstream_id}/cancel")
+    return Call(method="POST", url=f"predictions/{segment(upstream_id)}/cancel")
 
 
 def cancelled(answer: Answer) -> CancelOutcome:
@@ -288,4 +290,5 @@ REPLICATE = Adapter(
     uploaded=uploaded,
     check=check,
     claim=claim,
+    signed=standard,
 )

@@ -1,17 +1,20 @@
 """Bringing finished files here from an upstream, before it forgets them."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
-from kinetoscope.kernel.calling import MEBIBYTE, Call, Caller, CallFailed
+from kinetoscope.kernel.calling import MEBIBYTE, Call, Caller, CallFailed, NotWritten
 from kinetoscope.kernel.outbound import Egress, FetchLimits, OutboundFailed, OutboundRefused, fetch
 from kinetoscope.providers.adapter import Adapter, Output, Reading, Site
 from kinetoscope.providers.contract import Done, Job, OutputFile, Unfetched
+from kinetoscope.providers.origins import origin
 
 RESULT_BYTES_MAX = 1024 * MEBIBYTE
 RESULT_TIMEOUT_S = 300.0
+RESULTS_AT_ONCE = 16
+"""Jobs of one provider whose files are on their way: it fills no disk, and delays no other's."""
 OK = 200
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 HOPS_MAX = 4
@@ -24,20 +27,33 @@ class Results:
     caller: Caller
     egress: Egress
     origins: frozenset[str]
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(RESULTS_AT_ONCE))
 
 
 async def take(
     results: Results, site: Site, adapter: Adapter, reading: Reading, job: Job
 ) -> Done | Unfetched:
-    """Bring every file of a finished job into its folder; `Unfetched` where one does not come."""
+    """Bring every file of a finished job into its folder, when it is its turn."""
+    async with results.turns:
+        return await _take(results, site, adapter, reading, job)
+
+
+async def _take(
+    results: Results, site: Site, adapter: Adapter, reading: Reading, job: Job
+) -> Done | Unfetched:
     files: list[OutputFile] = []
     last_frame: Path | None = None
     for number, output in enumerate(reading.outputs, start=1):
         path = job.folder / f"result-{number}"
         try:
             media_type = await _bring(results, site, adapter, output, path)
-        except (CallFailed, OutboundFailed, OutboundRefused, OSError) as error:
-            return Unfetched(reason=str(error))
+        except (CallFailed, OutboundFailed, OutboundRefused, NotWritten, OSError) as error:
+            return Unfetched(
+                reason=str(error),
+                is_ours=isinstance(error, NotWritten | OSError),
+                usage=reading.usage,
+                cost_usd_micros=reading.cost_usd_micros,
+            )
         if output.is_last_frame:
             last_frame = path
             continue
@@ -86,9 +102,3 @@ async def _bring(results: Results, site: Site, adapter: Adapter, output: Output,
         # Looked at anew: at another origin it is a stranger's address, and gets no key.
         url = urljoin(url, place)
     raise CallFailed("a result is redirected without end", may_have_arrived=True)
-
-
-def origin(url: str) -> str:
-    """Return scheme, host and port of an address."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}".lower()

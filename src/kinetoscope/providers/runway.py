@@ -22,6 +22,7 @@ from kinetoscope.providers.adapter import (
     number_at,
     refusal_by_status,
     required_text,
+    segment,
     text_at,
 )
 from kinetoscope.providers.contract import (
@@ -148,7 +149,7 @@ def accepted(answer: Answer, job: Job) -> Accepted:
 def status(site: Site, upstream_id: str, job: Job) -> Call:
     """Retrieve a task."""
     del site, job
-    return Call(method="GET", url=f"tasks/{upstream_id}")
+    return Call(method="GET", url=f"tasks/{segment(upstream_id)}")
 
 
 def read(answer: Answer, job: Job) -> Reading:
@@ -197,7 +198,7 @@ def refusal(answer: Answer) -> Refused:
         return refusal_by_status(answer)
     message = text_at(table, "error")
     # "You do not have enough credits to run this task." comes with a 400.
-    kind = Kind.UNSUPPORTED if "enough credits" in message else None
+    kind = Kind.ACCOUNT if "enough credits" in message else None
     problems = [
         f"{'.'.join(map(str, items_at(issue, 'path')))}: {text_at(issue, 'message')}"
         for issue in items_at(table, "issues")
@@ -211,7 +212,7 @@ def cancel(site: Site, upstream_id: str, job: Job) -> Call:
     Only one that does not run yet is paid back: https://docs.dev.runwayml.com/api (DELETE tasks).
     """
     del site, job
-    return Call(method="DELETE", url=f"tasks/{upstream_id}")
+    return Call(method="DELETE", url=f"tasks/{segment(upstream_id)}")
 
 
 def cancelled(answer: Answer) -> CancelOutcome:

@@ -12,7 +12,7 @@ from typing import assert_never
 import structlog
 
 from kinetoscope.catalog import check
-from kinetoscope.kernel.errors import InvalidInputs, LeaseLost, UnknownModel
+from kinetoscope.kernel.errors import InvalidInputs, KinetoscopeError, LeaseLost, UnknownModel
 from kinetoscope.kernel.ids import TaskId
 from kinetoscope.kernel.order import Order
 from kinetoscope.providers.contract import (
@@ -24,7 +24,6 @@ from kinetoscope.providers.contract import (
     Provider,
     Rehearsal,
 )
-from kinetoscope.providers.cost import cost_usd_micros
 from kinetoscope.tasks import (
     alerts,
     ending,
@@ -33,14 +32,14 @@ from kinetoscope.tasks import (
     gather,
     intents,
     late_checks,
+    outcomes,
     place,
     store,
-    submit,
     unanswered,
 )
 from kinetoscope.tasks.alerts import Alert
 from kinetoscope.tasks.finish import Finished
-from kinetoscope.tasks.place import Moved, Placed
+from kinetoscope.tasks.place import Moved, Unbegun
 from kinetoscope.tasks.route import Route
 from kinetoscope.tasks.task import GENERATION_FAILED, Failure, Task
 from kinetoscope.tasks.tools import Tools
@@ -51,7 +50,13 @@ PLACES_MAX = 20
 """Bounds a provider that keeps forgetting; restarts of our own workers stay well below."""
 
 CLAIMS_MAX = 300
-"""A task that was taken up this often and never ended brings its workers down; give it up."""
+CLAIM_DELAY_S = 60
+"""A task that was taken up this often and never ended brings its workers down; give it up. What
+only waits for a provider or model to be set up again is taken up once in so many seconds."""
+
+
+class OrderUnreadable(KinetoscopeError):
+    """This worker's catalog does not have what was ordered: another's may, or this one's soon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,8 @@ async def advance(tools: Tools, task_id: TaskId) -> None:
     folder = tools.folder / f"{task.id}-{task.epoch}"
     structlog.contextvars.bind_contextvars(task=task.id)
     try:
-        await _walk(tools, task, gather.folder_for(folder))
+        with tools.wakes.remembering(task.id):
+            await _walk(tools, task, gather.folder_for(folder))
     except LeaseLost:
         log.info("task.lease_lost", task=task.id, epoch=task.epoch)
     finally:
@@ -77,16 +83,18 @@ async def advance(tools: Tools, task_id: TaskId) -> None:
 
 
 async def _walk(tools: Tools, task: Task, folder: gather.Folder) -> None:
+    stopped = None if is_begun(task) else ending.stopped(tools, task)
+    if stopped is not None:
+        await finish.fail(tools, task, stopped)  # nobody has it, so nothing is lost
+        return
     order = _order(tools, task)
-    if order is None or task.epoch > CLAIMS_MAX:
+    if order is None and not ending.is_hopeless(tools, task):
+        raise OrderUnreadable(f"{task.id} is for {task.model}, which is not offered here like that")
+    if order is None or task.epoch > _claims_max(tools, task):
         log.error("task.given_up", task=task.id, provider=task.provider, epoch=task.epoch)
         if is_begun(task):
             await _tell_given_up(tools, task)
         await finish.fail(tools, task, GENERATION_FAILED)
-        return
-    stopped = None if is_begun(task) else ending.stopped(tools, task)
-    if stopped is not None:
-        await finish.fail(tools, task, stopped)  # nobody has it, so nothing is lost
         return
     ended = await _make(tools, task, order, folder)
     match ended:
@@ -100,24 +108,34 @@ async def _walk(tools: Tools, task: Task, folder: gather.Folder) -> None:
             assert_never(ended)
 
 
+def _claims_max(tools: Tools, task: Task) -> float:
+    age = tools.clock() - task.created_at
+    return CLAIMS_MAX + age.total_seconds() / CLAIM_DELAY_S
+
+
 async def _make(
     tools: Tools, task: Task, order: Order, folder: gather.Folder
 ) -> Finished | Failure | Moved:
     """Have the task made, and again where its provider forgot it."""
     for _ in range(PLACES_MAX):
         made = await _make_once(tools, task, order, folder)
+        if isinstance(made, Unbegun):
+            task = replace(task, submit_started_at=None)  # with its references, this time
+            continue
         if not isinstance(made, Forgotten):
             return made
         if made.by.idempotency is Idempotency.NEITHER:
             return GENERATION_FAILED
-        await intents.withdraw(tools.database, task)
-        task = replace(task, submit_started_at=None, upstream_id=None)
+        is_bound = made.by.polling is not None  # it may have made it, and billed it
+        await intents.lose(tools.database, task, is_bound=is_bound)
+        accepted_by = made.by.name if is_bound else None
+        task = replace(task, submit_started_at=None, upstream_id=None, accepted_by=accepted_by)
     return GENERATION_FAILED
 
 
 async def _make_once(
     tools: Tools, task: Task, order: Order, folder: gather.Folder
-) -> Finished | Failure | Moved | Forgotten:
+) -> Finished | Failure | Moved | Unbegun | Forgotten:
     references: tuple[FetchedReference, ...] = ()
     if _needs_references(tools, task):
         gathered = await _gathered(tools, task, order, folder)
@@ -125,19 +143,19 @@ async def _make_once(
             return gathered
         references = gathered
     placed = await place.place(tools, task, partial(_job, tools, task, order, folder, references))
-    if isinstance(placed, Failure | Moved):
+    if isinstance(placed, Failure | Moved | Unbegun):
         return placed
     if isinstance(placed.outcome, Done):
-        return _finished(task, placed, placed.outcome)
+        return outcomes.finished(task, placed, placed.outcome)
     if placed.provider.polling is not None:
         shutil.rmtree(folder.references, ignore_errors=True)  # the upstream has them
     upstream_id = placed.outcome.upstream_id
     ended = await follow.follow(tools, task, placed.provider, placed.job, upstream_id)
     match ended:
         case Failure():
-            return ended
+            return outcomes.billed(task, placed, ended)
         case Done():
-            return _finished(task, placed, ended)
+            return outcomes.finished(task, placed, ended)
         case Lost():
             return Forgotten(placed.provider)
         case _:
@@ -159,6 +177,8 @@ def is_begun(task: Task) -> bool:
 def _needs_references(tools: Tools, task: Task) -> bool:
     """Whether the task may have to be submitted; not if a distant upstream has it."""
     provider = tools.providers.get(task.provider)
+    if provider is None and is_begun(task):
+        return False  # it can only wait until its provider is set up again
     if provider is None or provider.polling is None or not is_begun(task):
         return True
     return task.upstream_id is None and provider.idempotency is Idempotency.CLIENT_TOKEN
@@ -200,17 +220,6 @@ def _job(
         rehearsal=None if task.rehearsal is None else Rehearsal(task.rehearsal),
         may_wait=task.is_sample,
     )
-
-
-def _finished(task: Task, placed: Placed, done: Done) -> Finished:
-    """Add what we know better than the upstream: the footage we measured, and what it costs."""
-    measured = task.reference_video_s if not placed.job.references else None
-    footage_s = submit.footage_s(placed.job) if measured is None else measured
-    usage = replace(done.usage, reference_video_s=footage_s)
-    cost, listed = done.cost_usd_micros, placed.route.cost
-    if cost is None and listed is not None:
-        cost = cost_usd_micros(listed, placed.job.order, usage)
-    return Finished(done=replace(done, usage=usage), cost_usd_micros=cost)
 
 
 def _order(tools: Tools, task: Task) -> Order | None:

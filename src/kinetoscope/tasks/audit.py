@@ -24,7 +24,8 @@ with total as (
          sum(spent) as spent
   from ledger_entry group by account_id
 ), open_task as (
-  select account_id, count(*) as tasks, sum(price) as held
+  select account_id, sum(price) as held, count(*) filter (where not is_test) as tasks,
+         count(*) filter (where is_test) as tests
   from task where status in ('waiting', 'generating') and not is_sample group by account_id
 ), task_entry as (
   select task_id,
@@ -42,8 +43,9 @@ where (account.available, account.held, account.spent)
 union all
 select account.id, 'held credits or running tasks differ from the open tasks'
 from account left join open_task on open_task.account_id = account.id
-where (account.held, account.tasks_running::bigint)
-   is distinct from (coalesce(open_task.held, 0), coalesce(open_task.tasks, 0))
+where (account.held, account.tasks_running::bigint, account.tests_running::bigint)
+   is distinct from
+   (coalesce(open_task.held, 0), coalesce(open_task.tasks, 0), coalesce(open_task.tests, 0))
 union all
 select task.id, 'task and entries disagree: ' || task.status || ', holds ' ||
        coalesce(holds, 0) || ', captures ' || coalesce(captures, 0) || ', releases ' ||

@@ -7,8 +7,10 @@ Should the provider be done first, the task succeeds, and is charged.
 from dataclasses import dataclass
 from datetime import datetime
 
+from kinetoscope.accounts import powers
 from kinetoscope.kernel.errors import Forbidden, NotFound
 from kinetoscope.kernel.ids import AccountId, TaskId
+from kinetoscope.kernel.secrets import KeyMode
 from kinetoscope.postgres.pool import Connection, Database
 from kinetoscope.tasks import finish, store
 from kinetoscope.tasks.lifetimes import Lifetimes
@@ -30,8 +32,13 @@ async def cancel(
     account_id: AccountId,
     task_id: TaskId,
     now: datetime,
+    *,
+    mode: KeyMode,
 ) -> Cancelled:
-    """End a task, or ask for its end. Raises NotFound, or Forbidden for others' and samples."""
+    """End a task, or ask for its end.
+
+    Raises NotFound, or Forbidden for others', samples, and tasks of keys of another mode.
+    """
 
     async def steps(connection: Connection) -> Cancelled:
         found = await store.lock_cancellable(connection, account_id, task_id, now)
@@ -41,6 +48,7 @@ async def cancel(
             raise Forbidden("Sample tasks cannot be cancelled")
         if not found.is_own:
             raise Forbidden("Access denied")
+        powers.require_same_mode(mode, is_test=found.is_test)
         status = Status(found.status)
         if status in {Status.SUCCESS, Status.FAIL}:
             return Cancelled(status=status, cancelled=False, requested=False)

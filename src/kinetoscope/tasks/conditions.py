@@ -26,8 +26,8 @@ async def create(
 ) -> Created | None:
     """Create a task, or find the one there is; None if the account's cap or credits forbade it.
 
-    Raises Forbidden, KeySpent or CapReached for the key's own caps, IdempotencyMismatch, or
-    IdempotencyBusy where an equal request does not end in time.
+    Raises Forbidden, KeySpent or CapReached for the key's own caps, IdempotencyMismatch,
+    IdempotencyGone, or IdempotencyBusy where an equal request does not end in time.
     """
 
     async def steps(connection: Connection) -> Created | Busy | None:
@@ -47,16 +47,17 @@ async def create(
 async def _steps(
     connection: Connection, caller: Caller, attempt: Attempt, parameters: dict[str, object]
 ) -> Created | Busy | None:
-    if await creation.exists_within(connection, attempt.task_id):
+    reused = await creation.made_within(connection, attempt.task_id)
+    if reused is not None:
         # The answer to an earlier commit of these steps was lost, and they are repeated.
-        return Created(attempt.task_id)
+        return Created(attempt.task_id, reused=reused)
     once = _of_mode(caller, attempt.once)
     if once is not None:
         if not await idempotency.lock(connection, caller.account_id, once.key):
             return Busy()
         before = await idempotency.remembered(connection, caller.account_id, once, attempt.now)
         if before is not None:
-            return Created(before, replayed=True)
+            return Created(before.task_id, replayed=True, reused=before.reused)
     created = await _create(connection, caller, attempt, parameters)
     if created is not None and once is not None:
         await idempotency.remember(
@@ -72,15 +73,16 @@ async def _create(
     own = {**parameters, "account_id": caller.account_id, "caps_checked": True}
     line = await key_caps.locked(connection, key_id) if caller.capped else key_caps.UNBOUND
     key_caps.require_model(line.caps, planned.order.model)
-    may_reuse = attempt.reuse and planned.cache_key is not None and planned.rehearsal is None
+    may_reuse = attempt.reuse and planned.uncacheable is None
     if may_reuse and await creation.reuse_within(connection, own):
         # It has ended in the same moment.
         await outbox.put(connection, attempt.task_id, attempt.now)
         return Created(attempt.task_id, reused=True)
     await key_caps.require(connection, line, planned.held, attempt.now)
     # Once more, with the key's row locked: a repetition of us may have waited for its original.
-    if await creation.exists_within(connection, attempt.task_id):
-        return Created(attempt.task_id)
+    reused = await creation.made_within(connection, attempt.task_id)
+    if reused is not None:
+        return Created(attempt.task_id, reused=reused)
     if await creation.create_within(connection, own):
         return Created(attempt.task_id)
     return None

@@ -5,6 +5,7 @@ cap and credits, is the condition of one UPDATE; where it does not hold, the rea
 afterwards. Requests with further conditions take a longer way, see `tasks/conditions.py`.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from psycopg.errors import UniqueViolation
@@ -32,18 +33,19 @@ async def create(
 ) -> Created:
     """Create a task and hold its price.
 
-    Raises UnknownModel, ModelUnavailable, InvalidInputs or InvalidRequest before the key was looked at; then
-    Unauthenticated, Forbidden, CreditsShort, KeySpent or CapReached, and for a request with an
-    Idempotency-Key also IdempotencyBusy or IdempotencyMismatch. Whatever it raises, nothing was
-    written.
+    Raises UnknownModel, ModelUnavailable, InvalidInputs or InvalidRequest before the key was
+    looked at; then Unauthenticated, Forbidden, CreditsShort, KeySpent or CapReached, and for a
+    request with an Idempotency-Key also IdempotencyBusy, IdempotencyMismatch or IdempotencyGone.
+    Whatever it raises, nothing was written.
     """
     planned = request.plan(catalog, routes, key.mode, asked)
     attempt = request.attempt(key, planned, asked, now)
     try:
-        return await _write(database, attempt)
+        created = await _write(database, attempt)
     except DatabaseUnavailable as error:
         # Nobody knows whether the task exists; its id lets the client find out later.
         raise DatabaseUnavailable(attempt.task_id) from error
+    return replace(created, uncacheable=planned.uncacheable) if asked.reuse else created
 
 
 async def _write(database: Database, attempt: Attempt) -> Created:
@@ -68,7 +70,7 @@ async def _write(database: Database, attempt: Attempt) -> Created:
 
 async def _explain(database: Database, caller: Caller, attempt: Attempt, *, final: bool) -> None:
     """Raise the reason why a task could not be created."""
-    balance = await creation.balance(database, caller.account_id)
+    balance = await creation.balance(database, caller.account_id, is_test=attempt.plan.is_test)
     if balance.tasks_running >= balance.tasks_running_max or final:
         raise CapReached(limit=balance.tasks_running_max, current=balance.tasks_running)
     if balance.available < attempt.plan.held:

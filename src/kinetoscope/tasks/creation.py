@@ -16,7 +16,7 @@ from kinetoscope.postgres.pool import Connection, Database, Parameters
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Balance:
-    """What decides whether an account may create a task."""
+    """What decides whether an account may create a task; running are those of one mode."""
 
     available: Credits
     tasks_running: int
@@ -26,16 +26,18 @@ class Balance:
 CREATE = f"""
 with charged as (
   -- Key, cap and credits in one condition: parallel requests queue up on the account's row, and
-  -- each sees what the one before it left.
+  -- each sees what the one before it left. Test tasks have places of their own, as many.
   update account
   set available = account.available - %(price)s,
       held = account.held + %(price)s,
-      tasks_running = account.tasks_running + 1
+      tasks_running = account.tasks_running + (not %(is_test)s::boolean)::int,
+      tests_running = account.tests_running + %(is_test)s::boolean::int
   from api_key
   where {opening.OPENS}
     and (not api_key.capped or %(caps_checked)s)
     and account.available >= %(price)s
-    and account.tasks_running < account.tasks_running_max
+    and case when %(is_test)s::boolean then account.tests_running else account.tasks_running end
+        < account.tasks_running_max
   returning account.id
 ), hold as (
   insert into ledger_entry
@@ -112,10 +114,14 @@ async def reusable_within(
     return await cursor.fetchone() is not None
 
 
-async def exists_within(connection: Connection, task_id: TaskId) -> bool:
-    """Whether a task of this id was made, as part of a transaction."""
-    cursor = await connection.execute("select from task where id = %s", (task_id,))
-    return await cursor.fetchone() is not None
+async def made_within(connection: Connection, task_id: TaskId) -> bool | None:
+    """Whether the task of this id shows an earlier one's media; None where there is no such task.
+
+    Part of a transaction.
+    """
+    query = "select cached_from is not null from task where id = %s"
+    row = await (await connection.execute(query, (task_id,))).fetchone()
+    return None if row is None else bool(row[0])
 
 
 CREATE_SAMPLE = """
@@ -163,12 +169,17 @@ async def exists(database: Database, task_id: TaskId) -> bool:
     return await database.fetch_values(query, {"id": task_id}) is not None
 
 
-async def balance(database: Database, account_id: AccountId) -> Balance:
-    """Look at what an account may do."""
+async def balance(database: Database, account_id: AccountId, *, is_test: bool) -> Balance:
+    """Look at what an account may do with test keys, or with live ones."""
     found = await database.fetch_one(
         Balance,
-        "select available, tasks_running, tasks_running_max from account where id = %(id)s",
-        {"id": account_id},
+        """
+        select available, tasks_running_max,
+               case when %(is_test)s::boolean then tests_running else tasks_running end
+                 as tasks_running
+        from account where id = %(id)s
+        """,
+        {"id": account_id, "is_test": is_test},
     )
     assert found is not None  # noqa: S101 - accounts are never deleted
     return found

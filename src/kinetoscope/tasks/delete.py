@@ -9,8 +9,10 @@ from datetime import datetime
 
 from psycopg.rows import class_row
 
+from kinetoscope.accounts import powers
 from kinetoscope.kernel.errors import Conflict, Forbidden, NotFound
 from kinetoscope.kernel.ids import AccountId, TaskId
+from kinetoscope.kernel.secrets import KeyMode
 from kinetoscope.postgres.pool import Connection, Database
 from kinetoscope.tasks import expire, forget
 from kinetoscope.tasks.expire import Reaper
@@ -25,6 +27,7 @@ class Deletable:
     account_id: AccountId
     is_open: bool
     is_sample: bool
+    is_test: bool
     is_gone: bool
     data_deleted_at: datetime | None
 
@@ -36,16 +39,18 @@ class Held:
     is_held: bool
 
 
-async def delete(reaper: Reaper, account_id: AccountId, task_id: TaskId) -> datetime:
+async def delete(
+    reaper: Reaper, account_id: AccountId, task_id: TaskId, *, mode: KeyMode
+) -> datetime:
     """Remove a task's data; return when that was done. Doing it again changes nothing.
 
-    Raises NotFound, Forbidden for what belongs to others, samples and what is held, Conflict for
-    a task that has not ended.
+    Raises NotFound, Forbidden for what belongs to others or to keys of another mode, samples and
+    what is held, Conflict for a task that has not ended.
     """
     now = reaper.clock()
 
     async def steps(connection: Connection) -> datetime:
-        return await _mark(connection, account_id, task_id, now)
+        return await _mark(connection, account_id, mode, task_id, now)
 
     deleted_at = await reaper.database.transact(steps)
     await expire.reap_task(reaper, task_id)
@@ -53,7 +58,7 @@ async def delete(reaper: Reaper, account_id: AccountId, task_id: TaskId) -> date
 
 
 async def _mark(
-    connection: Connection, account_id: AccountId, task_id: TaskId, now: datetime
+    connection: Connection, account_id: AccountId, mode: KeyMode, task_id: TaskId, now: datetime
 ) -> datetime:
     """Empty the task and refuse its files, and those of tasks that show them."""
     task = await _locked(connection, task_id, now)
@@ -63,6 +68,7 @@ async def _mark(
         raise Forbidden("Sample tasks cannot be deleted")
     if task.account_id != account_id:
         raise Forbidden("Access denied")
+    powers.require_same_mode(mode, is_test=task.is_test)
     if task.is_open:
         raise Conflict("This task has not ended yet. Cancel it, or wait for its end.")
     if await _is_held(connection, task_id):
@@ -92,7 +98,7 @@ async def _locked(connection: Connection, task_id: TaskId, now: datetime) -> Del
     async with connection.cursor(row_factory=class_row(Deletable)) as cursor:
         await cursor.execute(
             """
-            select account_id, completed_at is null as is_open, is_sample, data_deleted_at,
+            select account_id, completed_at is null as is_open, is_sample, is_test, data_deleted_at,
                    coalesce(metadata_expires_at <= %(now)s and not is_sample, false) as is_gone
             from task where id = %(task_id)s
             for update

@@ -20,13 +20,15 @@ class Estimate:
     """What createTask would do with a request just now.
 
     `price` is what would be held. It `settles` where only the finished job shows what it is.
-    `refusal` is the error createTask would answer with, None if it would take the task.
+    `uncacheable` says why earlier media could never do, where that was asked for. `refusal` is the
+    error createTask would answer with, None if it would take the task.
     """
 
     order: Order
     price: Credits
     settles: bool
     cached: bool
+    uncacheable: str | None
     provider: str
     available: Credits
     refusal: Refusal | None
@@ -47,7 +49,7 @@ async def estimate(
     planned = request.plan(catalog, routes, caller.mode, asked)
 
     async def steps(connection: Connection) -> tuple[bool, Refusal | None]:
-        may_reuse = asked.reuse and planned.rehearsal is None
+        may_reuse = asked.reuse and planned.uncacheable is None
         cached = may_reuse and await creation.reusable_within(
             connection, caller.account_id, planned.cache_key, now
         )
@@ -58,7 +60,7 @@ async def estimate(
         return cached, None
 
     cached, refusal = await database.transact(steps)
-    balance = await creation.balance(database, caller.account_id)
+    balance = await creation.balance(database, caller.account_id, is_test=planned.is_test)
     price = FREE if cached else planned.held
     if not cached and refusal is None:
         refusal = _short(balance, price)
@@ -69,6 +71,7 @@ async def estimate(
         and not planned.is_test
         and isinstance(planned.model.price, PerFootageSecond | PerEditedSecond | PerToken),
         cached=cached,
+        uncacheable=planned.uncacheable if asked.reuse else None,
         provider=planned.route("").provider,
         available=balance.available,
         refusal=refusal,

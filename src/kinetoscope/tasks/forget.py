@@ -19,6 +19,9 @@ from kinetoscope.tasks.lifetimes import Lifetimes
 BATCH_TASKS = 500
 BATCH_ROWS = 5000
 
+PACE_ROW_AGE = timedelta(hours=1)
+"""How long an address is known that has asked for nothing more."""
+
 UPLOAD_ROW_AGE = timedelta(days=1)
 """How long it is known that an upload was removed."""
 
@@ -148,7 +151,7 @@ async def _forget_deliveries(connection: Connection, task_ids: list[TaskId]) -> 
 
 
 async def forget_rows(reaper: Reaper) -> int:
-    """Delete remembered Idempotency-Keys and uploads that are long gone; return how many."""
+    """Delete Idempotency-Keys and uploads that are long gone; return how many. Addresses go too."""
     now = reaper.clock()
     keys = await _in_batches(
         reaper.database,
@@ -168,6 +171,18 @@ async def forget_rows(reaper: Reaper) -> int:
                        limit %(rows)s for update skip locked)
         """,
         now - UPLOAD_ROW_AGE,
+    )
+    # Not counted: a pace is memory of a moment, and no record of anything.
+    await _in_batches(
+        reaper.database,
+        """
+        delete from request_pace
+        where ctid in (select ctid from request_pace
+                       where starts_with(owner, 'address ')
+                         and to_timestamp(full_at_ns / 1e9) <= %(before)s
+                       limit %(rows)s for update skip locked)
+        """,
+        now - PACE_ROW_AGE,
     )
     return keys + uploads
 

@@ -17,7 +17,7 @@ from kinetoscope.kernel.outbound import (
     fetch,
 )
 from kinetoscope.media.inspect import InspectLimits, MediaRefused, inspect
-from kinetoscope.media.uploads import BYTES_MAX
+from kinetoscope.media.uploads import BYTES_MAX, remove_oversize
 from kinetoscope.providers.contract import FetchedReference
 from kinetoscope.tasks.task import Failure
 from kinetoscope.tasks.tools import Tools
@@ -124,7 +124,8 @@ async def _bring(tools: Tools, reference: Reference, path: Path, asked_at: datet
 async def _bring_own(tools: Tools, name: str, path: Path, bytes_max: int) -> None:
     """Copy media of our own; what was put straight into the store may have any size."""
     stored = await tools.store.stat(name)
-    if stored.bytes_size > bytes_max:
+    too_long = await remove_oversize(tools.database, tools.store, stored, tools.clock())
+    if too_long or stored.bytes_size > bytes_max:
         raise OutboundFailed(f"The file is larger than {bytes_max} bytes", temporary=False)
     await tools.store.download(name, path)
 

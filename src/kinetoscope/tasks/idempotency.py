@@ -1,14 +1,15 @@
 """Idempotency-Key: the same request twice makes one task, whatever happened to the first answer.
 
 The row that remembers a key is written in the transaction that creates the task, so a request
-that was refused is not remembered: trying it again tries it again.
+that was refused is not remembered: trying it again tries it again. It outlives the task: whoever
+deletes a task within the day is not sold a second one by a request that was still on its way.
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kinetoscope.kernel.errors import IdempotencyMismatch
+from kinetoscope.kernel.errors import IdempotencyGone, IdempotencyMismatch
 from kinetoscope.kernel.ids import AccountId, TaskId
 from kinetoscope.postgres.pool import Connection
 
@@ -28,6 +29,14 @@ class Once:
     body_sha256: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Before:
+    """The task that a request made before; `reused` if it shows an earlier task's media."""
+
+    task_id: TaskId
+    reused: bool
+
+
 async def lock(connection: Connection, account_id: AccountId, key: str) -> bool:
     """Keep equal requests apart until the transaction ends; False if another one is running."""
     cursor = await connection.execute(
@@ -40,21 +49,31 @@ async def lock(connection: Connection, account_id: AccountId, key: str) -> bool:
 
 async def remembered(
     connection: Connection, account_id: AccountId, once: Once, now: datetime
-) -> TaskId | None:
-    """Return the task that this request made before; raises IdempotencyMismatch."""
+) -> Before | None:
+    """Return the task that this request made before.
+
+    Raises IdempotencyMismatch where the request was another, IdempotencyGone where nobody is shown
+    the task any more.
+    """
     cursor = await connection.execute(
         """
-        select task_id, body_sha256 from idempotency_key
-        where account_id = %s and key = %s and created_at > %s
+        select remembered.task_id, body_sha256, task.cached_from is not null,
+               task.id is not null and task.data_deleted_at is null
+               and coalesce(task.metadata_expires_at > %(now)s, true)
+        from idempotency_key remembered left join task on task.id = remembered.task_id
+        where remembered.account_id = %(account_id)s and key = %(key)s
+          and remembered.created_at > %(since)s
         """,
-        (account_id, once.key, now - LIFETIME),
+        {"account_id": account_id, "key": once.key, "since": now - LIFETIME, "now": now},
     )
     row = await cursor.fetchone()
     if row is None:
         return None
     if bytes(row[1]) != once.body_sha256:
         raise IdempotencyMismatch
-    return TaskId(row[0])
+    if not row[3]:
+        raise IdempotencyGone
+    return Before(TaskId(row[0]), reused=bool(row[2]))
 
 
 async def remember(

@@ -14,14 +14,14 @@ from kinetoscope.media.inspect import Inspected, InspectLimits, MediaRefused, in
 from kinetoscope.media.provenance import Marked, Statement
 from kinetoscope.media.store import ENDINGS, StoreFailed, media_type_of
 from kinetoscope.providers.contract import Done, OutputFile
-from kinetoscope.tasks import store
+from kinetoscope.tasks import ending, store
 from kinetoscope.tasks.task import StoredOutput, Task
 from kinetoscope.tasks.tools import Tools
 
 log = structlog.get_logger(__name__)
 
 STORE_DELAYS_S = (1, 2, 4, 8, 16, 30, 60, 60, 60, 60)
-"""Five minutes of trouble with the store cost nobody a rendering."""
+"""Five minutes of trouble with the store cost nobody a rendering. The last is repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,19 +111,31 @@ async def _keep_one(
 async def _put(tools: Tools, task: Task, name: str, path: Path) -> None:
     """Store one file, patiently: it is here now, and making it again would cost far more.
 
-    But not for whoever has lost the task: its files may have been handed out. Raises LeaseLost.
+    What no upstream can be asked for again is lost with this folder, so that it is tried for as
+    long as a task may take. But not for whoever has lost the task: its files may have been handed
+    out. Raises LeaseLost, and StoreFailed in the end.
     """
-    for delay_s in STORE_DELAYS_S:
+    delays_s = iter(STORE_DELAYS_S)
+    while True:
         await store.require_lease(tools.database, task)
         try:
             await tools.store.put(name, path)
         except StoreFailed as error:
+            delay_s = next(delays_s, None)
+            if delay_s is None and not await _is_only_here(tools, task):
+                raise
+            delay_s = delay_s or STORE_DELAYS_S[-1]
             log.warning("media.store_failed", name=name, error=str(error), retry_in_s=delay_s)
-            await asyncio.sleep(delay_s)
+            await tools.wakes.pause(task.id, delay_s)
         else:
             return
-    await store.require_lease(tools.database, task)
-    await tools.store.put(name, path)
+
+
+async def _is_only_here(tools: Tools, task: Task) -> bool:
+    """Whether a result came with the answer to its submit, and its task still has time."""
+    if ending.is_hopeless(tools, task):
+        return False
+    return not await store.has_upstream_id(tools.database, task)
 
 
 def _digest(marked: Marked) -> Digest:

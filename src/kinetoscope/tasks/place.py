@@ -1,8 +1,9 @@
 """Place: find the provider that takes a task, and write down who was asked and why."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import assert_never
 
 import structlog
@@ -10,20 +11,22 @@ import structlog
 from kinetoscope.kernel.clock import unix_ms
 from kinetoscope.kernel.errors import KinetoscopeError
 from kinetoscope.kernel.order import JSON
-from kinetoscope.providers.breaker import Breaker, Change
-from kinetoscope.providers.contract import Accepted, Done, Job, Kind, Provider, Refused, Unknown
+from kinetoscope.providers.breaker import Breaker
+from kinetoscope.providers.contract import Accepted, Done, Job, Provider, Refused, Unknown
 from kinetoscope.tasks import circuits, intents, submit
 from kinetoscope.tasks.ending import TIMED_OUT, is_hopeless, stopped
 from kinetoscope.tasks.route import Route
+from kinetoscope.tasks.search import Search, search_of
 from kinetoscope.tasks.submit import Submitted
 from kinetoscope.tasks.task import Failure, Task
 from kinetoscope.tasks.tools import Tools
 
 log = structlog.get_logger(__name__)
 
-REFUSALS_MAX = 12
-RETRY_DELAY_S_MAX = 60.0
 PAUSE_S_MAX = 30.0
+UNSERVED_DELAY_S = 5.0
+MOVED_DELAY_S = 1.0
+"""A route that was passed over has this long until the next worker would hand the task back."""
 
 UNAVAILABLE = Failure(
     code="500", message="Service temporarily unavailable. Please try again later."
@@ -38,6 +41,11 @@ class ProviderMissing(KinetoscopeError):
 @dataclass(frozen=True, slots=True)
 class Moved:
     """The task went to the workers of another queue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unbegun:
+    """Nobody has the task after all: it begins anew, as if it had never been submitted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +70,14 @@ class Begun:
 JobFor = Callable[[Route], Job]
 
 
-@dataclass(slots=True)
-class Search:
-    """What has been tried for one task."""
-
-    routes: tuple[Route, ...]
-    refusals: int = 0
-    impossible: dict[str, str] = field(default_factory=dict)
-    resting_until_s: dict[str, float] = field(default_factory=dict)
-    considered: list[JSON] = field(default_factory=list)
-
-    def pass_over(self, route: Route, says: str) -> None:
-        """Note why a route is not taken now."""
-        self.considered.append({"provider": route.provider, "says": says})
-
-
-async def place(tools: Tools, task: Task, job_for: JobFor) -> Placed | Moved | Failure:
+async def place(tools: Tools, task: Task, job_for: JobFor) -> Placed | Moved | Unbegun | Failure:
     """Return who has the task. Raises LeaseLost, and ProviderMissing."""
-    routes = tools.routes.of(task.model, task.provider, task.id)
+    routes = _allowed(task, tools.routes.of(task.model, task.provider, task.id))
     if task.upstream_id is not None or task.submit_started_at is not None:
         return await _take_up(tools, task, routes, job_for)
-    search = Search(routes)
+    if not routes or _only_previews(task, routes):
+        raise ProviderMissing(f"{task.id} is for {task.provider}, which is not set up here")
+    search = search_of(routes, task.search)
     while True:
         for route in routes:
             ended = stopped(tools, task)
@@ -91,17 +86,17 @@ async def place(tools: Tools, task: Task, job_for: JobFor) -> Placed | Moved | F
             tried = await _try(tools, task, search, route, job_for)
             if tried is not None:
                 return tried
-        if len(search.impossible) == len(routes):
+        if search.is_hopeless:
             log.error("task.no_route", task=task.id, model=task.model, tried=search.impossible)
             return UNSUPPORTED
-        if search.refusals >= REFUSALS_MAX:
+        if search.is_worn_out:
             return UNAVAILABLE
         await tools.wakes.pause(task.id, _pause_s(tools, search))
 
 
 async def _take_up(
     tools: Tools, task: Task, routes: tuple[Route, ...], job_for: JobFor
-) -> Placed | Failure | Moved:
+) -> Placed | Unbegun | Failure:
     """Go on with the provider that has the task, or may have it."""
     provider = tools.providers.get(task.provider)
     if provider is None:
@@ -114,14 +109,12 @@ async def _take_up(
     job = job_for(route)
     if task.upstream_id is not None:
         return Placed(route, provider, job, Accepted(upstream_id=task.upstream_id))
-    assert task.submit_started_at is not None  # noqa: S101 - or it would be nobody's
-    submitted = await submit.clear_up(tools, task, provider, job, task.submit_started_at)
+    submitted = await submit.clear_up(tools, task, provider, job)
     match submitted:
         case Accepted() | Done():
             return Placed(route, provider, job, submitted)
         case Refused():
-            # Nobody has it after all: it begins anew, as if it had never been submitted.
-            return await place(tools, replace(task, submit_started_at=None), job_for)
+            return Unbegun()
         case Failure():
             return submitted
         case _:
@@ -140,16 +133,14 @@ async def _try(
     provider = tools.providers.get(route.provider)
     decision = _decision(tools.clock(), search, route)
     if tools.queues is not None and route.queue not in tools.queues:
-        await intents.move(tools.database, task, route.provider, route.queue, decision)
-        return Moved()
+        return await _move(tools, task, search, route, decision)
     if provider is None:
         search.impossible[route.provider] = "is not set up"
         return None
     job = job_for(route)
-    began_at = tools.clock()
     submitted = await _guarded(tools, task, route, Begun(provider, job, decision))
     if isinstance(submitted, Unknown):
-        submitted = await submit.clear_up(tools, task, provider, job, began_at)
+        submitted = await submit.clear_up(tools, task, provider, job)
     search.considered = []
     match submitted:
         case Accepted() | Done():
@@ -157,25 +148,43 @@ async def _try(
         case Failure():
             return submitted
         case Refused() as refused:
-            _note_refusal(search, route, refused, tools.clock().timestamp())
+            search.note_refusal(route, refused, tools.clock().timestamp())
             return None
+
+
+async def _move(
+    tools: Tools, task: Task, search: Search, route: Route, decision: JSON
+) -> Moved | None:
+    """Hand a task to the workers of another queue, if there are any."""
+    now_s = tools.clock().timestamp()
+    if not tools.served.has(route.queue):
+        search.pass_over(route, "nobody works on its queue")
+        search.rest(route, now_s + UNSERVED_DELAY_S)
+        return None
+    for passed in search.routes[: search.routes.index(route)]:
+        # The others do not know this worker's breakers, and would hand the task back at once.
+        breaker = tools.breakers.of(passed.provider, passed.upstream_model)
+        search.rest(passed, now_s + max(breaker.delay_s(now_s), MOVED_DELAY_S))
+    await intents.move(tools.database, task, route, decision, search.as_json())
+    return Moved()
+
+
+def _allowed(task: Task, routes: tuple[Route, ...]) -> tuple[Route, ...]:
+    """Leave out everybody else where somebody distant has accepted a task: two would be paid."""
+    if task.accepted_by is None:
+        return routes
+    return tuple(route for route in routes if route.provider == task.accepted_by)
+
+
+def _only_previews(task: Task, routes: tuple[Route, ...]) -> bool:
+    """Whether this worker would draw what was ordered, and priced, of somebody real."""
+    return all(route.is_preview and route.provider != task.provider for route in routes)
 
 
 async def _guarded(tools: Tools, task: Task, route: Route, begun: Begun) -> Submitted | Unknown:
     """Submit, and tell the circuit breaker how that went."""
-    breaker = tools.breakers.of(route.provider, route.upstream_model)
-    breaker.begin()
-    try:
-        submitted = await submit.submit(tools, task, begun.provider, begun.job, begun.decision)
-    except BaseException:
-        breaker.abandon()
-        raise
-    busy = isinstance(submitted, Refused) and submitted.kind is Kind.TEMPORARY
-    fine = not busy and not isinstance(submitted, Unknown)
-    change = breaker.record(tools.clock().timestamp(), fine=fine)
-    if change is not None:
-        await _tell(tools, route, change)
-    return submitted
+    submitting = partial(submit.submit, tools, task, begun.provider, begun.job, begun.decision)
+    return await circuits.guarded(tools, route.provider, route.upstream_model, submitting)
 
 
 def _why_not(now_s: float, search: Search, route: Route, breaker: Breaker) -> str | None:
@@ -197,26 +206,6 @@ def _decision(now: datetime, search: Search, route: Route) -> JSON:
         "order": route.order,
         "weight": route.weight,
     }
-
-
-def _note_refusal(search: Search, route: Route, refused: Refused, now_s: float) -> None:
-    search.pass_over(route, f"refused: {refused.message}"[:200])
-    if refused.kind is Kind.UNSUPPORTED:
-        search.impossible[route.provider] = f"refused: {refused.message}"[:200]
-        return
-    search.refusals += 1
-    delay_s = min(2.0 ** (search.refusals - 1), RETRY_DELAY_S_MAX)
-    if refused.retry_after_s is not None:
-        delay_s = max(delay_s, refused.retry_after_s)
-    search.resting_until_s[route.provider] = now_s + delay_s
-
-
-async def _tell(tools: Tools, route: Route, change: Change) -> None:
-    """Let the operator know that a provider is left alone, or is asked again."""
-    provider, model = route.provider, route.upstream_model
-    log.warning("provider.circuit", provider=provider, model=model, change=change)
-    is_open = change is Change.OPENED
-    await circuits.note(tools.database, provider, model, is_open=is_open, now=tools.clock())
 
 
 def _pause_s(tools: Tools, search: Search) -> float:

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 
 import structlog
 
-from kinetoscope.tasks import expire, forget
+from kinetoscope.tasks import expire, forget, oversize
 from kinetoscope.tasks.expire import Reaper
 
 log = structlog.get_logger(__name__)
@@ -12,9 +12,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reaped:
-    """What one round did: files removed and removed again, tasks and other rows forgotten."""
+    """What one round did: files removed, some of them again; tasks and other rows forgotten."""
 
     files: int
+    oversize: int
     confirmed: int
     tasks: int
     rows: int
@@ -25,6 +26,7 @@ async def reap(reaper: Reaper) -> Reaped:
     await forget.stamp(reaper.database, reaper.lifetimes)
     reaped = Reaped(
         files=await expire.reap_media(reaper),
+        oversize=await oversize.remove_oversize(reaper),
         confirmed=await expire.confirm_media(reaper),
         tasks=await forget.forget_tasks(reaper),
         rows=await forget.forget_rows(reaper),

@@ -17,7 +17,7 @@ from kinetoscope.kernel.order import Order
 from kinetoscope.kernel.secrets import KeyMode, PresentedKey
 from kinetoscope.tasks.idempotency import Once
 from kinetoscope.tasks.rehearsal import asked as asked_outcome
-from kinetoscope.tasks.reuse import cache_key
+from kinetoscope.tasks.reuse import cache_key, obstacle
 from kinetoscope.tasks.route import Route, Routes
 
 SCOPE = "tasks:write"
@@ -57,6 +57,11 @@ class Plan:
     rehearsal: str | None
     cache_key: bytes | None
 
+    @property
+    def uncacheable(self) -> str | None:
+        """Why no earlier task's media will ever do; None if it may."""
+        return obstacle(self.model, self.order, is_rehearsal=self.rehearsal is not None)
+
     def route(self, task_id: str) -> Route:
         """Return the first route of a task; the worker looks for another if it must."""
         if self.is_test:
@@ -81,12 +86,14 @@ class Attempt:
 class Created:
     """The task there is now.
 
-    `replayed` if an equal request made it before; `reused` if it shows an earlier task's media.
+    `replayed` if an equal request made it before; `reused` if it shows an earlier task's media;
+    `uncacheable` says why it never could, where that was asked for.
     """
 
     task_id: TaskId
     replayed: bool = False
     reused: bool = False
+    uncacheable: str | None = None
 
 
 def plan(catalog: Catalog, routes: Routes, mode: KeyMode, request: Request) -> Plan:

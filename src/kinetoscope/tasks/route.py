@@ -15,6 +15,7 @@ class Route:
 
     Routes of a smaller `order` are asked first; among equals, `weight` is the share of tasks.
     `upstream_model` and `options` are what the provider is given, `cost` what it is paid.
+    `is_preview` says that what comes out stands in for the real thing.
     """
 
     provider: str
@@ -24,6 +25,7 @@ class Route:
     order: int = 1
     weight: int = 1
     cost: Cost | None = None
+    is_preview: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ class Written:
 TASK_COLUMNS = """
   id, account_id, model, inputs, seed, provider, price, status, epoch, submits,
   submit_started_at, upstream_id, upstream_model, reference_video_s, media_name, rehearsal,
-  is_sample, cancel_requested_at, created_at
+  is_sample, cancel_requested_at, search, accepted_by, created_at
 """
 
 
@@ -46,7 +46,7 @@ async def claim(database: Database, task_id: TaskId) -> Task | None:
 
 
 CANCELLABLE = """
-select account_id = %(account_id)s as is_own, is_sample, status,
+select account_id = %(account_id)s as is_own, is_sample, is_test, status,
        submit_started_at is not null as is_submitted,
        data_deleted_at is not null
          or coalesce(metadata_expires_at <= %(now)s, false) as is_gone
@@ -61,6 +61,7 @@ class Cancellable:
 
     is_own: bool
     is_sample: bool
+    is_test: bool
     status: str
     is_submitted: bool
     is_gone: bool
@@ -110,6 +111,12 @@ async def require_lease(database: Database, task: Task) -> None:
     values = {"id": task.id, "epoch": task.epoch}
     if await database.fetch_values(f"select true from task where {FENCE}", values) is None:
         raise LeaseLost(task.id)
+
+
+async def has_upstream_id(database: Database, task: Task) -> bool:
+    """Whether an upstream can be asked for what it makes of a task."""
+    query = "select true from task where id = %(id)s and upstream_id is not null"
+    return await database.fetch_values(query, {"id": task.id}) is not None
 
 
 async def note_progress(
@@ -195,13 +202,14 @@ async def end_fail(
         task,
         """
         status = 'fail', error_code = %(code)s, error_message = %(message)s,
-        error_detail = nullif(%(detail)s, ''),
+        error_detail = nullif(%(detail)s, ''), upstream_cost_usd_micros = %(cost)s,
         metadata_expires_at = %(metadata_expires_at)s
         """,
         {
             "code": failure.code,
             "message": failure.message,
             "detail": failure.detail,
+            "cost": failure.cost_usd_micros,
             "metadata_expires_at": metadata_expires_at,
             "now": now,
         },
@@ -225,7 +233,8 @@ async def write(database: Database, task: Task, changes: str, values: Parameters
 
 
 async def _end(connection: Connection, task: Task, changes: str, values: Parameters) -> None:
-    query = f"update task set {changes}, completed_at = %(now)s where {FENCE}"
+    changes = f"{changes}, upstream_prepared = null, completed_at = %(now)s"
+    query = f"update task set {changes} where {FENCE}"
     cursor = await connection.execute(query, {**values, "id": task.id, "epoch": task.epoch})
     if cursor.rowcount != 1:
         raise LeaseLost(task.id)

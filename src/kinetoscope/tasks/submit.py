@@ -1,10 +1,13 @@
 """Submit: hand a task to one provider once, and know afterwards whether that happened."""
 
-from datetime import datetime
+import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import assert_never
 
 import structlog
 
+from kinetoscope.kernel import steps
 from kinetoscope.kernel.order import JSON
 from kinetoscope.providers.contract import (
     Accepted,
@@ -13,6 +16,7 @@ from kinetoscope.providers.contract import (
     Kind,
     Provider,
     Refused,
+    SubmitOutcome,
     Unknown,
 )
 from kinetoscope.tasks import intents, unanswered
@@ -20,6 +24,9 @@ from kinetoscope.tasks.task import CANCELLED, Failure, Task
 from kinetoscope.tasks.tools import Tools
 
 log = structlog.get_logger(__name__)
+
+FRESH_S = 3.0
+"""How old an intent may be when its submit is sent."""
 
 Submitted = Accepted | Done | Failure | Refused
 """`Refused` leaves the choice to try again, here or elsewhere; `Failure` is the task's end."""
@@ -30,18 +37,54 @@ async def submit(
 ) -> Submitted | Unknown:
     """Submit a task that this provider certainly does not have. Raises LeaseLost.
 
-    The intent is committed before the call and the acceptance after it. An intent without an
-    acceptance means that nobody knows; `clear_up` is how to go on then.
+    References are brought there first: that makes no job, and may take minutes. The intent is
+    committed right before the call and the acceptance after it. An intent without an acceptance
+    means that nobody knows; `clear_up` is how to go on then.
     """
+    prepared = await provider.prepare(job)
+    if isinstance(prepared, Refused):
+        await intents.decide(tools.database, task, decision)
+        return await _settled(tools, task, provider, prepared)
+    job = replace(job, prepared=prepared.addresses)
     intent = intents.Intent(
         provider=provider.name,
         upstream_model=job.upstream_model,
         reference_video_s=footage_s(job),
         decision=decision,
+        prepared=prepared.addresses,
     )
-    if not await intents.intend(tools.database, task, intent, tools.clock()):
+    steps.hold()  # who waits for the answer may be the only one to get it
+    began_at = await _begin(tools, task, intent)
+    if began_at is None:
         return CANCELLED
     outcome = await provider.submit(job)
+    settled = await _heard(tools, _of(task, provider, began_at), provider, outcome)
+    if not isinstance(settled, Done):
+        steps.let_go()  # the row says by now how to go on; what is done is nowhere but here
+    return settled
+
+
+async def _begin(tools: Tools, task: Task, intent: intents.Intent) -> datetime | None:
+    """Commit that a submit begins now; None if somebody wants the task ended.
+
+    The commit may have taken long, or this process may have stood still: others had reason then
+    to believe that nothing is sent any more. So what did not begin just now begins anew, if the
+    task is still ours. Raises LeaseLost.
+    """
+    loop = asyncio.get_running_loop()
+    began_at, began_s = tools.clock(), loop.time()
+    if not await intents.intend(tools.database, task, intent, began_at):
+        return None
+    # A machine that was paused shows that on one of the two clocks, which depends on who paused it.
+    while loop.time() - began_s > FRESH_S or tools.clock() - began_at > timedelta(seconds=FRESH_S):
+        began_at, began_s = tools.clock(), loop.time()
+        await intents.renew(tools.database, task, began_at)
+    return began_at
+
+
+async def _heard(
+    tools: Tools, task: Task, provider: Provider, outcome: SubmitOutcome
+) -> Submitted | Unknown:
     if isinstance(outcome, Unknown):
         reason = outcome.reason
         log.warning("task.submit_unanswered", task=task.id, provider=provider.name, reason=reason)
@@ -49,12 +92,20 @@ async def submit(
     return await _settled(tools, task, provider, outcome)
 
 
-async def clear_up(
-    tools: Tools, task: Task, provider: Provider, job: Job, since: datetime
-) -> Submitted:
+def _of(task: Task, provider: Provider, began_at: datetime) -> Task:
+    """Return the task as its row is while that submit is under way."""
+    return replace(task, provider=provider.name, submit_started_at=began_at)
+
+
+async def clear_up(tools: Tools, task: Task, provider: Provider, job: Job) -> Submitted:
     """Go on with a submit whose answer nobody saw, whichever worker sent it. Raises LeaseLost."""
-    found = await unanswered.clear_up(tools, task, provider, job, since=since)
-    return found if isinstance(found, Failure) else await _settled(tools, task, provider, found)
+    intended = await intents.intended(tools.database, task)
+    job = replace(job, prepared=intended.prepared)
+    found = await unanswered.clear_up(tools, task, provider, job, since=intended.submit_started_at)
+    if isinstance(found, Failure):
+        return found
+    task = _of(task, provider, intended.submit_started_at)
+    return await _settled(tools, task, provider, found)
 
 
 async def _settled(
@@ -67,7 +118,7 @@ async def _settled(
             return outcome
         case Done():
             return outcome
-        case Refused(kind=Kind.TEMPORARY | Kind.UNSUPPORTED) as refused:
+        case Refused(kind=Kind.TEMPORARY | Kind.UNSUPPORTED | Kind.ACCOUNT) as refused:
             await intents.withdraw(tools.database, task)
             log.warning(
                 "task.submit_refused", task=task.id, provider=provider.name, code=refused.code

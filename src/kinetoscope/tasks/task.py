@@ -1,13 +1,13 @@
 """What a task is, and which state may follow which."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.ids import AccountId, TaskId
-from kinetoscope.kernel.order import JSON
+from kinetoscope.kernel.order import JSON, Usage
 
 NEWS_CHANNEL = "kinetoscope_task"
 """Where it is told that a task's state or progress changed; its id is the message."""
@@ -47,6 +47,8 @@ class Task:
     rehearsal: str | None
     is_sample: bool
     cancel_requested_at: datetime | None
+    search: JSON
+    accepted_by: str | None
     created_at: datetime
 
 
@@ -54,12 +56,32 @@ class Task:
 class Failure:
     """Why a task ends in `fail`: shown to the client as `error`.
 
-    Code and message are the contract's; `detail` says more, where many reasons share them.
+    Code and message are the contract's; `detail` says more, where many reasons share them. The
+    operator alone sees `bill`: what the upstream takes nevertheless.
     """
 
     code: str
     message: str
     detail: str = ""
+    bill: "Bill | None" = None
+
+    @property
+    def cost_usd_micros(self) -> int | None:
+        """What the upstream took, where that is known."""
+        return None if self.bill is None else self.bill.cost_usd_micros
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bill:
+    """What an upstream takes for a job that came to nothing here.
+
+    `cost_usd_micros` is its own word, if it gave one. Else the operator's list tells, where the
+    job `is_made` or will be.
+    """
+
+    cost_usd_micros: int | None
+    is_made: bool
+    usage: Usage = field(default_factory=Usage)
 
 
 GENERATION_FAILED = Failure(code="500", message="Generation failed. Please try again.")

@@ -17,6 +17,7 @@ from kinetoscope.providers.contract import Providers
 from kinetoscope.tasks.cancellations import Cancellations
 from kinetoscope.tasks.lifetimes import Lifetimes
 from kinetoscope.tasks.route import Routes
+from kinetoscope.tasks.served import Served
 from kinetoscope.tasks.wakes import Wakes
 
 
@@ -28,7 +29,8 @@ class Tools:
     open; `lifetimes` say how long its media and what is known of it are kept;
     `credentials` sign finished files, where there are any. What no provider answered is waited
     for until `unknown_deadline`. A task whose route leads to none of `queues` is moved on; None
-    serves all. `callback_url` makes of a provider and a task the address where news may be told.
+    serves all, and `served` knows what others do. `callback_url` makes of a provider and a task
+    the address where news may be told.
     """
 
     database: Database
@@ -43,6 +45,7 @@ class Tools:
     clock: Clock
     folder: Path
     cancellations: Cancellations
+    served: Served
     task_deadline: timedelta
     lifetimes: Lifetimes
     unknown_deadline: timedelta

@@ -141,7 +141,9 @@ async def signed_headers(
     texts = await secret.texts(database, sealer, account_id, now)
     headers = sign.headers(message.id, message.body, texts, now)
     if (await secret.preferences(database, account_id)).kie_headers:
-        headers |= sign.kie_headers(message.task_id, texts[0], now)
+        # There is room for one signature only. While secrets overlap it is the oldest's, which the
+        # receiver certainly has.
+        headers |= sign.kie_headers(message.task_id, texts[-1], now)
     return headers
 
 

@@ -171,6 +171,20 @@ async def find(database: Database, account_id: AccountId, delivery_id: str) -> D
     return found
 
 
+async def is_of_test_task(
+    database: Database, account_id: AccountId, delivery_id: str
+) -> bool | None:
+    """Tell whether a test key made the task that a delivery is about; None for a test event.
+
+    Raises NotFound or Forbidden.
+    """
+    delivery = await find(database, account_id, delivery_id)
+    values = await database.fetch_values(
+        "select is_test from task where id = %(id)s", {"id": delivery.task_id}
+    )
+    return None if values is None else bool(values[0])
+
+
 async def attempts(database: Database, delivery_id: str) -> list[Attempt]:
     """Show the attempts of a delivery, oldest first."""
     return await database.fetch_all(

@@ -135,7 +135,7 @@ async def _lock(connection: Connection, account_id: AccountId) -> None:
 
 
 async def valid(database: Database, account_id: AccountId, now: datetime) -> list[Kept]:
-    """Return the secrets to sign with, the current one first; none where none was ever made."""
+    """Return the secrets to sign with, newest first; none where none was ever made."""
     return await database.fetch_all(
         Kept,
         """
@@ -150,7 +150,7 @@ async def valid(database: Database, account_id: AccountId, now: datetime) -> lis
 async def texts(
     database: Database, sealer: Sealer, account_id: AccountId, now: datetime
 ) -> list[str]:
-    """Return the texts to sign with, making the first secret where there is none.
+    """Return the texts to sign with, newest first, making the first secret where there is none.
 
     Raises SettingInvalid where all of them were sealed with another signing key.
     """

@@ -32,7 +32,10 @@ def headers(message_id: str, body: bytes, secrets: Sequence[str], now: datetime)
 
 
 def kie_headers(task_id: str, secret: str, now: datetime) -> dict[str, str]:
-    """Return the headers of https://docs.kie.ai/common-api/webhook-verification."""
+    """Return the headers of https://docs.kie.ai/common-api/webhook-verification.
+
+    Their key is the secret's whole text, `whsec_` and all.
+    """
     timestamp = str(int(now.timestamp()))
     signed = f"{task_id}.{timestamp}".encode()
     signature = base64.b64encode(hmac.digest(secret.encode(), signed, hashlib.sha256))

@@ -5,7 +5,7 @@ again. https://docs.comfy.org/development/comfyui-server/comms_routes
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import assert_never
 from uuid import NAMESPACE_URL, uuid5
@@ -13,22 +13,22 @@ from uuid import NAMESPACE_URL, uuid5
 import structlog
 
 from kinetoscope.kernel.calling import (
-    MEBIBYTE,
     Answer,
     Call,
     Caller,
     CallFailed,
     Malformed,
 )
-from kinetoscope.kernel.order import JSON, Usage
-from kinetoscope.providers.adapter import (
-    Site,
-    at,
-    items_at,
-    refusal_by_status,
-    text_at,
+from kinetoscope.kernel.order import JSON
+from kinetoscope.providers.adapter import Site, required_text, text_at
+from kinetoscope.providers.comfyui.files import bring
+from kinetoscope.providers.comfyui.outputs import (
+    is_too_old,
+    made_of,
+    progress_of,
+    refusal_of,
+    said_of,
 )
-from kinetoscope.providers.comfyui.outputs import Made, made_of, progress_of, without_texts
 from kinetoscope.providers.comfyui.server import Server
 from kinetoscope.providers.comfyui.workflow import Workflow, filled, unbound
 from kinetoscope.providers.contract import (
@@ -36,47 +36,51 @@ from kinetoscope.providers.contract import (
     Accepted,
     CancelOutcome,
     Condition,
-    Done,
     Failed,
     FindOutcome,
     Idempotency,
     Job,
     Kind,
     Lost,
-    OutputFile,
     Polling,
+    Prepared,
     Refused,
     Silent,
     Status,
     SubmitOutcome,
-    Unfetched,
     Unknown,
     Waiting,
     Working,
 )
+from kinetoscope.providers.results import RESULTS_AT_ONCE
 
 log = structlog.get_logger(__name__)
 
-HISTORY_BYTES_MAX = 16 * MEBIBYTE
-RESULT_BYTES_MAX = 1024 * MEBIBYTE
-OK = 200
 SERVER_ERROR = 500
-MISSING_MODEL = "value_not_in_list"
-"""A node wants a file that this ComfyUI does not have: its own trouble, not the client's."""
+SUBMIT_TIMEOUT_S = 30.0
+TOO_OLD = "This ComfyUI is too old: it calls jobs what it likes."
+SAID_CHARACTERS_MAX = 1000
 
 
 class ComfyUIProvider:
     """One ComfyUI. What it has is asked of it each time, so that any worker can follow any job."""
 
     idempotency = Idempotency.LOOKUP
-    polling = Polling(delay_s=0.5, delay_s_max=2.0, find_delay_s=1.0)
+    polling = Polling(delay_s=0.5, delay_s_max=2.0, find_delay_s=1.0, lost_s=5.0)
+    submit_timeout_s = SUBMIT_TIMEOUT_S
 
     def __init__(
-        self, *, name: str, site: Site, workflows: Mapping[str, Workflow], caller: Caller
+        self,
+        *,
+        name: str,
+        site: Callable[[], Site],
+        workflows: Mapping[str, Workflow],
+        caller: Caller,
     ) -> None:
         self.name = name
         self.server = Server(site=site, caller=caller)
         self.workflows = workflows
+        self.bringing = asyncio.Semaphore(RESULTS_AT_ONCE)
         self.progress: dict[str, float] = {}
         self.watching: dict[str, asyncio.Task[None]] = {}
 
@@ -89,41 +93,74 @@ class ComfyUIProvider:
             watching.cancel()
         await asyncio.gather(*self.watching.values(), return_exceptions=True)
 
-    async def submit(self, job: Job) -> SubmitOutcome:
-        """Upload the references, then queue the graph under an id that follows from the task."""
+    def answers_at_once(self, job: Job) -> bool:
+        """Never: the history has the result."""
+        del job
+        return False
+
+    async def prepare(self, job: Job) -> Prepared | Refused:
+        """Upload the references; each time under the same names."""
+        workflow = self._workflow(job)
+        if isinstance(workflow, Refused):
+            return workflow
+        try:
+            return Prepared(addresses=await self.server.upload(job))
+        except (CallFailed, Malformed) as error:
+            log.warning("comfyui.upload_failed", provider=self.name, reason=str(error))
+            return _busy()
+
+    def _workflow(self, job: Job) -> Workflow | Refused:
+        """Find the graph that a job is put into, if all of it can be."""
         workflow = self.workflows.get(job.upstream_model)
         if workflow is None:
             return _unsupported(f"There is no workflow {job.upstream_model}.")
         place = unbound(workflow, job)
         if place is not None:
             return _unsupported(f"The workflow has no place for {place}.")
-        try:
-            uploaded = await self.server.upload(job)
-        except (CallFailed, Malformed) as error:
-            log.warning("comfyui.upload_failed", provider=self.name, reason=str(error))
-            return _busy()
+        return workflow
+
+    async def submit(self, job: Job) -> SubmitOutcome:
+        """Queue the graph under an id that follows from the task."""
+        workflow = self._workflow(job)
+        if isinstance(workflow, Refused):
+            return workflow
         prompt_id = prompt_id_of(job.task_id)
         body: JSON = {
-            "prompt": filled(workflow, job, uploaded),
+            "prompt": filled(workflow, job),
             "prompt_id": prompt_id,
             "client_id": prompt_id,
         }
+        call = Call(method="POST", url="prompt", json=body, timeout_s=SUBMIT_TIMEOUT_S)
         try:
-            answer = await self.server.call(Call(method="POST", url="prompt", json=body))
-            return self._weigh(answer, prompt_id)
+            answer = await self.server.call(call)
+            return await self._weigh(answer, job)
         except CallFailed as error:
             return Unknown(reason=str(error)) if error.may_have_arrived else _busy()
         except Malformed as error:
             return Unknown(reason=str(error))
 
-    def _weigh(self, answer: Answer, prompt_id: str) -> SubmitOutcome:
+    async def _weigh(self, answer: Answer, job: Job) -> SubmitOutcome:
         if answer.is_fine:
-            if text_at(answer.table(), "prompt_id") != prompt_id:
-                return Unknown(reason="it was queued under another id")
-            return Accepted(upstream_id=prompt_id)
+            told_id = required_text(answer.table(), "prompt_id")
+            if told_id != prompt_id_of(job.task_id):
+                return await self._disown(told_id, job)
+            return Accepted(upstream_id=told_id)
         if answer.status >= SERVER_ERROR or answer.status in {408, 429}:
             return Unknown(reason=f"status {answer.status}")
-        return _refusal(answer)
+        refused, said = refusal_of(answer)
+        self._note("comfyui.refused", job, said)
+        return refused
+
+    async def _disown(self, told_id: str, job: Job) -> Refused:
+        """Stop what could never be found by our name for it, and send no more."""
+        stopped = await self.cancel(told_id, job)
+        self._note("comfyui.too_old", job, f"{told_id}: {stopped}")
+        return _unsupported(TOO_OLD)
+
+    def _note(self, event: str, job: Job, said: str) -> None:
+        """Tell the operator what no client is told."""
+        said = said[:SAID_CHARACTERS_MAX]
+        log.warning(event, provider=self.name, task=job.task_id, said=said)
 
     async def find(self, job: Job) -> FindOutcome:
         """Look in the history, then in the queue, then in the history: it moves that way."""
@@ -164,40 +201,13 @@ class ComfyUIProvider:
         made = made_of(entry, job.order.kind)
         match made:
             case Failed():
+                self._note("comfyui.failed", job, said_of(entry))
                 return made
             case tuple():
-                return await self._fetched(made, job)
+                async with self.bringing:
+                    return await bring(self.server, made, job)
             case _:
                 assert_never(made)
-
-    async def _fetched(self, made: tuple[Made, ...], job: Job) -> Status:
-        files = []
-        for number, file in enumerate(made, start=1):
-            path = job.folder / f"result-{number}{file.ending}"
-            call = Call(
-                method="GET",
-                url=self.server.url("view"),
-                headers=self.server.headers(),
-                query=(
-                    ("filename", file.filename),
-                    ("subfolder", file.subfolder),
-                    ("type", file.folder),
-                ),
-                timeout_s=300,
-                bytes_max=RESULT_BYTES_MAX,
-            )
-            try:
-                answer = await self.server.caller.download(call, path)
-            except (CallFailed, OSError) as error:
-                return Unfetched(reason=str(error))
-            if answer.status != OK:
-                return Unfetched(reason=f"status {answer.status} for a result")
-            await asyncio.to_thread(without_texts, path)
-            media_type = answer.headers.get("content-type", "application/octet-stream")
-            files.append(
-                OutputFile(path=path, kind=job.order.kind, media_type=media_type, seed=job.seed)
-            )
-        return Done(files=tuple(files), usage=Usage(), preview=False)
 
     async def cancel(self, upstream_id: str, job: Job) -> CancelOutcome:
         """Take it out of the queue; interrupt it if it runs, and nothing else."""
@@ -227,6 +237,8 @@ class ComfyUIProvider:
             missing = await self.server.missing_nodes(self._nodes())
         except (CallFailed, Malformed) as error:
             return Condition(works=False, says=str(error))
+        if is_too_old(version):
+            return Condition(works=False, says=f"ComfyUI {version} is too old")
         if missing:
             return Condition(works=False, says=f"lacks the nodes {', '.join(missing)}")
         return Condition(works=True, says=f"ComfyUI {version} has every node")
@@ -262,23 +274,6 @@ class ComfyUIProvider:
 def prompt_id_of(task_id: str) -> str:
     """Name a task as ComfyUI wants names: a UUID, always the same."""
     return str(uuid5(NAMESPACE_URL, f"kinetoscope:{task_id}"))
-
-
-def _refusal(answer: Answer) -> Refused:
-    """`{"error": {"type", "message"}, "node_errors": {id: {"errors": [{"type", "details"}]}}}`."""
-    try:
-        table = answer.table()
-    except Malformed:
-        return refusal_by_status(answer)
-    message, kind = text_at(table, "error", "message"), Kind.PERMANENT
-    nodes = at(table, "node_errors")
-    for node_id, node in nodes.items() if isinstance(nodes, dict) else ():
-        for error in items_at(node, "errors"):
-            details = text_at(error, "details") or text_at(error, "message")
-            message = f"Node {node_id} ({text_at(node, 'class_type')}): {details}"
-            if text_at(error, "type") == MISSING_MODEL:
-                kind = Kind.UNSUPPORTED
-    return refusal_by_status(answer, message, kind)
 
 
 def _unsupported(message: str) -> Refused:

@@ -3,13 +3,13 @@
 https://docs.comfy.org/development/comfyui-server/comms_routes
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from kinetoscope.kernel.calling import MEBIBYTE, Answer, Call, Caller, FilePart, Malformed
 from kinetoscope.kernel.order import JSON
-from kinetoscope.providers.adapter import Site, bearer, items_at, text_at
+from kinetoscope.providers.adapter import Site, bearer, items_at, segment, text_at
 from kinetoscope.providers.comfyui.workflow import fields_of
 from kinetoscope.providers.contract import Job
 
@@ -21,16 +21,18 @@ NODES_BYTES_MAX = 64 * MEBIBYTE
 class Server:
     """Where it is. Every method raises CallFailed, and Malformed for what is no answer."""
 
-    site: Site
+    site: Callable[[], Site]
+    """As it is set up now: keys change."""
     caller: Caller
 
     def url(self, path: str) -> str:
         """Address a route."""
-        return f"{self.site.base_url}/{path}"
+        return f"{self.site().base_url}/{path}"
 
     def headers(self) -> Mapping[str, str]:
         """A ComfyUI has no keys of its own; one may stand in front of it."""
-        return bearer(self.site) if self.site.key else {}
+        site = self.site()
+        return bearer(site) if site.key else {}
 
     async def call(self, call: Call) -> Answer:
         """Send a request to one of its routes."""
@@ -38,7 +40,7 @@ class Server:
         return await self.caller.call(placed)
 
     async def upload(self, job: Job) -> dict[str, str]:
-        """Upload every reference; return their names there by field."""
+        """Upload every reference; return what each is called there."""
         uploaded = {}
         for field, fetched in zip(fields_of(job), job.references, strict=True):
             part = FilePart(
@@ -57,7 +59,7 @@ class Server:
                 raise Malformed(f"status {answer.status} for an upload")
             table = answer.table()
             subfolder, name = text_at(table, "subfolder"), text_at(table, "name")
-            uploaded[field] = f"{subfolder}/{name}" if subfolder else name
+            uploaded[fetched.name] = f"{subfolder}/{name}" if subfolder else name
         return uploaded
 
     async def missing_nodes(self, wanted: Iterable[str]) -> list[str]:
@@ -71,7 +73,7 @@ class Server:
     async def history(self, prompt_id: str) -> JSON:
         """Return what is known of a job that is over; None while it is not, or never was."""
         answer = await self.call(
-            Call(method="GET", url=f"history/{prompt_id}", bytes_max=HISTORY_BYTES_MAX)
+            Call(method="GET", url=f"history/{segment(prompt_id)}", bytes_max=HISTORY_BYTES_MAX)
         )
         if not answer.is_fine:
             raise Malformed(f"status {answer.status}")

@@ -111,9 +111,14 @@ def _place(graph: dict[str, JSON], name: str, place: JSON) -> tuple[str, str]:
     return node_id, field
 
 
-def filled(workflow: Workflow, job: Job, uploaded: Mapping[str, str]) -> dict[str, JSON]:
-    """Return the graph with a task's values in it; `uploaded` are references by field."""
+def filled(workflow: Workflow, job: Job) -> dict[str, JSON]:
+    """Return the graph with a task's values in it, and references as they were uploaded."""
     graph: dict[str, JSON] = copy.deepcopy(dict(workflow.graph))
+    uploaded = {
+        field: job.prepared[fetched.name]
+        for field, fetched in zip(fields_of(job), job.references, strict=True)
+        if fetched.name in job.prepared
+    }
     for name, value in {**_values(workflow, job), **uploaded}.items():
         for node_id, field in workflow.bindings.get(name, ()):
             node = graph[node_id]

@@ -45,6 +45,7 @@ from kinetoscope.providers.diffusers.signature import (
     missing,
     signature_of,
 )
+from kinetoscope.providers.local import OnThisMachine
 
 log = structlog.get_logger(__name__)
 
@@ -68,7 +69,7 @@ class Setup:
     needed: tuple[str, ...] = NEEDED
 
 
-class DiffusersProvider:
+class DiffusersProvider(OnThisMachine):
     """Makes media on this machine's devices. Jobs live and die with this process."""
 
     idempotency = Idempotency.CLIENT_TOKEN

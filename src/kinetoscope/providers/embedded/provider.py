@@ -31,11 +31,11 @@ from kinetoscope.providers.contract import (
 )
 from kinetoscope.providers.embedded.process import ProcessPool, RenderingBroke, RenderingRefused
 from kinetoscope.providers.embedded.work import Picture, Rendered, Work
+from kinetoscope.providers.local import OnThisMachine
 
 log = structlog.get_logger(__name__)
 
 ATTEMPTS_MAX = 2
-
 UNCLAIMED_S_MAX = 600
 
 NEWS_TIMEOUT_S = 0.5
@@ -68,7 +68,7 @@ class Rendering:
     runner: asyncio.Task[None] | None = None
 
 
-class EmbeddedProvider:
+class EmbeddedProvider(OnThisMachine):
     """Renders on this machine. Jobs live and die with this process; the task row outlives both."""
 
     name = "embedded"
