@@ -15,12 +15,23 @@ from tests.providers.upstream import KEY, Stage, Verb, answers, media_of, payloa
 from tests.providers.wire_kinovi import CASES, wire
 from tests.scripted import ScriptedProvider, done_video, tools_for
 
-from kinetoscope.kernel.calling import Answer, Call
+from kinetoscope.kernel.calling import Answer, Call, Caller
 from kinetoscope.kernel.ids import TaskId
 from kinetoscope.kernel.order import JSON, MediaKind, Order
+from kinetoscope.kernel.outbound import Egress
 from kinetoscope.providers.adapter import Ask, Place
-from kinetoscope.providers.contract import Accepted, CancelOutcome, Failed, Kind, Refused, Unknown
+from kinetoscope.providers.contract import (
+    Accepted,
+    CancelOutcome,
+    Done,
+    Failed,
+    Job,
+    Kind,
+    Refused,
+    Unknown,
+)
 from kinetoscope.providers.kinovi import KINETOSCOPE, KINOVI
+from kinetoscope.providers.results import Results, take
 from kinetoscope.providers.states import State, state_of
 from kinetoscope.tasks.advance import advance
 
@@ -159,6 +170,25 @@ def test_a_finished_task_has_files_and_last_frames():
         ("https://static.example/1.mp4", False),
         ("https://s.example/1", True),
     ]
+
+
+async def test_a_preview_of_another_server_is_one_here_too(world: World, tmp_path: Path):
+    """And what no AI made is not said to be AI's."""
+    alice, ask = await world.person("alice"), clip()
+    task_id = await submitted(world, alice, ask)
+
+    def drawn(job: Job) -> Done:
+        return replace(done_video(job), preview=True, ai_generated=False)
+
+    await advance(tools_for(world, ScriptedProvider(statuses=(drawn,))), TaskId(task_id))
+    reading = KINETOSCOPE.read(await told_for_real(world, alice, ask, task_id), ask.job)
+    assert (reading.preview, reading.ai_generated) == (True, False)
+    data = tuple(replace(output, data=b"x") for output in reading.outputs)
+    results = Results(caller=Caller(), egress=Egress(), origins=frozenset())
+    job = replace(ask.job, folder=tmp_path)
+    done = await take(results, ask.site, KINETOSCOPE, replace(reading, outputs=data), job)
+    assert isinstance(done, Done)
+    assert (done.preview, done.ai_generated) == (True, False)
 
 
 def test_four_pictures_are_four_files():

@@ -73,7 +73,7 @@ class Reading:
     """What an answer about a job says. `word` is the upstream's own name for its state.
 
     `failure` explains a word that means failed. A word that means done without outputs is a
-    failure too.
+    failure too. An upstream may say itself that it drew a preview, or used no AI.
     """
 
     word: str
@@ -82,6 +82,8 @@ class Reading:
     failure: Failed | None = None
     usage: Usage = field(default_factory=Usage)
     cost_usd_micros: int | None = None
+    preview: bool = False
+    ai_generated: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

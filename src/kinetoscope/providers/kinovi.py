@@ -149,9 +149,8 @@ def status(site: Site, upstream_id: str, job: Job) -> Call:
     return Call(method="GET", url="jobs/recordInfo", query=(("taskId", upstream_id),))
 
 
-def read(answer: Answer, job: Job) -> Reading:
+def read(answer: Answer, _job: Job) -> Reading:
     """Read a task; older servers call its status `state`."""
-    del job
     table = answer.table()
     word = text_at(table, "status") or required_text(table, "state")
     percent = number_at(table, "progress")
@@ -166,14 +165,15 @@ def read(answer: Answer, job: Job) -> Reading:
         progress=None if percent is None else percent / 100,
         outputs=tuple(outputs),
         failure=_failure(at(table, "error")) if word == "fail" else None,
+        preview=table.get("preview") is True,
+        ai_generated=table.get("aiGenerated") is not False,
     )
 
 
 def _failure(error: JSON) -> Failed:
     """`{"code", "message"}`; of older servers a text alone."""
-    code, message = text_at(error, "code"), text_at(error, "message")
-    if isinstance(error, str):
-        message = error
+    code = text_at(error, "code")
+    message = error if isinstance(error, str) else text_at(error, "message")
     if code in MODERATION_CODES or MODERATION.search(message):
         return failed(message, Kind.MODERATION, code if code in MODERATION_CODES else "")
     passes = code != "InvalidParameter" and TEMPORARY.search(message)

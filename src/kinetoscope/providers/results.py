@@ -70,7 +70,8 @@ async def _take(
     return Done(
         files=tuple(files),
         usage=reading.usage,
-        preview=False,
+        preview=reading.preview,
+        ai_generated=reading.ai_generated,
         cost_usd_micros=reading.cost_usd_micros,
     )
 
