@@ -14,11 +14,14 @@ from kinetoscope.providers.contract import FetchedReference, Job
 from kinetoscope.providers.diffusers.making import Loading, Making, Medium
 from kinetoscope.providers.diffusers.options import ModelOptions
 from kinetoscope.providers.diffusers.signature import FRAMES, IMAGES, RATES, SECONDS, Signature
+from kinetoscope.providers.sizes import size_of
 
 MULTIPLE = 32
 """Sides that are multiples of this suit nearly every pipeline (measured: SD 8, Wan 16, LTX 32)."""
 TEMPORAL = 4
 DURATION_S_DEFAULT = 5.0
+NO_SIZE = Size(width=0, height=0)
+"""The pipeline's own."""
 
 NATIVE_FPS = {
     "AnimateDiff": 8.0,
@@ -56,7 +59,7 @@ def making_of(
     media = media_of(job.references, signature)
     fps = fps_of(options, signature)
     arguments, ignored = arguments_of(job, options, signature, fps)
-    size = size_of(order, job.references)
+    size = size_of(order, job.references) or NO_SIZE
     making = Making(
         task_id=job.task_id,
         folder=str(folder),
@@ -150,19 +153,6 @@ def fps_of(options: ModelOptions, signature: Signature) -> float:
         return float(default)
     native = (fps for name, fps in NATIVE_FPS.items() if signature.class_name.startswith(name))
     return next(native, FPS_DEFAULT)
-
-
-def size_of(order: Order, references: tuple[FetchedReference, ...]) -> Size:
-    """Return the ordered size, or of those on offer the one shaped most like the reference."""
-    if order.size is not None:
-        return order.size
-    if not order.sizes:
-        return Size(width=0, height=0)
-    shaped = [fetched for fetched in references if fetched.width and fetched.height]
-    if not shaped:
-        return order.sizes[0]
-    wanted = shaped[0].width / shaped[0].height
-    return min(order.sizes, key=lambda size: abs(math.log(size.width / size.height / wanted)))
 
 
 def duration_s_of(order: Order, references: tuple[FetchedReference, ...]) -> float:
