@@ -106,9 +106,13 @@ def png_bomb(path: Path, side: int) -> Path:
 
 
 def long_silence(path: Path) -> Path:
-    """Write a WAV of almost 4 GiB that takes no room on disk and some seconds to read through."""
+    """Write a WAV of almost 4 GiB that takes no room on disk and hours to read through.
+
+    At 8 samples a second every packet is one byte. At a usual rate a probe would soon have read
+    gigabytes of nothing, and with them filled the memory of the machine that the tests run on.
+    """
     bytes_size = 0xFFFF_FF00
-    layout = struct.pack("<HHIIHH", 1, 1, 8000, 8000, 1, 8)
+    layout = struct.pack("<HHIIHH", 1, 1, 8, 8, 1, 8)
     head = b"RIFF" + struct.pack("<I", bytes_size) + b"WAVEfmt \x10\0\0\0" + layout
     with path.open("wb") as file:
         file.write(head + b"data" + struct.pack("<I", bytes_size - 36))

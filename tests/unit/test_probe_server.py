@@ -15,7 +15,7 @@ import pytest
 from tests.unit import hostile_media, made_media
 
 from kinetoscope.media import probing
-from kinetoscope.media.inspect import InspectionFailed, InspectLimits, MediaRefused, inspect
+from kinetoscope.media.inspect import InspectionFailed, InspectLimits, inspect
 
 pytestmark = [
     pytest.mark.anyio,
@@ -23,7 +23,7 @@ pytestmark = [
 ]
 
 LIMITS = InspectLimits()
-ENDLESS = replace(LIMITS, packets_max=10**9, cpu_s_max=60, total_timeout_s=30)
+ENDLESS = replace(LIMITS, packets_max=10**9, cpu_s_max=600, total_timeout_s=300)
 
 ABANDON = """
 import asyncio, sys
@@ -151,15 +151,17 @@ async def test_a_server_that_was_killed_is_replaced(picture: Path):
 
 async def test_a_server_killed_under_a_probe_is_not_the_files_fault(tmp_path: Path):
     path = hostile_media.long_silence(tmp_path / "long.wav")
-    limits = replace(ENDLESS, total_timeout_s=2)
-    asking = asyncio.create_task(inspect([path], limits))
+    asking = asyncio.create_task(inspect([path], ENDLESS))
     await probes(1)
     first = server()
     first.kill()
-    with pytest.raises(MediaRefused) as caught:
-        await asking
-    assert caught.value.reason == "takes too long to open", "it was asked again, and ran to the end"
+    first.wait()
+    await probes(1)
     assert server().pid != first.pid
+    assert not asking.done(), "it was asked again, and goes on"
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
 
 
 async def test_a_server_that_does_nothing_is_not_the_files_fault(
@@ -202,13 +204,17 @@ async def test_probes_run_a_few_at_a_time(tmp_path: Path):
 
 async def test_waiting_for_ones_turn_is_not_counted(tmp_path: Path, picture: Path):
     path = hostile_media.long_silence(tmp_path / "long.wav")
-    slow = replace(ENDLESS, total_timeout_s=1.5)
-    asking = [asyncio.create_task(inspect([path], slow)) for _ in range(probing.AT_ONCE)]
+    asking = [asyncio.create_task(inspect([path], ENDLESS)) for _ in range(probing.AT_ONCE)]
     await probes(probing.AT_ONCE)
-    (found,) = await inspect([picture], replace(LIMITS, total_timeout_s=1.0))
+    limits = replace(LIMITS, total_timeout_s=2.0)
+    waiting = asyncio.create_task(inspect([picture], limits))
+    done, _ = await asyncio.wait({waiting}, timeout=limits.total_timeout_s + 0.5)
+    assert not done, "it waits for longer than it may run"
+    for one in asking:
+        one.cancel()
+    (found,) = await waiting
     assert found.media_type == "image/png"
-    refused = await asyncio.gather(*asking, return_exceptions=True)
-    assert all(isinstance(error, MediaRefused) for error in refused)
+    await asyncio.gather(*asking, return_exceptions=True)
 
 
 async def test_the_largest_picture_fits_into_half_a_gigabyte(tmp_path: Path):
