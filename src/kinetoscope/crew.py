@@ -6,6 +6,7 @@ engine takes over fetching, and the former only waits for its steps and puts the
 """
 
 import asyncio
+import select
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ import structlog
 from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.connector import Notify
 from procrastinate.exceptions import ConnectorException
+from psycopg_pool import AsyncConnectionPool
 from typing_extensions import override
 
 from kinetoscope.engine import ADVANCE, Retry, Timing
@@ -36,6 +38,22 @@ where id in (select worker_id from procrastinate_jobs where id = any(%(jobs)s))
 """
 
 Advance = Callable[[TaskId], Awaitable[None]]
+
+
+Idle = psycopg.AsyncConnection[Any]
+
+
+def _pool(**arguments: Any) -> AsyncConnectionPool[Idle]:
+    """Return the engine's pool; only what looks broken is asked whether it works."""
+    return AsyncConnectionPool[Idle](**{**arguments, "check": _check})
+
+
+async def _check(connection: Idle) -> None:
+    """Ask the server only where it has said something: to an idle connection, that is the end."""
+    look = select.poll()
+    look.register(connection.fileno(), select.POLLIN)
+    if look.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
 
 
 class _Connector(PsycopgConnector):
@@ -127,6 +145,7 @@ async def _run_once(crew: Crew) -> None:
         min_size=1,
         max_size=min(3 + crew.concurrency, 12),
         timeout=5,
+        pool_factory=_pool,
     )
     connector.lost = asyncio.Event()
     async with await psycopg.AsyncConnection.connect(crew.conninfo, autocommit=True) as watch:

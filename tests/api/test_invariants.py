@@ -78,7 +78,7 @@ class Storm:
             paid = await book.capture(
                 connection, task.account_id, task.id, held=task.price, charged=charged, now=now
             )
-            await store.set_price(connection, task, paid, None)
+            await store.set_price(connection, task, paid)
 
         try:
             await self.world.runtime.database.transact(steps)

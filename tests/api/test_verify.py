@@ -138,16 +138,11 @@ async def test_a_changed_file_is_not_known(world: World):
 async def test_an_upload_did_not_come_from_here(world: World):
     alice = await world.person("alice")
     sha256 = hashlib.sha256(b"uploaded").digest()
-    await files.register(
-        world.runtime.database,
-        name="upload-1.png",
-        account_id=alice.account_id,
-        task_id=None,
-        kind=FileKind.UPLOAD,
-        expires_at=START + timedelta(days=1),
-        now=START,
+    expires_at = START + timedelta(days=1)
+    await files.promise(
+        world.runtime.database, "upload-1.png", alice.account_id, expires_at, START
     )
-    await files.describe(
+    assert await files.claim(
         world.runtime.database,
         name="upload-1.png",
         media_type="image/png",

@@ -98,15 +98,7 @@ async def upload(world: World, person: Person) -> str:
     """Take in a file as an upload."""
     name = f"{new_media_name()}.png"
     database, now = world.runtime.database, world.clock()
-    await media_files.register(
-        database,
-        name=name,
-        account_id=person.account_id,
-        task_id=None,
-        kind="upload",
-        expires_at=now + UPLOAD,
-        now=now,
-    )
+    await media_files.promise(database, name, person.account_id, now + UPLOAD, now)
     await world.runtime.store.put(name, paint(world.runtime.settings.data_dir / "upload.png"))
     return name
 
@@ -293,22 +285,18 @@ async def test_a_worker_late_for_a_failed_task_leaves_nothing_for_long(world: Wo
     alice = await world.person("alice")
     task_id = await create(world, alice, PICTURE)
     database = world.runtime.database
-    late, other = await store.claim(database, task_id), await store.claim(database, task_id)
+    late = await store.claim(database, task_id)
     assert late is not None
-    assert other is not None
     tools = tools_for(world)
-    await finish.fail(tools, other, GENERATION_FAILED)
     path = paint(world.runtime.settings.data_dir / "late.png")
     name = f"{late.media_name}-1.png"
-    await media_files.register(
-        database,
-        name=name,
-        account_id=alice.account_id,
-        task_id=task_id,
-        kind="output",
-        expires_at=world.clock() + MEDIA,
-        now=world.clock(),
-    )
+    digest = keep.Digest(bytes_size=path.stat().st_size, sha256=b"", signed=None)
+    await keep._register(tools, late, name, FileKind.OUTPUT, digest)
+    other = await store.claim(database, task_id)
+    assert other is not None
+    await finish.fail(tools, other, GENERATION_FAILED)
+    with pytest.raises(LeaseLost):
+        await keep._register(tools, late, name, FileKind.OUTPUT, digest)
     await world.runtime.store.put(name, path)
     with pytest.raises(LeaseLost):
         await finish.fail(tools, late, GENERATION_FAILED)

@@ -51,7 +51,8 @@ def run(settings: Settings) -> None:
     with opened_database(settings) as conninfo:
         migrate_database(conninfo)
         working = partial(work, timing=Timing())
-        asyncio.run(run_in(settings, conninfo, working, patience_s=WORKER_PATIENCE_S))
+        import uvloop
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as r: r.run(run_in(settings, conninfo, working, patience_s=WORKER_PATIENCE_S))
 
 
 async def work(runtime: Runtime, timing: Timing) -> None:

@@ -62,7 +62,9 @@ async def capture(
     now: datetime,
 ) -> Credits:
     """End a task's hold by charging; return what was really charged. Part of a transaction."""
-    available = await _lock_available(connection, account_id)
+    available = Credits(0)  # of no interest, but for a charge above the hold
+    if charged > held:
+        available = await _lock_available(connection, account_id)
     movement = entry.capture(held, charged, available)
     await _move(connection, account_id, task_id, movement, reason="", now=now)
     return Credits(movement.spent)
@@ -104,7 +106,9 @@ async def _took_effect(connection: Connection, attempts: list[str]) -> bool:
 
 async def _lock_available(connection: Connection, account_id: AccountId) -> Credits:
     cursor = await connection.execute(
-        "select available from account where id = %s for update", (account_id,)
+        # No key is changed: rows that refer to the account need not wait.
+        "select available from account where id = %s for no key update",
+        (account_id,),
     )
     row = await cursor.fetchone()
     if row is None:

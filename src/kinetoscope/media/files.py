@@ -1,4 +1,4 @@
-"""What the store holds, as the database knows it: registered before the bytes, described after.
+"""What the store holds, as the database knows it: every file is known before its bytes are put.
 
 So the store never holds a file that nobody knows of, whoever was killed in between. Whether a file
 may be read follows from its row: `expires_at` refuses at the second, long before bytes are gone.
@@ -25,8 +25,8 @@ class FileKind(StrEnum):
 class MediaFile:
     """A file that the store holds, is about to hold, or held until `deleted_at`.
 
-    `media_type`, `bytes_size` and `sha256` are None until it was put, of an upload until it is just
-    being put; `expires_at` where it is kept for good.
+    `media_type`, `bytes_size` and `sha256` are None until it is just being put; `expires_at` where
+    it is kept for good.
     """
 
     name: str
@@ -51,34 +51,20 @@ COLUMNS = """
 """
 
 
-async def register(  # noqa: PLR0913 - they are the row
-    database: Database,
-    *,
-    name: str,
-    account_id: AccountId,
-    task_id: TaskId | None,
-    kind: str,
-    expires_at: datetime | None,
-    now: datetime,
+async def promise(
+    database: Database, name: str, account_id: AccountId, expires_at: datetime, now: datetime
 ) -> None:
-    """Make a file known before its bytes are put; doing it again changes no expiry.
-
-    A worker may be so late that its task has failed meanwhile, or that the file was already
-    removed: then what it puts is due for removal at once.
-    """
+    """Make an upload known before its bytes are put; doing it again changes nothing."""
     await database.execute(
         """
-        insert into media_file (name, account_id, task_id, kind, created_at, expires_at)
-        select %(name)s, %(account_id)s, %(task_id)s, %(kind)s, %(now)s,
-               case when exists (select from task where id = %(task_id)s and status = 'fail')
-               then %(now)s else %(expires_at)s::timestamptz end
-        on conflict (name) do update set deleted_at = null, confirmed_at = null
+        insert into media_file (name, account_id, kind, created_at, expires_at)
+        values (%(name)s, %(account_id)s, %(kind)s, %(now)s, %(expires_at)s)
+        on conflict (name) do nothing
         """,
         {
             "name": name,
             "account_id": account_id,
-            "task_id": task_id,
-            "kind": kind,
+            "kind": FileKind.UPLOAD,
             "expires_at": expires_at,
             "now": now,
         },
@@ -101,21 +87,6 @@ async def claim(
         {"name": name, "media_type": media_type, "bytes_size": bytes_size, "sha256": sha256},
     )
     return claimed > 0
-
-
-async def describe(
-    database: Database, *, name: str, media_type: str, bytes_size: int, sha256: bytes
-) -> None:
-    """Note what was put. It is there now, whoever removed an earlier copy of it."""
-    await database.execute(
-        """
-        update media_file
-        set media_type = %(media_type)s, bytes_size = %(bytes_size)s, sha256 = %(sha256)s,
-            deleted_at = null, confirmed_at = null
-        where name = %(name)s
-        """,
-        {"name": name, "media_type": media_type, "bytes_size": bytes_size, "sha256": sha256},
-    )
 
 
 async def find(database: Database, name: str) -> MediaFile | None:

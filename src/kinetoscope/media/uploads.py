@@ -116,15 +116,7 @@ async def promise(
         raise TooManyUploads(bounds.live_max, wait_s=max(1, ceil((free_at - now).total_seconds())))
     name = f"{new_media_name()}{SUFFIX}.{ENDINGS[media_type]}"
     expires_at = now + await _lifetime_of(database, account_id, lifetime)
-    await files.register(
-        database,
-        name=name,
-        account_id=account_id,
-        task_id=None,
-        kind=FileKind.UPLOAD,
-        expires_at=expires_at,
-        now=now,
-    )
+    await files.promise(database, name, account_id, expires_at, now)
     return Promised(
         name=name,
         media_type=media_type,

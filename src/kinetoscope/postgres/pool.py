@@ -115,6 +115,22 @@ class Database:
 
         return await self._patiently(once)
 
+    async def transact_pipelined(
+        self, steps: Callable[[Connection], Awaitable[Result]]
+    ) -> Result:
+        """Do the same, sending statements on without waiting for those before them.
+
+        So locks are held for as long as the server needs, however busy this process is. `rowcount`
+        says nothing in there; a statement fails where a result is fetched, or in the end.
+        https://www.psycopg.org/psycopg3/docs/advanced/pipeline.html
+        """
+
+        async def once(connection: Connection) -> Result:
+            async with connection.pipeline(), connection.transaction():
+                return await steps(connection)
+
+        return await self._patiently(once)
+
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
         """Lend a connection, for what the verbs above cannot say."""

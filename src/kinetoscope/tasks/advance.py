@@ -147,7 +147,7 @@ async def _make_once(
         return placed
     if isinstance(placed.outcome, Done):
         return outcomes.finished(task, placed, placed.outcome)
-    if placed.provider.polling is not None:
+    if references and placed.provider.polling is not None:
         shutil.rmtree(folder.references, ignore_errors=True)  # the upstream has them
     upstream_id = placed.outcome.upstream_id
     ended = await follow.follow(tools, task, placed.provider, placed.job, upstream_id)
@@ -187,7 +187,6 @@ def _needs_references(tools: Tools, task: Task) -> bool:
 async def _gathered(
     tools: Tools, task: Task, order: Order, folder: gather.Folder
 ) -> tuple[FetchedReference, ...] | Failure:
-    folder.references.mkdir(exist_ok=True)
     gathered = await gather.gather(tools, order, folder, task.created_at)
     if not isinstance(gathered, Failure):
         model = tools.catalog.find(task.model)

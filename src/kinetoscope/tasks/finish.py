@@ -49,6 +49,7 @@ async def succeed(tools: Tools, task: Task, order: Order, finished: Finished) ->
         return
     now = tools.clock()
     charge = _charge(tools, task, order, finished)
+    price = task.price if task.is_sample else charge.credits
 
     async def steps(connection: Connection) -> None:
         expiry = await expiry_within(connection, tools.lifetimes, task.account_id, now)
@@ -58,6 +59,8 @@ async def succeed(tools: Tools, task: Task, order: Order, finished: Finished) ->
             output=outputs,
             preview=done.preview,
             ai_generated=done.ai_generated,
+            charged=price,
+            cost_usd_micros=finished.cost_usd_micros,
             media_expires_at=None if task.is_sample else expiry.media,
             metadata_expires_at=None if task.is_sample else expiry.task,
             now=now,
@@ -71,12 +74,13 @@ async def succeed(tools: Tools, task: Task, order: Order, finished: Finished) ->
                 charged=charge.credits,
                 now=now,
             )
-            await store.set_price(connection, task, paid, finished.cost_usd_micros)
+            if paid != price:
+                await store.set_price(connection, task, paid)
         if charge.alert is not None:
             await alerts.raise_within(connection, charge.alert, now)
         await outbox.put(connection, task.id, now)
 
-    await tools.database.transact(steps)
+    await tools.database.transact_pipelined(steps)
     charged = charge.credits
     log.info("task.succeeded", task=task.id, model=task.model, charged=charged, epoch=task.epoch)
 
@@ -124,7 +128,7 @@ async def fail(tools: Tools, task: Task, failure: Failure, alert: Alert | None =
         if alert is not None:
             await alerts.raise_within(connection, alert, now)
 
-    await tools.database.transact(steps)
+    await tools.database.transact_pipelined(steps)
     log.info("task.failed", task=task.id, model=task.model, code=failure.code)
 
 

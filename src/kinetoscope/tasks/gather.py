@@ -39,10 +39,9 @@ class Folder:
 
 
 def folder_for(path: Path) -> Folder:
-    """Make an empty scratch space."""
+    """Make an empty scratch space; room for references is made where there are any."""
     folder = Folder(path / "references", path / "outputs")
-    folder.references.mkdir(parents=True)
-    folder.outputs.mkdir()
+    folder.outputs.mkdir(parents=True)
     return folder
 
 
@@ -59,6 +58,7 @@ async def gather(
     """
     if not order.references:
         return ()
+    folder.references.mkdir(exist_ok=True)
     lanes = asyncio.Semaphore(LANES)
     fetching = {
         reference: asyncio.create_task(_fetch_one(tools, reference, folder, lanes, asked_at))

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import structlog
 
+from kinetoscope.kernel.errors import LeaseLost
 from kinetoscope.kernel.order import JSON
-from kinetoscope.media import files, provenance
+from kinetoscope.media import provenance
 from kinetoscope.media.files import FileKind
 from kinetoscope.media.inspect import Inspected, InspectLimits, MediaRefused, inspect
 from kinetoscope.media.provenance import Marked, Statement
@@ -80,32 +81,45 @@ async def _keep_one(
     kind: FileKind,
     path: Path,
 ) -> Digest:
-    """Mark, register, put, describe.
+    """Mark, register, put."""
+    marked = await provenance.mark(path, media_type_of(name), statement, tools.credentials)
+    digest = await asyncio.to_thread(_digest, marked)
+    await _register(tools, task, name, kind, digest)
+    await _put(tools, task, name, marked.path)
+    return digest
+
+
+async def _register(tools: Tools, task: Task, name: str, kind: FileKind, digest: Digest) -> None:
+    """Make a file known right before it is put, while the task is ours. Raises LeaseLost.
 
     The task's end decides on the expiry; this one bounds neglect.
     """
-    await store.require_lease(tools.database, task)
-    marked = await provenance.mark(path, media_type_of(name), statement, tools.credentials)
-    digest = await asyncio.to_thread(_digest, marked)
     now = tools.clock()
-    await files.register(
-        tools.database,
-        name=name,
-        account_id=task.account_id,
-        task_id=task.id,
-        kind=kind,
-        expires_at=now + tools.lifetimes.media,
-        now=now,
+    registered = await tools.database.execute(
+        f"""
+        insert into media_file
+          (name, account_id, task_id, kind, media_type, bytes_size, sha256, created_at, expires_at)
+        select %(name)s, account_id, id, %(kind)s, %(media_type)s, %(bytes_size)s, %(sha256)s,
+               %(now)s, %(expires_at)s
+        from task where {store.FENCE}
+        on conflict (name) do update
+        set media_type = excluded.media_type, bytes_size = excluded.bytes_size,
+            sha256 = excluded.sha256, deleted_at = null, confirmed_at = null
+        """,
+        {
+            "name": name,
+            "kind": kind,
+            "media_type": media_type_of(name),
+            "bytes_size": digest.bytes_size,
+            "sha256": digest.sha256,
+            "now": now,
+            "expires_at": now + tools.lifetimes.media,
+            "id": task.id,
+            "epoch": task.epoch,
+        },
     )
-    await _put(tools, task, name, marked.path)
-    await files.describe(
-        tools.database,
-        name=name,
-        media_type=media_type_of(name),
-        bytes_size=digest.bytes_size,
-        sha256=digest.sha256,
-    )
-    return digest
+    if registered != 1:
+        raise LeaseLost(task.id)
 
 
 async def _put(tools: Tools, task: Task, name: str, path: Path) -> None:
@@ -117,7 +131,6 @@ async def _put(tools: Tools, task: Task, name: str, path: Path) -> None:
     """
     delays_s = iter(STORE_DELAYS_S)
     while True:
-        await store.require_lease(tools.database, task)
         try:
             await tools.store.put(name, path)
         except StoreFailed as error:
@@ -127,6 +140,7 @@ async def _put(tools: Tools, task: Task, name: str, path: Path) -> None:
             delay_s = delay_s or STORE_DELAYS_S[-1]
             log.warning("media.store_failed", name=name, error=str(error), retry_in_s=delay_s)
             await tools.wakes.pause(task.id, delay_s)
+            await store.require_lease(tools.database, task)
         else:
             return
 

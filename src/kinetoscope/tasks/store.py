@@ -147,20 +147,23 @@ async def end_success(  # noqa: PLR0913 - what a success is
     output: list[JSON],
     preview: bool,
     ai_generated: bool = False,
+    charged: Credits | None = None,
+    cost_usd_micros: int | None = None,
     media_expires_at: datetime | None,
     metadata_expires_at: datetime | None = None,
     now: datetime,
 ) -> None:
     """Mark a task as finished. Part of the transaction that captures its hold.
 
-    Without `metadata_expires_at` the reaper writes down how long the task is known.
+    `charged` is None where the price stays as it is. Without `metadata_expires_at` the reaper writes down how long the task is known.
     """
     await _end(
         connection,
         task,
         """
         status = 'success', progress = 100, output = %(output)s, preview = %(preview)s,
-        ai_generated = %(ai_generated)s,
+        ai_generated = %(ai_generated)s, price = coalesce(%(charged)s::bigint, price),
+        upstream_cost_usd_micros = %(cost_usd_micros)s,
         started_at = coalesce(started_at, %(now)s), media_expires_at = %(media_expires_at)s,
         metadata_expires_at = %(metadata_expires_at)s
         """,
@@ -168,6 +171,8 @@ async def end_success(  # noqa: PLR0913 - what a success is
             "output": Jsonb(output),
             "preview": preview,
             "ai_generated": ai_generated,
+            "charged": charged,
+            "cost_usd_micros": cost_usd_micros,
             "media_expires_at": media_expires_at,
             "metadata_expires_at": metadata_expires_at,
             "now": now,
@@ -176,14 +181,9 @@ async def end_success(  # noqa: PLR0913 - what a success is
     await files.expire_within(connection, task.id, media_expires_at)
 
 
-async def set_price(
-    connection: Connection, task: Task, charged: Credits, cost_usd_micros: int | None
-) -> None:
-    """Write down what a task was charged, and what it cost us. Part of the capture."""
-    await connection.execute(
-        "update task set price = %s, upstream_cost_usd_micros = %s where id = %s",
-        (charged, cost_usd_micros, task.id),
-    )
+async def set_price(connection: Connection, task: Task, charged: Credits) -> None:
+    """Write down what a task was charged. Part of the capture."""
+    await connection.execute("update task set price = %s where id = %s", (charged, task.id))
 
 
 async def end_fail(
@@ -220,11 +220,6 @@ async def end_fail(
 FENCE = "id = %(id)s and epoch = %(epoch)s and status in ('waiting', 'generating')"
 
 
-async def tell_within(connection: Connection, task_id: TaskId) -> None:
-    """Let those who watch a task know, once the transaction is committed."""
-    await connection.execute("select pg_notify(%s, %s)", (NEWS_CHANNEL, task_id))
-
-
 async def write(database: Database, task: Task, changes: str, values: Parameters) -> None:
     """Change a task that is still ours. Raises LeaseLost."""
     query = f"update task set {changes} where {FENCE}"
@@ -234,8 +229,11 @@ async def write(database: Database, task: Task, changes: str, values: Parameters
 
 async def _end(connection: Connection, task: Task, changes: str, values: Parameters) -> None:
     changes = f"{changes}, upstream_prepared = null, completed_at = %(now)s"
-    query = f"update task set {changes} where {FENCE}"
-    cursor = await connection.execute(query, {**values, "id": task.id, "epoch": task.epoch})
-    if cursor.rowcount != 1:
+    query = f"""
+        with ended as (update task set {changes} where {FENCE} returning id)
+        select pg_notify(%(channel)s, id) from ended
+        """
+    fence = {"id": task.id, "epoch": task.epoch, "channel": NEWS_CHANNEL}
+    cursor = await connection.execute(query, {**values, **fence})
+    if await cursor.fetchone() is None:
         raise LeaseLost(task.id)
-    await tell_within(connection, task.id)
