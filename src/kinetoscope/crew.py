@@ -43,9 +43,18 @@ Advance = Callable[[TaskId], Awaitable[None]]
 Idle = psycopg.AsyncConnection[Any]
 
 
-def _pool(**arguments: Any) -> AsyncConnectionPool[Idle]:
+def _pool(**arguments: Any) -> AsyncConnectionPool[Idle]:  # noqa: ANN401 - the pool's own
     """Return the engine's pool; only what looks broken is asked whether it works."""
     return AsyncConnectionPool[Idle](**{**arguments, "check": _check})
+
+
+async def _configure(connection: Idle) -> None:
+    """Let the engine's own notes reach the disk a little later: at worst a job is taken twice.
+
+    What a step writes reaches it at once, and with it all that was noted before.
+    """
+    await connection.set_autocommit(True)
+    await connection.execute("set synchronous_commit = off")
 
 
 async def _check(connection: Idle) -> None:
@@ -146,6 +155,7 @@ async def _run_once(crew: Crew) -> None:
         max_size=min(3 + crew.concurrency, 12),
         timeout=5,
         pool_factory=_pool,
+        configure=_configure,
     )
     connector.lost = asyncio.Event()
     async with await psycopg.AsyncConnection.connect(crew.conninfo, autocommit=True) as watch:

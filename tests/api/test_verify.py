@@ -27,7 +27,6 @@ from kinetoscope.api import verify
 from kinetoscope.kernel.clock import unix_ms
 from kinetoscope.media import files
 from kinetoscope.media.credentials import Credentials
-from kinetoscope.media.files import FileKind
 from kinetoscope.providers.contract import Done, Failed, Job
 from kinetoscope.tasks.advance import advance
 from kinetoscope.wiring import credentials_of, worker_tools
@@ -139,9 +138,7 @@ async def test_an_upload_did_not_come_from_here(world: World):
     alice = await world.person("alice")
     sha256 = hashlib.sha256(b"uploaded").digest()
     expires_at = START + timedelta(days=1)
-    await files.promise(
-        world.runtime.database, "upload-1.png", alice.account_id, expires_at, START
-    )
+    await files.promise(world.runtime.database, "upload-1.png", alice.account_id, expires_at, START)
     assert await files.claim(
         world.runtime.database,
         name="upload-1.png",

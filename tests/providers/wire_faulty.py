@@ -1,14 +1,15 @@
-"""An upstream made up for the gate: one plain wire shape, three ways to be submitted to.
+"""An upstream made up for the gate: one plain wire shape, four ways to be submitted to.
 
-What it is asked is told apart by the path: /token, /lookup, /neither.
+What it is asked is told apart by the path: /token, /lookup, /neither, /at-once.
 """
 
+import base64
 from collections.abc import Mapping
 from dataclasses import replace
 
 from aiohttp import web
 from tests.providers.case import Case, Payload
-from tests.providers.upstream import KEY, Stage, Upstream, Verb, unauthorised
+from tests.providers.upstream import KEY, Stage, Upstream, Verb, media_of, unauthorised
 
 from kinetoscope.kernel.calling import Answer, Call
 from kinetoscope.kernel.order import JSON, MediaKind
@@ -39,7 +40,7 @@ from kinetoscope.providers.contract import (
     Refused,
 )
 
-POLLING = Polling(delay_s=0.2, delay_s_max=1.0, find_delay_s=0.3)
+POLLING = Polling(delay_s=0.5, delay_s_max=1.0, find_delay_s=0.3)
 WORDS = {
     Stage.WAITING: "queued",
     Stage.WORKING: "running",
@@ -63,6 +64,11 @@ def submit(ask: Ask) -> Call:
 
 def accepted(answer: Answer, _job: Job) -> Accepted:
     return Accepted(upstream_id=required_text(answer.table(), "id"))
+
+
+def finished(answer: Answer, _job: Job) -> Reading:
+    data = base64.b64decode(required_text(answer.table(), "data"))
+    return Reading(word="done", outputs=(Output(data=data),))
 
 
 def refusal(answer: Answer) -> Refused:
@@ -136,7 +142,11 @@ LOOKUP = replace(TOKEN, name="lookup", idempotency=Idempotency.LOOKUP, find=find
 NEITHER = replace(TOKEN, name="neither", idempotency=Idempotency.NEITHER)
 SLOW = replace(TOKEN, name="slow", polling=Polling(delay_s=3.0, delay_s_max=15.0))
 """Asked as seldom as real ones; the gate's upstream never finishes its jobs."""
-ADAPTERS = (TOKEN, LOOKUP, NEITHER, SLOW)
+AT_ONCE = replace(
+    NEITHER, name="at-once", accepted=finished, at_once=lambda _job: True, status=None
+)
+"""Answers a submit with the result; nobody can be asked for it again."""
+ADAPTERS = (TOKEN, LOOKUP, NEITHER, SLOW, AT_ONCE)
 
 
 def wire(upstream: Upstream) -> None:
@@ -148,6 +158,8 @@ def wire(upstream: Upstream) -> None:
         body = {**await request.json(), "way": request.path.split("/")[1]}
         token = request.headers["Idempotency-Key"] if "/token/" in request.path else ""
         job = upstream.new_job(body, MediaKind.IMAGE, job_id=token)
+        if body["way"] == AT_ONCE.name:
+            return web.json_response({"data": base64.b64encode(media_of(job.kind)[1]).decode()})
         return web.json_response({"id": job.id})
 
     async def show(request: web.Request) -> web.Response:

@@ -9,19 +9,27 @@ import contextlib
 import json
 import random
 import sys
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from typing import Any
 
 import aiohttp
+import uvloop
 from aiohttp import web
 from tests.providers.upstream import Fault, Handler, Stage, Upstream, UpstreamJob, Verb
-from tests.providers.wire_faulty import LOOKUP, NEITHER, SLOW, TOKEN, wire
+from tests.providers.wire_faulty import AT_ONCE, LOOKUP, NEITHER, SLOW, TOKEN, wire
 from typing_extensions import override
 
 from kinetoscope.kernel.order import MediaKind
 
 FAILING_SHARE = 0.05
 CALLBACK_SHARE = 0.8
+LATE_SHARE = 0.02
+"""Whose callback comes when nobody may wait for it any more."""
+LATE_S = 20.0
+DYING_SHARE = 0.02
+"""Whose file is not where the first answer says; the next one says better."""
+WORKING_S = (0.1, 1.0)
+"""How long jobs take, from and to."""
 
 SUBMIT_FAULTS = (
     (0.02, "500"),
@@ -48,6 +56,8 @@ FAULTS = {
     "accept, malformed": Fault(status=200, body="<html>", handled=True),
 }
 REFUSALS = {"429", "503"}
+DEAD = 404
+"""The number of a file that is gone."""
 
 
 class GateUpstream(Upstream):
@@ -63,6 +73,7 @@ class GateUpstream(Upstream):
         self.session: aiohttp.ClientSession | None = None
         self.calling_back: set[asyncio.Task[None]] = set()
         self.broken: set[str] = set()
+        self.dying: set[str] = set()
 
     def _draw(self, choices: tuple[tuple[float, str], ...]) -> str:
         drawn = self.chance.random()
@@ -80,20 +91,46 @@ class GateUpstream(Upstream):
             return self.jobs[job_id]
         job = super().new_job(body, kind, job_id=job_id, count=count)
         self.made[body["reference"]][body["way"]] += 1
-        if body["way"] == SLOW.name:
-            job.stay(Stage.WORKING)
-        elif self.chance.random() < FAILING_SHARE * self.faults_share:
-            job.stages = deque([Stage.WAITING, Stage.FAILED])
-        if body["callback"] and self.chance.random() < CALLBACK_SHARE:
-            calling = asyncio.create_task(self._call_back(job))
-            self.calling_back.add(calling)
-            calling.add_done_callback(self.calling_back.discard)
+        job.stay(Stage.WORKING)
+        if body["way"] not in {SLOW.name, AT_ONCE.name}:
+            self._begin(job)
         return job
 
-    async def _call_back(self, job: UpstreamJob) -> None:
+    def _begin(self, job: UpstreamJob) -> None:
+        """Have a job end by itself after a while, and tell of it if that was asked for."""
+        fails = self._happens(FAILING_SHARE)
+        if self._happens(DYING_SHARE):
+            self.dying.add(job.id)
+        working_s = self.chance.uniform(*WORKING_S)
+        end = Stage.FAILED if fails else Stage.DONE
+        asyncio.get_running_loop().call_later(working_s, job.stay, end)
+        if job.body["callback"] and self.chance.random() < CALLBACK_SHARE:
+            first_s = LATE_S if self._happens(LATE_SHARE) else working_s
+            calling = asyncio.create_task(self._call_back(job, first_s))
+            self.calling_back.add(calling)
+            calling.add_done_callback(self.calling_back.discard)
+
+    def _happens(self, share: float) -> bool:
+        return self.chance.random() < share * self.faults_share
+
+    @override
+    def file_url(self, job: UpstreamJob, number: int = 1) -> str:
+        """Tell where a file is; of some, a place that is dead already, and the right one later."""
+        if job.id in self.dying:
+            self.dying.remove(job.id)
+            return super().file_url(job, DEAD)
+        return super().file_url(job, number)
+
+    @override
+    async def _file(self, request: web.Request) -> web.StreamResponse:
+        if request.match_info["number"] == str(DEAD):
+            return web.Response(status=410)
+        return await super()._file(request)
+
+    async def _call_back(self, job: UpstreamJob, first_s: float) -> None:
         """Say that there is news, again and again until somebody is there to hear it."""
         assert self.session is not None
-        for delay_s in (0.5, 1, 2, 4, 8):
+        for delay_s in (first_s, 1, 2, 4, 8):
             await asyncio.sleep(delay_s)
             with contextlib.suppress(aiohttp.ClientError, TimeoutError):
                 async with self.session.post(job.body["callback"], json={"id": job.id}) as answer:
@@ -105,6 +142,7 @@ class GateUpstream(Upstream):
         self, request: web.Request, handler: Handler, fault: Fault | None
     ) -> web.StreamResponse:
         verb = self.recorded.pop().verb  # the book is kept shorter than every request whole
+        self.seen.clear()
         way = request.path.split("/")[1]
         self.calls[f"{verb} {way}"] += 1
         if way in self.broken and verb is not Verb.FILE:
@@ -154,7 +192,7 @@ async def main(port: int, seed: int, faults: float) -> None:
         await asyncio.Event().wait()
 
 
-WAYS = tuple(adapter.name for adapter in (TOKEN, LOOKUP, NEITHER))
+WAYS = tuple(adapter.name for adapter in (TOKEN, LOOKUP, NEITHER, AT_ONCE))
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])))
+    uvloop.run(main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])))

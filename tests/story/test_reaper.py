@@ -40,9 +40,10 @@ from typing_extensions import override
 from kinetoscope.kernel.errors import LeaseLost
 from kinetoscope.kernel.ids import new_media_name
 from kinetoscope.media import files as media_files
+from kinetoscope.media.files import FileKind
 from kinetoscope.media.store import MediaStore
 from kinetoscope.postgres.pool import Connection, Database
-from kinetoscope.tasks import expire, finish, forget, store
+from kinetoscope.tasks import expire, finish, forget, keep, store
 from kinetoscope.tasks.advance import advance
 from kinetoscope.tasks.audit import audit
 from kinetoscope.tasks.expire import sweep_drafts

@@ -52,7 +52,9 @@ def run(settings: Settings) -> None:
         migrate_database(conninfo)
         working = partial(work, timing=Timing())
         import uvloop
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as r: r.run(run_in(settings, conninfo, working, patience_s=WORKER_PATIENCE_S))
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as r:
+            r.run(run_in(settings, conninfo, working, patience_s=WORKER_PATIENCE_S))
 
 
 async def work(runtime: Runtime, timing: Timing) -> None:

@@ -115,9 +115,7 @@ class Database:
 
         return await self._patiently(once)
 
-    async def transact_pipelined(
-        self, steps: Callable[[Connection], Awaitable[Result]]
-    ) -> Result:
+    async def transact_pipelined(self, steps: Callable[[Connection], Awaitable[Result]]) -> Result:
         """Do the same, sending statements on without waiting for those before them.
 
         So locks are held for as long as the server needs, however busy this process is. `rowcount`

@@ -68,10 +68,11 @@ async def tell_within(
         update alert
         set told_at = coalesce(told_at, %(now)s), told_id = coalesce(told_id, %(told_id)s)
         where task_id = %(task_id)s
+        returning id
         """,
         {"task_id": task_id, "told_id": told_id, "now": now},
     )
-    return cursor.rowcount > 0
+    return await cursor.fetchone() is not None
 
 
 async def raise_for_provider(database: Database, alert: Alert, now: datetime) -> None:

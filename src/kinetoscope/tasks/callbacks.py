@@ -56,25 +56,18 @@ async def heard(database: Database, call: Call, now: datetime) -> None:
     """
 
     async def steps(connection: Connection) -> None:
-        claim = await _free_claim(connection, call)
         async with connection.cursor(row_factory=class_row(_Standing)) as cursor:
             await cursor.execute(STANDING, {"id": call.task_id})
             task = await cursor.fetchone()
         if task is None or task.provider != call.provider:
             log.warning("callback.not_its_task", task=call.task_id, provider=call.provider)
-        elif task.is_ended:
-            if task.is_unanswered and await alerts.tell_within(
-                connection, call.task_id, claim, now
-            ):
-                log.error("callback.too_late", task=call.task_id, provider=call.provider, id=claim)
-        else:
-            if task.is_unanswered and claim is not None:
-                await connection.execute(
-                    "update task set upstream_claim = %s where id = %s", (claim, call.task_id)
-                )
+            return
+        if task.is_unanswered:
+            await _keep_claim(connection, call, task, now)
+        if not task.is_ended:
             await wake_within(connection, call.task_id)
 
-    await database.transact(steps)
+    await database.transact_pipelined(steps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +83,18 @@ select provider, status in ('success', 'fail') as is_ended,
 from task where id = %(id)s
 for update
 """
+
+
+async def _keep_claim(connection: Connection, call: Call, task: _Standing, now: datetime) -> None:
+    """Keep what may be the only word of a submit's outcome, for the worker or the operator."""
+    claim = await _free_claim(connection, call)
+    if task.is_ended:
+        if await alerts.tell_within(connection, call.task_id, claim, now):
+            log.error("callback.too_late", task=call.task_id, provider=call.provider, id=claim)
+    elif claim is not None:
+        await connection.execute(
+            "update task set upstream_claim = %s where id = %s", (claim, call.task_id)
+        )
 
 
 async def _free_claim(connection: Connection, call: Call) -> str | None:

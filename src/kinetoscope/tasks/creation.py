@@ -65,7 +65,8 @@ async def create(database: Database, parameters: Parameters) -> bool:
 
 async def create_within(connection: Connection, parameters: Parameters) -> bool:
     """Do the same as part of a transaction."""
-    return (await connection.execute(CREATE, parameters)).rowcount == 1
+    cursor = await connection.execute(CREATE, parameters)
+    return await cursor.fetchone() is not None
 
 
 REUSABLE = """
@@ -95,12 +96,14 @@ select %(task_id)s, account_id, %(key_id)s, model, inputs, seed, %(callback_url)
        media_name, is_test, cache_key, id, 'success', 100, preview, ai_generated, output, %(now)s,
        %(now)s, %(now)s, media_expires_at, %(now)s + (metadata_expires_at - completed_at)
 from source
+returning id
 """
 
 
 async def reuse_within(connection: Connection, parameters: Parameters) -> bool:
     """Record a task that shows the media of an equal one; False if there is none."""
-    return (await connection.execute(REUSE, parameters)).rowcount == 1
+    cursor = await connection.execute(REUSE, parameters)
+    return await cursor.fetchone() is not None
 
 
 async def reusable_within(

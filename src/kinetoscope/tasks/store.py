@@ -155,7 +155,8 @@ async def end_success(  # noqa: PLR0913 - what a success is
 ) -> None:
     """Mark a task as finished. Part of the transaction that captures its hold.
 
-    `charged` is None where the price stays as it is. Without `metadata_expires_at` the reaper writes down how long the task is known.
+    `charged` is None where the price stays as it is. Without `metadata_expires_at` the reaper
+    writes down how long the task is known.
     """
     await _end(
         connection,
