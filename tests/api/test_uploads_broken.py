@@ -97,7 +97,7 @@ async def test_an_inspection_that_cannot_start_is_503_and_nothing_is_kept(
 ):
     place = await promise(world, await world.person("alice"))
     while probing._servers:  # one that runs would need no start
-        probing._servers.pop().end()
+        probing._servers.popitem()[1].end()
     monkeypatch.setattr("sys.executable", "/no/such/python")
     refused = await put(world, place["uploadUrl"], picture(tmp_path))
     assert (refused.status_code, refused.json()) == (503, AWAY)

@@ -35,7 +35,7 @@ async def main():
     limits = InspectLimits(packets_max=10**9, cpu_s_max=60, total_timeout_s=30)
     asking = asyncio.create_task(inspect([Path(sys.argv[1])], limits))
     await asyncio.sleep(0.5)
-    print(probing._server().process.pid, flush=True)
+    print(probing._server(stills=False).process.pid, flush=True)
     await asking
 
 asyncio.run(main())
@@ -57,11 +57,11 @@ def _own_server() -> Iterator[None]:
     """Let nothing that a test does to its server reach the next one."""
     yield
     while probing._servers:
-        probing._servers.pop().end()
+        probing._servers.popitem()[1].end()
 
 
 def server() -> psutil.Process:
-    return psutil.Process(probing._server().process.pid)
+    return psutil.Process(probing._server(stills=False).process.pid)
 
 
 async def probes(count: int) -> list[psutil.Process]:
@@ -108,6 +108,15 @@ async def test_one_server_answers_for_all(picture: Path):
         await inspect([picture], LIMITS)
     assert server().pid == first
     assert await probes(0) == []
+
+
+async def test_whatever_is_expected_everything_is_opened(tmp_path: Path, picture: Path):
+    clip = made_media.video(tmp_path / "clip.mp4")
+    for stills in (True, False):
+        found = await inspect([picture, clip], LIMITS, stills=stills)
+        assert [one.media_type for one in found] == ["image/png", "video/mp4"]
+    pids = {server.process.pid for server in probing._servers.values()}
+    assert len(pids) == 2, "each has loaded what it expects"
 
 
 async def test_the_server_has_nothing_of_ours(picture: Path):

@@ -12,6 +12,7 @@ from kinetoscope import crew, engine, upstreams
 from kinetoscope.cli.queues import WEBHOOKS, served_queues
 from kinetoscope.cli.sending import sender_parts
 from kinetoscope.engine import Timing, every
+from kinetoscope.kernel import loops
 from kinetoscope.kernel.errors import KinetoscopeError
 from kinetoscope.kernel.ids import TaskId
 from kinetoscope.kernel.lifeline import end_with_parent
@@ -51,10 +52,7 @@ def run(settings: Settings) -> None:
     with opened_database(settings) as conninfo:
         migrate_database(conninfo)
         working = partial(work, timing=Timing())
-        import uvloop
-
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as r:
-            r.run(run_in(settings, conninfo, working, patience_s=WORKER_PATIENCE_S))
+        loops.run(run_in(settings, conninfo, working, patience_s=WORKER_PATIENCE_S))
 
 
 async def work(runtime: Runtime, timing: Timing) -> None:

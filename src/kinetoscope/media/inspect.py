@@ -76,9 +76,12 @@ class Inspected:
     bytes_size: int
 
 
-async def inspect(paths: Sequence[Path], limits: InspectLimits) -> tuple[Inspected, ...]:
+async def inspect(
+    paths: Sequence[Path], limits: InspectLimits, *, stills: bool = False
+) -> tuple[Inspected, ...]:
     """Open every file in one child process and say what each is, in the same order.
 
+    It is quicker for still images where nothing but `stills` is expected, and the same otherwise.
     Raises MediaRefused for the first file that is not acceptable, which includes one that kills
     the child or outlasts `total_timeout_s`, and InspectionFailed where no child could start.
     """
@@ -89,7 +92,7 @@ async def inspect(paths: Sequence[Path], limits: InspectLimits) -> tuple[Inspect
         "paths": [str(path.absolute()) for path in paths],
         "limits": asdict(limits),
     }
-    lines, in_time = await probing.answers(request, limits.total_timeout_s)
+    lines, in_time = await probing.answers(request, limits.total_timeout_s, stills=stills)
     if not lines:
         raise InspectionFailed("No inspection could be started")
     ending = "cannot be decoded" if in_time else "takes too long to open"

@@ -8,6 +8,7 @@ written to. `{"end": id}` ends the probe of an earlier request.
 """
 
 import array
+import gc
 import json
 import os
 import select
@@ -17,14 +18,14 @@ import sys
 from contextlib import suppress
 from typing import Any
 
-from kinetoscope.media import probe, probe_image, probe_stream
+from kinetoscope.media import probe, probe_image
 
 REQUEST_BYTES_MAX = 64 * 1024
 GRACE_S = 1.0
 """A probe that nobody ended in time is ended by its own alarm so much later."""
 
-LOADED = (probe_image, probe_stream)
-"""What is worth loading once."""
+LOADED = (probe_image,)
+"""What is worth loading once; what opens streams, only where streams are expected."""
 
 
 def serve(control: socket.socket) -> None:
@@ -111,7 +112,16 @@ def _become_probe(request: dict[str, Any], answers: int, server: int) -> None:
         os._exit(status)
 
 
-def main() -> None:
-    """Serve on the descriptor that was handed over as number 0."""
+def main(*, stills: bool = False) -> None:
+    """Serve on the descriptor that was handed over as number 0.
+
+    The libraries for streams are hundreds of mappings, and forking copies the list of them: where
+    stills are expected, a probe that meets a stream loads them itself.
+    """
+    if not stills:
+        from kinetoscope.media import probe_stream  # noqa: F401, PLC0415
+    # A collector that looks at what is shared makes copies of it.
+    gc.freeze()
+    gc.disable()
     serve(socket.socket(fileno=os.dup(0)))
     sys.exit(0)

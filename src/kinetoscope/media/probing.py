@@ -1,6 +1,7 @@
 """Asking for probes: processes that open what nobody vouches for, and say what it is.
 
-On Linux they are forked by a `probe_server` that this process keeps. Elsewhere forking a process
+On Linux they are forked by a `probe_server` that this process keeps, or two: one has loaded what
+opens stills, the other what opens streams, too. Elsewhere forking a process
 that has loaded the system's own libraries is not safe, and each is started anew.
 """
 
@@ -27,28 +28,38 @@ ATTEMPTS = 2
 
 # A child sees this process's import path and nothing else: no environment, no user or site
 # folder, no .pth files, no current folder.
-_CHILD = "import sys; sys.path[:] = sys.argv[1:]; from kinetoscope.media.{0} import main; main()"
+_CHILD = "import sys; sys.path[:] = sys.argv[1:]; from kinetoscope.media.{0} import main; main({1})"
 
 Answers = tuple[list[bytes], bool]
 """The whole lines a probe wrote after it was ready, and whether it ended by itself."""
 
 
-def _command(module: str) -> tuple[str, ...]:
+def _command(module: str, arguments: str = "") -> tuple[str, ...]:
     import_path = (str(Path(entry).absolute()) for entry in sys.path if entry)
-    return (sys.executable, "-I", "-S", "-X", "utf8", "-c", _CHILD.format(module), *import_path)
+    return (
+        sys.executable,
+        "-I",
+        "-S",
+        "-X",
+        "utf8",
+        "-c",
+        _CHILD.format(module, arguments),
+        *import_path,
+    )
 
 
-async def answers(request: dict[str, object], timeout_s: float) -> Answers:
+async def answers(request: dict[str, object], timeout_s: float, *, stills: bool) -> Answers:
     """Have one request answered within a time that begins when its probe does.
 
-    The first line says that the probe is ready; without any line none could be started.
+    Where `stills` were expected and it is about streams, the answer takes longer. The first line
+    says that the probe is ready; without any line none could be started.
     """
     if sys.platform != "linux":
         return await _started(request, timeout_s)
     async with _turn():
         for _ in range(ATTEMPTS):
             try:
-                server = _server()
+                server = _server(stills=stills)
             except OSError:
                 break  # this machine cannot start a process just now
             told = await server.ask(request, timeout_s)
@@ -80,12 +91,12 @@ def _closed_if_broken(control: socket.socket) -> Iterator[None]:
 class Server:
     """The process that forks probes, and the socket to it."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, stills: bool) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.control = ours
         with theirs, _closed_if_broken(ours):
             self.process = subprocess.Popen(  # noqa: S603 - our own module
-                _command("probe_server"),
+                _command("probe_server", f"{stills=}"),
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -139,22 +150,23 @@ class Server:
             self.process.wait(1)
 
 
-_servers: list[Server] = []
+_servers: dict[bool, Server] = {}
+"""Those of this process, by whether they expect stills."""
 _starting = threading.Lock()
 
 
-def _server() -> Server:
+def _server(*, stills: bool) -> Server:
     """Return the server of this process, a new one where it has none that lives."""
     with _starting:
-        if _servers and not _servers[0].is_alive:
-            gone = _servers.pop()
-            if gone.owner == os.getpid():
-                gone.end()
-        if not _servers:
-            server = Server()
-            atexit.register(server.end)
-            _servers.append(server)
-        return _servers[0]
+        server = _servers.get(stills)
+        if server is not None and not server.is_alive:
+            del _servers[stills]
+            if server.owner == os.getpid():
+                server.end()
+        if stills not in _servers:
+            _servers[stills] = Server(stills=stills)
+            atexit.register(_servers[stills].end)
+        return _servers[stills]
 
 
 class _Pipe:

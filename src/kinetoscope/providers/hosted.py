@@ -14,6 +14,7 @@ from kinetoscope.providers import references
 from kinetoscope.providers.adapter import (
     Adapter,
     Ask,
+    Attached,
     Reading,
     Site,
     failed,
@@ -101,7 +102,9 @@ class HostedProvider:
         site = self.site()
         if self.adapter.needs_key and not site.key:
             return _no_key()
-        attached = await asyncio.to_thread(references.attached, self.adapter, job)
+        attached: tuple[Attached, ...] = ()
+        if job.references:
+            attached = await asyncio.to_thread(references.attached, self.adapter, job)
         call = self.adapter.submit(Ask(job=job, site=site, attached=attached))
         if isinstance(call, Refused):
             return call

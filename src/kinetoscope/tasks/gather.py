@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 
 from kinetoscope.kernel.errors import Forbidden, NotFound
-from kinetoscope.kernel.order import Order, Reference
+from kinetoscope.kernel.order import MediaKind, Order, Reference
 from kinetoscope.kernel.outbound import (
     FetchLimits,
     OutboundFailed,
@@ -92,7 +92,9 @@ async def _fetch_one(
     try:
         async with lanes:
             await _bring(tools, reference, path, asked_at)
-            (inspected,) = await inspect([path], InspectLimits())
+            (inspected,) = await inspect(
+                [path], InspectLimits(), stills=reference.kind is MediaKind.IMAGE
+            )
     except (OutboundRefused, OutboundFailed, Forbidden, NotFound, MediaRefused) as error:
         log.info("reference.refused", kind=reference.kind, reason=str(error))
         return str(error)

@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 
 from kinetoscope.kernel.errors import LeaseLost
-from kinetoscope.kernel.order import JSON
+from kinetoscope.kernel.order import JSON, MediaKind
 from kinetoscope.media import provenance
 from kinetoscope.media.files import FileKind
 from kinetoscope.media.inspect import Inspected, InspectLimits, MediaRefused, inspect
@@ -44,7 +44,9 @@ async def keep(tools: Tools, task: Task, done: Done, count: int) -> list[JSON]:
     if len(made) < max(1, count):
         raise MediaRefused(len(made), "is missing")
     frames = [file.last_frame for file in made if file.last_frame is not None]
-    inspected = await inspect([*(file.path for file in made), *frames], InspectLimits())
+    stills = all(file.kind is MediaKind.IMAGE for file in made)
+    paths = [*(file.path for file in made), *frames]
+    inspected = await inspect(paths, InspectLimits(), stills=stills)
     statement = Statement(task.model, done.ai_generated, done.preview)
     outputs: list[JSON] = []
     for number, (file, found) in enumerate(zip(made, inspected, strict=False), start=1):
