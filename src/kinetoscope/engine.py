@@ -17,7 +17,7 @@ from procrastinate.schema import SchemaManager
 from typing_extensions import override
 
 from kinetoscope.postgres.migrations import Migration
-from kinetoscope.postgres.pool import Database
+from kinetoscope.postgres.pool import Database, Parameters
 
 log = structlog.get_logger(__name__)
 
@@ -87,17 +87,29 @@ async def requeue_stalled(database: Database, timing: Timing) -> int:
     A worker that was pruned leaves its jobs without an owner; those count as stalled too. Nobody
     could give a sign of life while the database was away: it must have been up for as long.
     """
+    silent = """
+      worker.id is null
+      or greatest(worker.last_heartbeat, pg_postmaster_start_time())
+         < now() - make_interval(secs => %(stalled_s)s)
+    """
+    return await _put_back(database, silent, {"stalled_s": timing.stalled_s})
+
+
+async def requeue_of(database: Database, processes: list[str]) -> int:
+    """Put back the jobs of worker processes that are known to have ended; return how many."""
+    which = "worker.process = any(%(processes)s)"
+    return await _put_back(database, which, {"processes": processes})
+
+
+async def _put_back(database: Database, which: str, values: Parameters) -> int:
     return await database.execute(
-        """
+        f"""
         with stalled as materialized (
           -- Sweeps of several workers may meet here; each takes what the others did not.
           select job.id
           from procrastinate_jobs job
           left join procrastinate_workers worker on worker.id = job.worker_id
-          where job.status = 'doing'
-            and (worker.id is null
-                 or greatest(worker.last_heartbeat, pg_postmaster_start_time())
-                    < now() - make_interval(secs => %(stalled_s)s))
+          where job.status = 'doing' and ({which})
           for update of job skip locked
         ), gone as (
           -- A new job under a new id: should the old worker come back, it finds nothing to finish.
@@ -107,7 +119,7 @@ async def requeue_stalled(database: Database, timing: Timing) -> int:
         )
         select enqueue_advance(task_id, queue_name) from gone
         """,
-        {"stalled_s": timing.stalled_s},
+        values,
     )
 
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from itertools import count
 from typing import Any
 
@@ -43,6 +44,9 @@ def test_a_kill_loses_no_task_and_charges_none_twice(victim: str):
         assert [record["status"] for record in records] == ["success"] * len(task_ids)
         _assert_paid_once(deployed, records)
         _assert_stored_once(deployed, [*records, *samples])
+        if victim == "worker":
+            # The next one is told whose jobs they were, and waits for nobody's silence.
+            assert re.search(r"worker\.succeeds +tasks=[1-9]", deployed.log)
 
 
 def _wait_for_work(

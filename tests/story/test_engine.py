@@ -246,3 +246,73 @@ async def test_work_that_fails_is_done_again_and_the_loop_goes_on():
     going.cancel()
     await asyncio.wait([going], timeout=5)
     assert going.cancelled()
+
+
+async def test_the_jobs_of_a_process_that_has_ended_go_back_at_once(
+    world: World, alice: Person, jobs: Jobs
+):
+    ended, other = [await create(world, alice, PICTURE) for _ in range(2)]
+    for task_id, process in ((ended, "kinetoscope worker 1"), (other, "kinetoscope worker 2")):
+        worker_id = await jobs.worker(silent_s=0)
+        await jobs.run(
+            "update procrastinate_workers set process = %s where id = %s", process, worker_id
+        )
+        await jobs.take(task_id, worker_id)
+    assert await engine.requeue_of(world.runtime.database, ["kinetoscope worker 1"]) == 1
+    assert sorted(await jobs.by_task()) == sorted(
+        [(ended, "embedded", "todo"), (other, "embedded", "doing")]
+    )
+
+
+async def test_a_worker_is_known_by_the_name_of_its_connections(world: World):
+    async with world.runtime.database.connection() as connection:
+        await connection.execute("set application_name = 'kinetoscope worker 7'")
+        try:
+            await connection.execute("select procrastinate_register_worker_v1()")
+        finally:
+            await connection.execute("reset application_name")
+        found = await connection.execute("select process from procrastinate_workers")
+        assert await found.fetchall() == [("kinetoscope worker 7",)]
+
+
+FETCH = "select id, lock from procrastinate_fetch_job_v2(%s::varchar[], %s)"
+
+
+async def fetched(jobs: Jobs, queue: str, worker_id: int) -> str | None:
+    async with jobs.world.runtime.database.connection() as connection:
+        row = await (await connection.execute(FETCH, ([queue], worker_id))).fetchone()
+    assert row is not None
+    return None if row[0] is None else str(row[1])
+
+
+async def test_the_next_job_of_a_queue_is_the_oldest_that_may_run(jobs: Jobs):
+    worker_id = await jobs.worker(silent_s=0)
+    for task_id, queue in (("a", "x"), ("later", "x"), ("b", "y"), ("a", "x"), ("c", "x")):
+        await jobs.run("select enqueue_advance(%s, %s)", task_id, queue)
+    schedule = "update procrastinate_jobs set scheduled_at = now() + %s where lock = 'later'"
+    await jobs.run(schedule, timedelta(hours=1))
+    taken = [await fetched(jobs, "x", worker_id) for _ in range(3)]
+    assert taken == ["a", "c", None], "a's second job waits for its first, and later for its time"
+    assert await fetched(jobs, "y", worker_id) == "b"
+    await jobs.run("delete from procrastinate_jobs where lock = 'a' and status = 'doing'")
+    assert await fetched(jobs, "x", worker_id) == "a"
+    await jobs.run(schedule, timedelta(seconds=-1))
+    assert await fetched(jobs, "x", worker_id) == "later"
+
+
+async def test_taking_a_job_looks_at_few_rows_however_many_wait(jobs: Jobs):
+    worker_id = await jobs.worker(silent_s=0)
+    # Not analysed: what the planner believes of a queue is always out of date.
+    await jobs.run(
+        """
+        select enqueue_advance('task_' || number, 'queue ' || mod(number, 3))
+        from generate_series(1, 5000) as number
+        """
+    )
+    async with jobs.world.runtime.database.connection() as connection:
+        explained = await connection.execute(
+            f"explain (analyze, buffers, format json) {FETCH}", (["queue 1"], worker_id)
+        )
+        row = await explained.fetchone()
+    assert row is not None
+    assert row[0][0]["Plan"]["Shared Hit Blocks"] < 1000

@@ -62,11 +62,11 @@ def worker(
     ] = "",
 ) -> None:
     """Run tasks; any number of workers share one database."""
-    from kinetoscope.cli.worker import run  # noqa: PLC0415 - heavy
+    from kinetoscope.cli.worker import Started, run  # noqa: PLC0415 - heavy
 
     settings = settings_or_fail()
     try:
-        run(replace(settings, queues=names(queues) or settings.queues))
+        run(replace(settings, queues=names(queues) or settings.queues), Started())
     except (KinetoscopeError, OSError) as error:
         raise fail(str(error)) from None
 

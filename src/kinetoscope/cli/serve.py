@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import json
 import os
+import secrets
 import signal
 import socket
 import sys
 import urllib.error
 import urllib.request
+from collections import deque
 
 import structlog
 
@@ -21,7 +23,11 @@ log = structlog.get_logger(__name__)
 
 READY_TIMEOUT_S = 60
 READY_DELAY_S = 0.02
+RESTART_DELAY_S = 0.1
 RESTART_DELAY_S_MAX = 5.0
+NAMES_MAX = 20
+LIVED_S = 3.0
+"""What ends sooner cannot start; it is tried ever less often."""
 STOP_TIMEOUTS_S = {"api": 12.0, "worker": Timing().stop_s}
 """The worker may wait for answers that were paid for."""
 HTTP_OK = 200
@@ -113,12 +119,17 @@ async def supervise(settings: Settings, conninfo: str, key: str | None) -> None:
 async def _keep(command: str, environment: dict[str, str]) -> None:
     """Run one of our own modules, again whenever it ends; stop it when cancelled."""
     arguments = ("-m", f"kinetoscope.cli.{command}", "--parent", str(os.getpid()))
-    delay_s = 0.1
+    delay_s = RESTART_DELAY_S
+    before: deque[str] = deque(maxlen=NAMES_MAX)
     while True:
+        # Each has a name, and hears those of its predecessors, who have certainly ended: a worker
+        # puts their tasks back, and may be killed before it gets to that.
+        name = secrets.token_hex(8)
         started_s = asyncio.get_running_loop().time()
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             *arguments,
+            *("--name", name, "--after", *before),
             env=environment,
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C is for us; we end the others in order
@@ -128,8 +139,9 @@ async def _keep(command: str, environment: dict[str, str]) -> None:
         except asyncio.CancelledError:
             await _stop(process, STOP_TIMEOUTS_S[command])
             raise
-        if asyncio.get_running_loop().time() - started_s > RESTART_DELAY_S_MAX:
-            delay_s = 0.1
+        before.append(name)
+        if asyncio.get_running_loop().time() - started_s > LIVED_S:
+            delay_s = RESTART_DELAY_S
         log.error("serve.child_ended", command=command, code=code, restart_in_s=delay_s)
         await asyncio.sleep(delay_s)
         delay_s = min(delay_s * 2, RESTART_DELAY_S_MAX)

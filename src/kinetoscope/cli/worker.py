@@ -1,12 +1,15 @@
 """The worker process: runs tasks, finds again what dead workers left, until it is told to stop."""
 
+import argparse
 import asyncio
 import signal
 import sys
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
+from psycopg.conninfo import make_conninfo
 
 from kinetoscope import crew, engine, upstreams
 from kinetoscope.cli.queues import WEBHOOKS, served_queues
@@ -47,18 +50,38 @@ TASKS_BESIDE_RENDERING = 16
 TEST_TASKS = 16
 
 
-def run(settings: Settings) -> None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """What a worker is told by who started it: its own name, and those of its predecessors."""
+
+    name: str = ""
+    after: tuple[str, ...] = ()
+
+
+def run(settings: Settings, started: Started) -> None:
     """Open the database, work until told to stop, close it again."""
     with opened_database(settings) as conninfo:
         migrate_database(conninfo)
-        working = partial(work, timing=Timing())
-        loops.run(run_in(settings, conninfo, working, patience_s=WORKER_PATIENCE_S))
+        named = make_conninfo(conninfo, application_name=process_name(started.name))
+        working = partial(work, timing=Timing(), after=started.after)
+        loops.run(run_in(settings, named, working, patience_s=WORKER_PATIENCE_S))
 
 
-async def work(runtime: Runtime, timing: Timing) -> None:
-    """Run tasks until SIGTERM or SIGINT; running steps then get some time to end, see `Timing`."""
+def process_name(name: str) -> str:
+    """Return what a worker's connections are called in the database."""
+    return f"kinetoscope worker {name}".strip()
+
+
+async def work(runtime: Runtime, timing: Timing, *, after: tuple[str, ...] = ()) -> None:
+    """Run tasks until SIGTERM or SIGINT; running steps then get some time to end, see `Timing`.
+
+    `after` names workers that have ended, so that nobody needs to wait for their silence.
+    """
     queues = served_queues(runtime.settings.queues, runtime.routes)
     await require_public_url(runtime.database, runtime.settings.public_url)
+    if after:
+        left = await engine.requeue_of(runtime.database, list(map(process_name, after)))
+        log.info("worker.succeeds", tasks=left)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for ending in (signal.SIGTERM, signal.SIGINT):
@@ -143,13 +166,18 @@ def housekeeping(
 
 
 def main() -> None:
-    """Read `--parent PID`, the process to end with, and work until SIGTERM."""
-    if sys.argv[1:2] == ["--parent"]:
-        end_with_parent(int(sys.argv[2]), signal.SIGKILL)
+    """Work until SIGTERM. `serve` tells by whose end to end, and names."""
+    asked = argparse.ArgumentParser(prog="kinetoscope worker")
+    asked.add_argument("--parent", type=int)
+    asked.add_argument("--name", default="")
+    asked.add_argument("--after", nargs="*", default=[])
+    told = asked.parse_args()
+    if told.parent is not None:
+        end_with_parent(told.parent, signal.SIGKILL)
     try:
         settings = load_settings()
         configure_logging(as_json=settings.log_json, level=settings.log_level)
-        run(settings)
+        run(settings, Started(name=told.name, after=tuple(told.after)))
     except (KinetoscopeError, OSError) as error:
         sys.exit(f"kinetoscope: {error}")
 
