@@ -50,6 +50,8 @@ class Settings:
     """Where clients reach this server; media addresses begin with it."""
     api_processes: int
     """How many processes answer requests."""
+    worker_processes: int
+    """How many workers `serve` keeps."""
     render_processes: int
     """How many processes render at once in each worker."""
     media_url: str
@@ -138,6 +140,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         database_url=read("database_url", str, ""),
         public_url=read("public_url", values.url, f"http://{_reachable(host)}:{port}"),
         api_processes=read("api_processes", values.positive, 1),
+        worker_processes=read("worker_processes", values.positive, 1),
         render_processes=read(
             "render_processes", values.positive, max(1, (os.cpu_count() or 2) - 1)
         ),

@@ -129,12 +129,18 @@ class Deployment:
 
     def part(self, command: str) -> psutil.Process | None:
         """Find the process that runs a part of this deployment: api or worker."""
+        return next(iter(self.parts(command)), None)
+
+    def parts(self, command: str) -> list[psutil.Process]:
+        """Find all processes that run a part."""
         assert self.process is not None
+        found = []
         with contextlib.suppress(psutil.Error):
             for child in psutil.Process(self.process.pid).children():
-                if child.cmdline()[1:3] == ["-m", f"kinetoscope.cli.{command}"]:
-                    return child
-        return None
+                with contextlib.suppress(psutil.Error):
+                    if child.cmdline()[1:3] == ["-m", f"kinetoscope.cli.{command}"]:
+                        found.append(child)
+        return found
 
     def processes(self) -> list[psutil.Process]:
         """Find everything that runs for this deployment, whoever its parent is."""

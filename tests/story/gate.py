@@ -37,6 +37,9 @@ PRICE = 217
 GRANT = 10_000_000
 UNKNOWN_DEADLINE_S = 15
 CREATORS = 4
+WORKERS = 2
+TASKS_AT_ONCE = 100
+"""Of each worker: its jobs take a second at most, and every kill has these done anew."""
 FAIL_CODES = {"500", "2038", "submit_unknown"}
 
 
@@ -106,6 +109,8 @@ def deployment_of(folder: Path, address: str, plan: Plan) -> Deployment:
         "KINETOSCOPE_FIRST_GRANT": str(GRANT // 100),
         "KINETOSCOPE_DEMO_KEY": "off",
         "KINETOSCOPE_LOG_LEVEL": "WARNING",
+        "KINETOSCOPE_WORKER_PROCESSES": str(WORKERS),
+        "KINETOSCOPE_HOSTED_TASKS": str(TASKS_AT_ONCE),
         **plan.environment,
     }
     return Deployment(folder, extra=extra)
@@ -187,20 +192,18 @@ def _kill_while_working(deployed: Deployment, plan: Plan, chance: random.Random)
             time.sleep(0.2)
         ended_before = _ended(deployed)
         time.sleep(chance.uniform(0, 0.5))
-        _kill(deployed, victim)
+        _kill(deployed, victim, chance)
     return len(victims)
 
 
-def _kill(deployed: Deployment, victim: str) -> None:
+def _kill(deployed: Deployment, victim: str, chance: random.Random) -> None:
     if victim == "postgres":
         pid_file = deployed.folder / "postgres" / "data" / "postmaster.pid"
         with contextlib.suppress(psutil.Error, OSError, ValueError):
             psutil.Process(int(pid_file.read_text().split()[0])).kill()
         return
-    wait_until(lambda: deployed.part("worker") is not None, 30, "a worker runs")
-    process = deployed.part("worker")
-    assert process is not None
-    process.kill()
+    wait_until(lambda: deployed.parts("worker") != [], 30, "a worker runs")
+    chance.choice(deployed.parts("worker")).kill()
 
 
 def rows_of(deployed: Deployment, query: str) -> list[tuple[Any, ...]]:
@@ -208,14 +211,18 @@ def rows_of(deployed: Deployment, query: str) -> list[tuple[Any, ...]]:
     deadline_s = time.monotonic() + 60
     while True:
         try:
-            part = deployed.part("api")
-            assert part is not None
-            with psycopg.connect(part.environ()["KINETOSCOPE_DATABASE_URL"]) as connection:
+            with psycopg.connect(_address(deployed)) as connection:
                 return connection.execute(query.encode()).fetchall()
         except (psycopg.Error, psutil.Error, AssertionError):
             if time.monotonic() > deadline_s:
                 raise
             time.sleep(0.1)
+
+
+def _address(deployed: Deployment) -> str:
+    part = deployed.part("api")
+    assert part is not None
+    return part.environ()["KINETOSCOPE_DATABASE_URL"]
 
 
 def _ended(deployed: Deployment) -> int:

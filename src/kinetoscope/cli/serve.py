@@ -1,4 +1,4 @@
-"""`kinetoscope serve`: the database, the API and a worker, kept running until told to stop."""
+"""`kinetoscope serve`: the database, the API and workers, kept running until told to stop."""
 
 import asyncio
 import contextlib
@@ -11,6 +11,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections import deque
+from typing import Any
 
 import structlog
 
@@ -86,7 +87,7 @@ def _demo_lines(settings: Settings, url: str) -> str:
 
 
 async def supervise(settings: Settings, conninfo: str, key: str | None) -> None:
-    """Keep the API and a worker running until SIGTERM or SIGINT, then stop them in that order."""
+    """Keep the API and workers running until SIGTERM or SIGINT, then stop them in that order."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for ending in (signal.SIGTERM, signal.SIGINT):
@@ -98,7 +99,10 @@ async def supervise(settings: Settings, conninfo: str, key: str | None) -> None:
     try:
         await asyncio.wait([ready, stopping], return_when=asyncio.FIRST_COMPLETED)
         # The worker warms up second: requests are taken in and kept before they can be worked on.
-        children.append(asyncio.create_task(_keep("worker", environment)))
+        children += [
+            asyncio.create_task(_keep("worker", environment))
+            for _ in range(settings.worker_processes)
+        ]
         if ready.done() and ready.result():
             sys.stdout.write(banner(settings, key))
             if not settings.is_local and settings.public_url.startswith("http://127.0.0.1"):
@@ -109,11 +113,16 @@ async def supervise(settings: Settings, conninfo: str, key: str | None) -> None:
         await stopping
         log.info("serve.stopping")
     finally:
-        for child in (ready, *children):
-            child.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await child
+        for part in (ready, *children[:1]):
+            await _ended(part)
+        await asyncio.gather(*map(_ended, children[1:]))  # each may wait long for answers
         log.info("serve.stopped")
+
+
+async def _ended(part: asyncio.Task[Any]) -> None:
+    part.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await part
 
 
 async def _keep(command: str, environment: dict[str, str]) -> None:
