@@ -13,7 +13,18 @@ from bench.tables import Table
 
 TASKS = 5_000
 WATCHED_S = 30
-PLAN = gate.Plan(tasks=TASKS, worker_kills=0, postgres_kills=0, seed=1, faults=0, ways=(SLOW.name,))
+PLAN = gate.Plan(
+    tasks=TASKS,
+    worker_kills=0,
+    postgres_kills=0,
+    seed=1,
+    faults=0,
+    ways=(SLOW.name,),
+    environment={
+        "KINETOSCOPE_WORKER_PROCESSES": "1",
+        "KINETOSCOPE_HOSTED_TASKS": str(TASKS),
+    },
+)
 MEBIBYTE = 1024 * 1024
 
 

@@ -56,9 +56,9 @@ DEFECTS = {
         "    if task.is_sample:\n        await book.release(",
     ),
     "a dead worker's jobs are not put back": (
-        "cli/worker.py",
-        "        every(timing.sweep_s, partial(engine.requeue_stalled, database, timing)),\n",
-        "",
+        "engine.py",
+        "          where job.status = 'doing' and ({which})\n",
+        "          where false and job.status = 'doing' and ({which})\n",
     ),
 }
 

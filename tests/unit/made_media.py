@@ -1,5 +1,9 @@
 """Small media files made on the spot: honest ones."""
 
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -25,7 +29,7 @@ def video(
 ) -> Path:
     """Write two seconds of 320 by 180, with stereo silence if asked for."""
     options = {"movflags": flags} if flags else {}
-    with av.open(str(path), "w", options=options) as container:
+    with _scheduled_as_before(), av.open(str(path), "w", options=options) as container:
         picture = container.add_stream(codec, rate=RATE)
         assert isinstance(picture, VideoStream)
         picture.width, picture.height = SIZE
@@ -43,6 +47,22 @@ def video(
         if track is not None:
             _add_silence(container, track)
     return path
+
+
+@contextmanager
+def _scheduled_as_before() -> Iterator[None]:
+    """Undo what SVT-AV1 does as root: it makes the thread that opens it a real-time one, for good.
+
+    Whatever that thread starts is one, too, and two busy children leave nothing to anybody else.
+    """
+    if sys.platform != "linux":
+        yield
+        return
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, parameters)
 
 
 def sound(path: Path, codec: str, container_format: str | None = None) -> Path:

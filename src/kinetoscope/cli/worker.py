@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import structlog
-from psycopg.conninfo import make_conninfo
 
 from kinetoscope import crew, engine, upstreams
 from kinetoscope.cli.queues import WEBHOOKS, served_queues
@@ -21,6 +20,7 @@ from kinetoscope.kernel.ids import TaskId
 from kinetoscope.kernel.lifeline import end_with_parent
 from kinetoscope.kernel.log import configure_logging
 from kinetoscope.postgres.deployment import require_public_url
+from kinetoscope.postgres.pool import named
 from kinetoscope.settings import Settings, load_settings
 from kinetoscope.tasks import alerts, served
 from kinetoscope.tasks.advance import advance
@@ -62,9 +62,9 @@ def run(settings: Settings, started: Started) -> None:
     """Open the database, work until told to stop, close it again."""
     with opened_database(settings) as conninfo:
         migrate_database(conninfo)
-        named = make_conninfo(conninfo, application_name=process_name(started.name))
+        conninfo_named = named(conninfo, process_name(started.name))
         working = partial(work, timing=Timing(), after=started.after)
-        loops.run(run_in(settings, named, working, patience_s=WORKER_PATIENCE_S))
+        loops.run(run_in(settings, conninfo_named, working, patience_s=WORKER_PATIENCE_S))
 
 
 def process_name(name: str) -> str:

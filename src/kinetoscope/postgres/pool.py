@@ -166,6 +166,11 @@ def with_timeouts(conninfo: str) -> str:
     return make_conninfo("", **{**TIMEOUTS, **conninfo_to_dict(conninfo)})
 
 
+def named(conninfo: str, name: str) -> str:
+    """Add what a process's connections are called in the database."""
+    return make_conninfo(conninfo, application_name=name)
+
+
 async def _configure(connection: Connection) -> None:
     set_json_loads(orjson.loads, connection)
     set_json_dumps(orjson.dumps, connection)

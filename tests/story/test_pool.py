@@ -1,0 +1,87 @@
+"""Transactions that are sent as a pipeline: all of it or nothing, as with any other."""
+
+import asyncio
+
+import psycopg
+import pytest
+from tests.conftest import World
+
+from kinetoscope.kernel.errors import LeaseLost
+from kinetoscope.postgres.pool import Connection
+
+pytestmark = pytest.mark.anyio
+
+NOTE = "insert into schema_migration (name, sha256) values (%s, '')"
+
+
+async def noted(world: World) -> int:
+    query = "select count(*) from schema_migration where name like 'note %%'"
+    values = await world.runtime.database.fetch_values(query, {})
+    assert values is not None
+    return int(values[0])
+
+
+async def test_all_of_a_pipeline_is_there_in_the_end(world: World):
+    async def steps(connection: Connection) -> str:
+        for number in range(3):
+            await connection.execute(NOTE, (f"note {number}",))
+        found = await connection.execute("select count(*) from schema_migration")
+        assert await found.fetchone() is not None
+        return "done"
+
+    assert await world.runtime.database.transact_pipelined(steps) == "done"
+    assert await noted(world) == 3
+
+
+async def test_a_statement_that_fails_leaves_nothing_of_a_pipeline(world: World):
+    async def steps(connection: Connection) -> None:
+        await connection.execute(NOTE, ("note 1",))
+        await connection.execute(NOTE, ("note 1",))
+        await connection.execute(NOTE, ("note 2",))
+
+    for _ in range(5):  # and of its connection nobody notices anything
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            await world.runtime.database.transact_pipelined(steps)
+    assert await noted(world) == 0
+
+
+async def test_steps_that_raise_leave_nothing_of_a_pipeline(world: World):
+    async def steps(connection: Connection) -> None:
+        await connection.execute(NOTE, ("note 1",))
+        raise LeaseLost("task_1")
+
+    with pytest.raises(LeaseLost):
+        await world.runtime.database.transact_pipelined(steps)
+    assert await noted(world) == 0
+
+
+async def test_steps_that_are_broken_off_leave_nothing_of_a_pipeline(world: World):
+    began = asyncio.Event()
+
+    async def steps(connection: Connection) -> None:
+        await connection.execute(NOTE, ("note 1",))
+        began.set()
+        await (await connection.execute("select pg_sleep(60)")).fetchone()
+
+    for _ in range(3):
+        working = asyncio.create_task(world.runtime.database.transact_pipelined(steps))
+        await began.wait()
+        working.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await working
+        began.clear()
+    assert await noted(world) == 0
+
+
+async def test_a_pipeline_begins_anew_where_its_connection_broke(world: World):
+    tries = 0
+
+    async def steps(connection: Connection) -> None:
+        nonlocal tries
+        tries += 1
+        await connection.execute(NOTE, ("note 1",))
+        if tries == 1:
+            await connection.execute("select pg_terminate_backend(pg_backend_pid())")
+
+    await world.runtime.database.transact_pipelined(steps)
+    assert (tries, await noted(world)) == (2, 1)
