@@ -127,8 +127,7 @@ class Settings:
 def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read and check every setting; raises SettingInvalid naming the variable."""
     source = os.environ if environment is None else environment  # noqa: TID251 - the one reader
-    given = _given(source)
-    read = _Reader(given)
+    read = _Reader(_given(source))
     host = read("host", str, "127.0.0.1")
     port = read("port", values.port, 8000)
     data_dir = read("data_dir", values.folder, _default_data_dir())

@@ -144,9 +144,9 @@ def create_all(deployed: Deployment, plan: Plan, created: list[str]) -> None:
     """Create every task once, whatever happens to the server meanwhile: equal requests are one."""
 
     def create(numbers: range) -> None:
-        client = HTTPConnection("127.0.0.1", deployed.port, timeout=30)
-        for number in numbers:
-            created.append(_create(client, deployed, number))  # noqa: PERF401 - seen while it grows
+        with contextlib.closing(HTTPConnection("127.0.0.1", deployed.port, timeout=30)) as client:
+            for number in numbers:
+                created.append(_create(client, deployed, number))  # noqa: PERF401 - seen as it grows
 
     shares = [range(start, plan.tasks, CREATORS) for start in range(CREATORS)]
     with ThreadPoolExecutor(CREATORS) as pool:

@@ -102,3 +102,19 @@ def _assert_stored_once(deployed: Deployment, records: list[Record]) -> None:
     names = sorted(url.partition("?")[0].rpartition("/")[2] for url in urls)
     assert sorted(path.name for path in deployed.stored_files()) == names
     assert len(set(names)) == len(names)
+
+
+def test_serve_keeps_as_many_workers_as_it_was_told():
+    with deployment(KINETOSCOPE_WORKER_PROCESSES="2", KINETOSCOPE_DEMO_KEY="off") as deployed:
+        wait_until(lambda: len(deployed.parts("worker")) == 2, 30, "two workers run")
+        before = {process.pid for process in deployed.parts("worker")}
+        victim = deployed.parts("worker")[0]
+        victim.kill()
+
+        def another() -> bool:
+            return len({process.pid for process in deployed.parts("worker")} - before) == 1
+
+        wait_until(another, 30, "another one takes its place")
+        assert len(deployed.parts("worker")) == 2
+        assert deployed.stop() == 0
+        assert deployed.processes() == []

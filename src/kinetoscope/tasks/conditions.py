@@ -29,15 +29,9 @@ async def create(
     Raises Forbidden, KeySpent or CapReached for the key's own caps, IdempotencyMismatch,
     IdempotencyGone, or IdempotencyBusy where an equal request does not end in time.
     """
-    tried = False
 
     async def steps(connection: Connection) -> Created | Busy | None:
-        nonlocal tried
-        before = await _made(connection, attempt) if tried else None
-        is_repeated, tried = tried, True
-        return before or await _steps(
-            connection, caller, attempt, parameters, is_repeated=is_repeated
-        )
+        return await _steps(connection, caller, attempt, parameters)
 
     loop = asyncio.get_running_loop()
     deadline_s = loop.time() + idempotency.BUSY_TIMEOUT_S
@@ -50,20 +44,13 @@ async def create(
         await asyncio.sleep(idempotency.BUSY_DELAY_S)
 
 
-async def _made(connection: Connection, attempt: Attempt) -> Created | None:
-    """Find what these steps made, where the answer to their commit was lost: then they repeat."""
-    reused = await creation.made_within(connection, attempt.task_id)
-    return None if reused is None else Created(attempt.task_id, reused=reused)
-
-
 async def _steps(
-    connection: Connection,
-    caller: Caller,
-    attempt: Attempt,
-    parameters: dict[str, object],
-    *,
-    is_repeated: bool,
+    connection: Connection, caller: Caller, attempt: Attempt, parameters: dict[str, object]
 ) -> Created | Busy | None:
+    reused = await creation.made_within(connection, attempt.task_id)
+    if reused is not None:
+        # The answer to an earlier commit of these steps was lost, and they are repeated.
+        return Created(attempt.task_id, reused=reused)
     once = _of_mode(caller, attempt.once)
     if once is not None:
         if not await idempotency.lock(connection, caller.account_id, once.key):
@@ -71,7 +58,7 @@ async def _steps(
         before = await idempotency.remembered(connection, caller.account_id, once, attempt.now)
         if before is not None:
             return Created(before.task_id, replayed=True, reused=before.reused)
-    created = await _create(connection, caller, attempt, parameters, is_repeated=is_repeated)
+    created = await _create(connection, caller, attempt, parameters)
     if created is not None and once is not None:
         await idempotency.remember(
             connection, caller.account_id, once, created.task_id, attempt.now
@@ -80,12 +67,7 @@ async def _steps(
 
 
 async def _create(
-    connection: Connection,
-    caller: Caller,
-    attempt: Attempt,
-    parameters: dict[str, object],
-    *,
-    is_repeated: bool,
+    connection: Connection, caller: Caller, attempt: Attempt, parameters: dict[str, object]
 ) -> Created | None:
     planned, key_id = attempt.plan, caller.key_id
     own = {**parameters, "account_id": caller.account_id, "caps_checked": True}
@@ -98,9 +80,9 @@ async def _create(
         return Created(attempt.task_id, reused=True)
     await key_caps.require(connection, line, planned.held, attempt.now)
     # Once more, with the key's row locked: a repetition of us may have waited for its original.
-    before = await _made(connection, attempt) if is_repeated else None
-    if before is not None:
-        return before
+    reused = await creation.made_within(connection, attempt.task_id)
+    if reused is not None:
+        return Created(attempt.task_id, reused=reused)
     if await creation.create_within(connection, own):
         return Created(attempt.task_id)
     return None

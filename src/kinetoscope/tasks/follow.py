@@ -75,8 +75,6 @@ async def follow(
     followed = Followed()
     polling = provider.polling
     pace = None if polling is None else Pace(polling.delay_s, polling.delay_s_max)
-    if pace is not None and task.upstream_id is None:
-        await tools.wakes.pause(task.id, pace.next_s())  # it has only just got the job
     while True:
         status = await provider.status(upstream_id, job)
         ended = await _learn(tools, task, provider, followed, status)
