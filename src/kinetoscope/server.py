@@ -38,6 +38,7 @@ from kinetoscope.api.auth import KeysSeen
 from kinetoscope.api.direct import DirectApp
 from kinetoscope.api.doors import Doors
 from kinetoscope.api.envelope import answer, answer_bug, answer_error, answer_gone
+from kinetoscope.dashboard import door as people
 from kinetoscope.kernel.errors import KinetoscopeError
 from kinetoscope.kernel.lifeline import end_with_parent
 from kinetoscope.kernel.log import configure_logging
@@ -65,6 +66,7 @@ DOORS = (
     openapi.mount,
     discovery.mount,
     agents.mount,
+    people.mount,
 )
 
 KEYS_SEEN_DELAY_S = 30
@@ -110,7 +112,8 @@ async def answer_http_error(request: Request, error: Exception) -> Response:
     """Answer what the router itself refuses: no such path, no such method."""
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for nothing else
     if error.status_code != NO_SUCH_METHOD:
-        return answer({"message": error.detail}, error.status_code, error.headers)
+        page = await people.answer_nowhere(request)
+        return page or answer({"message": error.detail}, error.status_code, error.headers)
     allow = {"Allow": ", ".join(methods_at(request))}
     if request.method == "OPTIONS":
         return Response(status_code=204, headers=allow)

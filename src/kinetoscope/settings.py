@@ -18,6 +18,7 @@ from kinetoscope.kernel import setting_values as values
 from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.errors import SettingInvalid
 from kinetoscope.media.credentials import read_pem
+from kinetoscope.people_settings import PeopleSettings, read_people
 from kinetoscope.providers.cost import parse_usd
 
 Value = TypeVar("Value")
@@ -33,7 +34,7 @@ LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class Settings(PeopleSettings):
     """What an operator decides. Each field is the variable of the same name in capitals."""
 
     host: str
@@ -128,8 +129,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """Read and check every setting; raises SettingInvalid naming the variable."""
     source = os.environ if environment is None else environment  # noqa: TID251 - the one reader
     read = _Reader(_given(source))
-    host = read("host", str, "127.0.0.1")
-    port = read("port", values.port, 8000)
+    host, port = read("host", str, "127.0.0.1"), read("port", values.port, 8000)
     data_dir = read("data_dir", values.folder, _default_data_dir())
     settings = Settings(
         host=host,
@@ -171,6 +171,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         provider_keys=read.provider_keys(),
         log_json=read("log_json", values.flag, False),
         log_level=read("log_level", values.log_level, "INFO"),
+        **read_people(read, is_local=host in LOOPBACK_HOSTS),
     )
     read.refuse_unknown()
     return settings

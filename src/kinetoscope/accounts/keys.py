@@ -225,7 +225,7 @@ async def listing(database: Database, account_id: AccountId | None = None) -> li
         f"""
         {LISTING}
         where (%(account_id)s::text is null or api_key.account_id = %(account_id)s)
-          and api_key.deleted_at is null
+          and api_key.deleted_at is null and not api_key.is_studio
         order by api_key.created_at, api_key.id
         """,
         {"account_id": account_id},
@@ -244,7 +244,10 @@ from api_key join account on account.id = api_key.account_id
 
 async def find(database: Database, key_id: KeyId) -> KeyListing:
     """Show one key; raises NotFound."""
-    query = f"{LISTING} where api_key.id = %(key_id)s and api_key.deleted_at is null"
+    query = f"""
+        {LISTING}
+        where api_key.id = %(key_id)s and api_key.deleted_at is null and not api_key.is_studio
+    """
     found = await database.fetch_one(KeyListing, query, {"key_id": key_id})
     if found is None:
         raise NotFound(f"There is no key with the id {key_id!r}")

@@ -50,27 +50,12 @@ PLAIN_PAGE = Operation(
     answer_type="text/markdown",
     answers={304: UNCHANGED, 404: NO_MODEL},
 )
-FRONT = Operation(
-    summary="Lead to the list of models",
-    tag="pages",
-    answer=TEXT,
-    answer_type="text/html",
-    answers={307: "On to the list of models"},
-)
-STUDIO = Operation(
-    summary="Lead to where a model can be tried",
-    tag="pages",
-    parameters=CHOSEN,
-    answer=TEXT,
-    answer_type="text/html",
-    answers={307: "On to the page of `model`, or to the list of models", 404: NO_MODEL},
-)
 
 Describe = Callable[[Model], bytes]
 
 
 def mount(doors: Doors) -> None:
-    """Add /models, its pages, and /studio, which leads to them until there is a studio."""
+    """Add /models and its pages."""
     catalog, public_url = doors.runtime.catalog, doors.runtime.settings.public_url
 
     def find(model_id: str) -> Model:
@@ -80,22 +65,13 @@ def mount(doors: Doors) -> None:
             raise NotFound(f"Model not found. Nearest: {names}" if names else "Model not found")
         return model
 
-    def chosen(request: Request, otherwise: str = "") -> Response | None:
+    def chosen(request: Request) -> Response | None:
         asked = request.query_params.get("model")
-        place = f"/models/{find(asked).id}#try" if asked else otherwise
-        return RedirectResponse(place) if place else None
+        return RedirectResponse(f"/models/{find(asked).id}#try") if asked else None
 
     async def hub(request: Request) -> Response:
         """Show all models, or lead to the one that is asked for."""
         return chosen(request) or cached(request, hub_html(catalog.models), HTML, HEADERS)
-
-    async def studio(request: Request) -> Response:
-        """Lead to the model that is asked for."""
-        return chosen(request, "/models") or Response(status_code=404)
-
-    async def front(_request: Request) -> Response:
-        """Lead to what can be asked for."""
-        return RedirectResponse("/models")
 
     async def show(request: Request) -> Response:
         """Show a model."""
@@ -110,8 +86,6 @@ def mount(doors: Doors) -> None:
     doors.open("GET", "/models", hub, HUB)
     doors.open("GET", "/models/{id}.md", show_plain, PLAIN_PAGE)  # the next would take it as well
     doors.open("GET", "/models/{id}", show, PAGE)
-    doors.open("GET", "/studio", studio, STUDIO)
-    doors.open("GET", "/", front, FRONT)
 
 
 def hub_html(models: tuple[Model, ...]) -> bytes:

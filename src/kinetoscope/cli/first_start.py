@@ -1,8 +1,9 @@
 """The first start: a local account with credits and a key, and the demo key with its samples."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from kinetoscope.accounts import accounts, keys, opening
+from kinetoscope.accounts import accounts, keys, opening, people, signing_in
 from kinetoscope.cli.queues import served_queues
 from kinetoscope.kernel.errors import Forbidden, Unauthenticated
 from kinetoscope.kernel.secrets import DEMO_KEY_ID, KeyMode, issue_key
@@ -15,15 +16,35 @@ LOCAL_ACCOUNT = "local"
 DEMO_ACCOUNT = "demo"
 GRANT_REASON = "first start"
 KEY_NAME = "first key"
+OPERATOR_NAME = "Operator"
 
 
-async def prepare(runtime: Runtime) -> str | None:
-    """Make what is missing of all that a deployment begins with; return the local key's text."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """What a person at the terminal is told: the local key's text, and a link that signs in."""
+
+    key: str | None
+    link: str
+
+
+async def prepare(runtime: Runtime) -> Begun:
+    """Make what is missing of all that a deployment begins with."""
     served_queues(runtime.settings.queues, runtime.routes)  # before a worker finds out, for ever
     await tell_public_url(runtime.database, runtime.settings.public_url)
     key = await ensure_local(runtime)
     await ensure_demo(runtime)
-    return key
+    return Begun(key=key, link=await operator_link(runtime))
+
+
+async def operator_link(runtime: Runtime) -> str:
+    """Return an address that signs the operator in once; they own the local account."""
+    now, settings = runtime.clock(), runtime.settings
+    account = await accounts.by_name(runtime.database, LOCAL_ACCOUNT)
+    person = await people.ensure_operator(
+        runtime.database, settings.operator_email, OPERATOR_NAME, account.id, now
+    )
+    token = await signing_in.make_link(runtime.database, person.id, now)
+    return f"{settings.public_url}/welcome?token={token}"
 
 
 async def ensure_local(runtime: Runtime) -> str | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from kinetoscope import __version__
-from kinetoscope.cli import accounts, keys, models, providers, retention, tasks
+from kinetoscope.cli import accounts, keys, models, people, providers, retention, tasks
 from kinetoscope.cli import credits as credit_commands
 from kinetoscope.cli.doctor import doctor
 from kinetoscope.cli.first_start import prepare
@@ -26,6 +26,7 @@ app = typer.Typer(
 app.add_typer(keys.app, name="keys")
 app.add_typer(credit_commands.app, name="credits")
 app.add_typer(accounts.app, name="accounts")
+app.add_typer(people.app, name="people")
 app.add_typer(retention.app, name="retention")
 app.add_typer(models.app, name="models")
 app.add_typer(providers.app, name="providers")
@@ -45,8 +46,8 @@ def serve() -> None:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         with opened_database(settings) as conninfo:
             migrate_database(conninfo)
-            key = asyncio.run(run_in(settings, conninfo, prepare))
-            asyncio.run(supervise(settings, conninfo, key))
+            begun = asyncio.run(run_in(settings, conninfo, prepare))
+            asyncio.run(supervise(settings, conninfo, begun))
     except (KinetoscopeError, OSError) as error:
         raise fail(str(error)) from None
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 
+from kinetoscope.cli.first_start import Begun
 from kinetoscope.engine import Timing
 from kinetoscope.kernel.errors import SettingInvalid
 from kinetoscope.settings import Settings, child_environment
@@ -57,8 +58,10 @@ def claim_port(settings: Settings) -> None:
             ) from None
 
 
-def banner(settings: Settings, key: str | None) -> str:
+def banner(settings: Settings, begun: Begun) -> str:
     """Return the lines that tell a person where the server is and what to try."""
+    key = begun.key
+    link = begun.link if settings.is_local else "(make one: kinetoscope people link EMAIL)"
     if key is None:
         shown = "(make one: kinetoscope keys create --account local --name mine)"
     elif settings.is_local:
@@ -75,6 +78,7 @@ def banner(settings: Settings, key: str | None) -> str:
         f" -d '{json.dumps(TRY_IT)}'\n"
         f'then     curl -sS "{url}/recordInfo?taskId=TASK_ID" -H "Authorization: Bearer {bearer}"\n'
         f"{_demo_lines(settings, url)}"
+        f"sign in  {link}\n"
     )
 
 
@@ -86,7 +90,7 @@ def _demo_lines(settings: Settings, url: str) -> str:
     return f'demo     curl -sS "{url}/recordInfo?taskId={task_id}" {bearer}\n'
 
 
-async def supervise(settings: Settings, conninfo: str, key: str | None) -> None:
+async def supervise(settings: Settings, conninfo: str, begun: Begun) -> None:
     """Keep the API and workers running until SIGTERM or SIGINT, then stop them in that order."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -104,7 +108,7 @@ async def supervise(settings: Settings, conninfo: str, key: str | None) -> None:
             for _ in range(settings.worker_processes)
         ]
         if ready.done() and ready.result():
-            sys.stdout.write(banner(settings, key))
+            sys.stdout.write(banner(settings, begun))
             if not settings.is_local and settings.public_url.startswith("http://127.0.0.1"):
                 log.warning("serve.public_url_is_local", set="KINETOSCOPE_PUBLIC_URL")
             sys.stdout.flush()

@@ -1,0 +1,1 @@
+"""DOOR for people: pages, and the fragments that change them."""

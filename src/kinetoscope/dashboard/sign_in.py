@@ -1,0 +1,140 @@
+"""Signing in and out: by password, or by a link that works once."""
+
+from starlette.responses import Response
+
+from kinetoscope.accounts import audit, people, sessions, signing_in
+from kinetoscope.accounts.audit import Actor
+from kinetoscope.accounts.people import Person
+from kinetoscope.dashboard.pages import Pages, cookie_name
+from kinetoscope.dashboard.visit import Visit, safe_path
+from kinetoscope.kernel.errors import Forbidden, NotFound, RateLimited, Unauthenticated
+from kinetoscope.kernel.ids import AccountId
+
+HOME = "/studio"
+
+
+def mount(pages: Pages) -> None:
+    """Add /sign-in, /sign-out and /welcome."""
+    pages.add("GET", "/sign-in", "anyone", show)
+    pages.add("POST", "/sign-in", "anyone", sign_in)
+    pages.add("POST", "/sign-out", "anyone", sign_out)
+    pages.add("GET", "/welcome", "anyone", welcome)
+    pages.add("POST", "/welcome", "anyone", welcome_confirmed)
+
+
+async def show(visit: Visit) -> Response:
+    """Show the form."""
+    if visit.visitor is not None:
+        return visit.go(safe_path(visit.query("next"), HOME))
+    return form_page(visit)
+
+
+async def sign_in(visit: Visit) -> Response:
+    """Sign somebody in."""
+    form = await visit.form()
+    email = form["email"].strip()
+    try:
+        person = await signing_in.by_password(
+            visit.runtime.database, email, form["password"], visit.now
+        )
+    except Unauthenticated as error:
+        return form_page(visit, email, str(error), status=422)
+    except RateLimited as error:
+        text = f"Too many attempts. Try again in {error.wait_s} seconds."
+        return form_page(visit, email, text, status=429)
+    return await let_in(visit, person, safe_path(form["next"], HOME))
+
+
+async def sign_out(visit: Visit) -> Response:
+    """Sign out here."""
+    visitor = visit.visitor
+    if visitor is not None:
+        await sessions.end(visit.runtime.database, visitor.person_id, visitor.session_id)
+    response = visit.go("/", "Signed out")
+    _forget_cookie(visit, response)
+    return response
+
+
+async def welcome(visit: Visit) -> Response:
+    """Sign in whom a link was made for; one that stands on another site asks first."""
+    site = visit.request.headers.get("sec-fetch-site", "none")
+    if site not in {"none", "same-origin"}:
+        return visit.render("people/welcome.html", token=visit.query("token"), error="")
+    return await _use_link(visit, visit.query("token"))
+
+
+async def welcome_confirmed(visit: Visit) -> Response:
+    """Sign in whom a link was made for."""
+    return await _use_link(visit, (await visit.form())["token"])
+
+
+async def _use_link(visit: Visit, token: str) -> Response:
+    try:
+        person = await signing_in.by_link(visit.runtime.database, token, visit.now)
+    except NotFound as error:
+        return visit.render("people/welcome.html", 404, token="", error=str(error))
+    toast = "" if person.password_hash else "Welcome. Set a password in the settings."
+    return await let_in(visit, person, HOME, toast)
+
+
+def form_page(visit: Visit, email: str = "", error: str = "", status: int = 200) -> Response:
+    """Return the page to sign in on."""
+    next_path = safe_path(visit.query("next"), "")
+    return visit.render("people/sign_in.html", status, email=email, error=error, next=next_path)
+
+
+async def let_in(visit: Visit, person: Person, path: str, toast: str = "") -> Response:
+    """Begin a session for somebody who has shown who they are, and lead them on."""
+    memberships = await people.memberships(visit.runtime.database, person.id)
+    if not memberships:
+        raise Forbidden("You belong to no account any more; ask whom you worked with")
+    return await begin(visit, person, memberships[0].account_id, path, toast)
+
+
+async def begin(
+    visit: Visit, person: Person, account_id: AccountId, path: str, toast: str = ""
+) -> Response:
+    """Begin a session for an account; what was signed in here before ends."""
+    database, before = visit.runtime.database, visit.visitor
+    if before is not None:
+        await sessions.end(database, before.person_id, before.session_id)
+    token = await sessions.start(
+        database,
+        person.id,
+        account_id,
+        user_agent=visit.request.headers.get("user-agent", ""),
+        client_ip=visit.client_ip,
+        now=visit.now,
+    )
+    actor = Actor(person_id=person.id, name=person.email, client_ip=visit.client_ip)
+    await audit.note(
+        database, actor, "session.start", person.email, visit.now, account_id=account_id
+    )
+    response = visit.go(path, toast)
+    _keep_cookie(visit, response, token)
+    return response
+
+
+def _keep_cookie(visit: Visit, response: Response, token: str) -> None:
+    """Have the browser keep a session's token, where no script reads it."""
+    public_url = visit.runtime.settings.public_url
+    response.set_cookie(
+        cookie_name(public_url),
+        token,
+        max_age=int(sessions.LIFETIME.total_seconds()),
+        path="/",
+        secure=public_url.startswith("https://"),
+        httponly=True,
+        samesite="lax",
+    )
+
+
+def _forget_cookie(visit: Visit, response: Response) -> None:
+    public_url = visit.runtime.settings.public_url
+    response.delete_cookie(
+        cookie_name(public_url),
+        path="/",
+        secure=public_url.startswith("https://"),
+        httponly=True,
+        samesite="lax",
+    )

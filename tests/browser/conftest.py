@@ -1,0 +1,139 @@
+"""A real Chromium before a real deployment; every page it opens is watched."""
+
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from tests.story.deployment import Deployment, deployment
+
+SHOTS = Path(__file__).parent.parent.parent / "artifacts" / "shots"
+
+VIEWS = ((1280, "light"), (1280, "dark"), (390, "light"), (390, "dark"))
+
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+).split()
+
+BAD = {"serious", "critical"}
+
+
+def chromium() -> str:
+    """Return where this machine has a Chromium; there is no browser test without one."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        found = shutil.which(name)
+        if found:
+            return found
+    raise AssertionError("The browser tests need Chromium: apt-get install chromium")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="session")
+def deployed() -> Iterator[Deployment]:
+    """One deployment for all browser tests of a process; each signs up people of its own."""
+    with deployment(KINETOSCOPE_SIGN_UPS_PER_HOUR="100000") as made:
+        yield made
+
+
+class Window:
+    """A browser of somebody's, and everything in it that should not have happened."""
+
+    def __init__(self, browser: Browser, deployed: Deployment) -> None:
+        self.deployed = deployed
+        self.address = f"http://127.0.0.1:{deployed.port}"
+        self.context: BrowserContext = browser.new_context(
+            base_url=self.address, viewport={"width": 1280, "height": 860}, reduced_motion="reduce"
+        )
+        self.context.set_default_timeout(15_000)
+        self.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        self.faults: list[str] = []
+        self.expected: list[str] = []
+        self.page: Page = self.context.new_page()
+        self.watch(self.page)
+
+    def watch(self, page: Page) -> None:
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.faults.append(f"script: {error}"))
+        page.on("request", self._asked)
+
+    def _said(self, message: Any) -> None:
+        if message.type in {"error", "warning"}:
+            self.faults.append(f"{message.type}: {message.text} ({message.location})")
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith((self.address, "data:", "blob:")):
+            self.faults.append(f"left the host: {request.url}")
+
+    def expect_fault(self, pattern: str) -> None:
+        """Name what the console may say: of an answer that is meant to be an error."""
+        self.expected.append(pattern)
+
+    def require_quiet(self) -> None:
+        left = [
+            fault
+            for fault in self.faults
+            if not any(re.search(pattern, fault) for pattern in self.expected)
+        ]
+        assert left == []
+
+    def go(self, path: str) -> Page:
+        self.page.goto(path)
+        return self.page
+
+    def sign_up(self, name: str) -> None:
+        """Come as somebody new, with an account of their own."""
+        page = self.go("/sign-up")
+        page.get_by_label("Name").fill(name.title())
+        page.get_by_label("E-mail").fill(f"{name}@example.com")
+        page.get_by_label("Password").fill("a long enough secret")
+        page.get_by_role("button", name="Sign up").click()
+        page.wait_for_url("**/studio*")
+
+    def sign_in_operator(self) -> None:
+        """Come as the operator, by a link from the command line."""
+        link = self.deployed.run("people", "link", "operator@localhost").strip()
+        self.page.goto(link)
+        self.page.wait_for_url("**/studio*")
+
+    def look(self, name: str, *, views: tuple[tuple[int, str], ...] = VIEWS) -> None:
+        """Photograph the page as it stands, and have axe look at it, in every view."""
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        page = self.page
+        for width, scheme in views:
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            page.set_viewport_size({"width": width, "height": 860})
+            page.screenshot(path=SHOTS / f"{name}-{width}-{scheme}.png", full_page=True)
+            overflow = page.evaluate(
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            )
+            assert overflow <= 0, f"{name} at {width}: {overflow} pixels stick out"
+            found = Axe().run(page)
+            serious = [
+                f"{each['id']}: {[node['target'] for node in each['nodes']][:4]} {each['help']}"
+                for each in found.response["violations"]
+                if each["impact"] in BAD
+            ]
+            assert serious == [], f"{name} at {width}, {scheme}"
+        page.set_viewport_size({"width": 1280, "height": 860})
+        page.emulate_media(color_scheme="light")
+
+
+@pytest.fixture
+def window(browser: Browser, deployed: Deployment) -> Iterator[Window]:
+    made = Window(browser, deployed)
+    yield made
+    made.context.close()
+    made.require_quiet()
+

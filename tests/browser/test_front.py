@@ -1,0 +1,38 @@
+"""The pages that strangers see, and the way in."""
+
+from playwright.sync_api import expect
+from tests.browser.conftest import Window
+
+
+def test_strangers_see_the_front_page(window: Window):
+    page = window.go("/")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("behind one API")
+    window.look("front")
+
+
+def test_signing_up_signing_out_and_signing_in(window: Window):
+    window.go("/sign-up")
+    window.look("sign-up")
+    window.sign_up("mara")
+    page = window.page
+    page.get_by_text("Mara").first.click()
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url(window.address + "/")
+    page.goto("/studio?model=seedance-20")
+    page.wait_for_url("**/sign-in?next=/studio*")
+    window.look("sign-in")
+    page.get_by_label("E-mail").fill("mara@example.com")
+    page.get_by_label("Password").fill("not the secret")
+    window.expect_fault("422")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_have_text("The e-mail address or the password is not right")
+    page.get_by_label("Password").fill("a long enough secret")
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/studio?model=seedance-20")
+
+
+def test_an_address_that_leads_nowhere_helps_on(window: Window):
+    window.expect_fault("404")
+    page = window.go("/no-such-page")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Nothing here")
+    window.look("not-found")
