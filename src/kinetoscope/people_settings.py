@@ -4,11 +4,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from kinetoscope.accounts.people import read_email
 from kinetoscope.kernel import setting_values as values
 from kinetoscope.kernel.credits import Credits, parse_credits
-from kinetoscope.kernel.errors import InvalidRequest
+from kinetoscope.kernel.errors import InvalidRequest, SettingInvalid
 
 Value = TypeVar("Value")
 
@@ -53,6 +54,8 @@ class PeopleSettings:
     """Stripe's secret key; empty: credits are granted by the operator alone."""
     stripe_webhook_secret: str = field(repr=False)
     """What Stripe signs its events with."""
+    stripe_url: str
+    """Where Stripe's API is; the key goes there and nowhere else."""
     currency: str
     """What packs are paid in, as Stripe names it: `usd`."""
     credit_packs: tuple[Pack, ...]
@@ -80,9 +83,29 @@ def read_people(read: Reader, *, is_local: bool) -> dict[str, Any]:
         "oidc_client_secret": read("oidc_client_secret", values.credential, ""),
         "stripe_key": read("stripe_key", values.credential, ""),
         "stripe_webhook_secret": read("stripe_webhook_secret", values.credential, ""),
+        "stripe_url": read("stripe_url", values.url, "https://api.stripe.com"),
         "currency": read("currency", _currency, "usd"),
         "credit_packs": read("credit_packs", read_packs, read_packs(PACKS_DEFAULT)),
     }
+
+
+def require_usable(settings: PeopleSettings, public_url: str) -> None:
+    """Refuse ways to sign in that could not work at this address; raises SettingInvalid."""
+    if settings.passkeys and not _takes_passkeys(public_url):
+        raise SettingInvalid(
+            "KINETOSCOPE_PASSKEYS: browsers bind passkeys to a name and to TLS;"
+            " KINETOSCOPE_PUBLIC_URL must be https with a host name, or http://localhost"
+        )
+    if settings.oidc_issuer and not settings.oidc_client_id:
+        raise SettingInvalid("KINETOSCOPE_OIDC_CLIENT_ID: KINETOSCOPE_OIDC_ISSUER needs it as well")
+
+
+def _takes_passkeys(public_url: str) -> bool:
+    """Whether browsers do: https://www.w3.org/TR/webauthn-3/#rp-id."""
+    parts = urlsplit(public_url)
+    host = parts.hostname or ""
+    is_name = ":" not in host and not re.fullmatch(r"[0-9.]+", host)
+    return is_name and (parts.scheme == "https" or host == "localhost")
 
 
 def read_packs(text: str) -> tuple[Pack, ...]:

@@ -18,7 +18,7 @@ from kinetoscope.kernel import setting_values as values
 from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.errors import SettingInvalid
 from kinetoscope.media.credentials import read_pem
-from kinetoscope.people_settings import PeopleSettings, read_people
+from kinetoscope.people_settings import PeopleSettings, read_people, require_usable
 from kinetoscope.providers.cost import parse_usd
 
 Value = TypeVar("Value")
@@ -174,6 +174,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         **read_people(read, is_local=host in LOOPBACK_HOSTS),
     )
     read.refuse_unknown()
+    require_usable(settings, settings.public_url)
     return settings
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.errors import SettingInvalid
+from kinetoscope.people_settings import Pack
 from kinetoscope.settings import PREFIX, Settings, load_settings, variable_of
 
 VARIABLES = {field.name: variable_of(field) for field in fields(Settings)}
@@ -41,6 +42,8 @@ def test_nothing_needs_to_be_set():
     assert (settings.log_json, settings.log_level) == (False, "INFO")
     assert settings.media_url == f"file://{settings.data_dir}/media"
     assert settings.is_local
+    assert (settings.sign_up, settings.sign_up_grant) == ("open", Credits(500_00))
+    assert (settings.stripe_key, settings.oidc_issuer, settings.passkeys) == ("", "", False)
     assert settings.render_processes >= 1
 
 
@@ -96,6 +99,23 @@ GOOD = [
     ("requests_burst", "1", 1),
     ("trusted_proxies", "127.0.0.1", (ip_network("127.0.0.1/32"),)),
     ("trusted_proxies", "10.0.0.0/8,::1", (ip_network("10.0.0.0/8"), ip_network("::1/128"))),
+    ("sign_up", "invited", "invited"),
+    ("sign_up_grant", "12.5", Credits(12_50)),
+    ("sign_ups_per_hour", "3", 3),
+    ("operator_email", "ops@example.com", "ops@example.com"),
+    ("passkeys", "1", True),
+    ("oidc_issuer", "https://id.example.com/realm", "https://id.example.com/realm"),
+    ("oidc_name", "Example", "Example"),
+    ("currency", "eur", "eur"),
+    ("credit_packs", "10=1", (Pack(credits=Credits(10_00), price_cents=100),)),
+    (
+        "credit_packs",
+        "1000=4.99, 2.5=0.10",
+        (
+            Pack(credits=Credits(1000_00), price_cents=499),
+            Pack(credits=Credits(250), price_cents=10),
+        ),
+    ),
     ("log_json", "1", True),
     ("log_json", "false", False),
     ("log_level", "debug", "DEBUG"),
@@ -113,6 +133,8 @@ def test_a_good_value_is_taken_and_changes_nothing_else(name: str, text: str, va
     follow = (
         {"public_url", "media_url", "config_dir"} if name in {"host", "port", "data_dir"} else set()
     )
+    if name == "host":  # strangers can come
+        follow |= {"sign_up", "sign_up_grant"}
     for field in fields(Settings):
         if field.name != name and field.name not in follow:
             assert getattr(changed, field.name) == getattr(usual, field.name), field.name
@@ -157,11 +179,23 @@ BAD = {
     "c2pa_certificate": ["x", "/etc/certificate.pem"],
     "signing_key": SECRET_TRIES,
     "secrets_key": [*SECRET_TRIES, "ab" * 32 + ",", "ab" * 32 + " " + "cd" * 32],
+    "sign_up": ["yes", "everybody"],
+    "sign_up_grant": ["x", "-5", "0.001"],
+    "sign_ups_per_hour": ["0", "many"],
+    "operator_email": ["nobody", "a b@example.com", "<x>@example.com"],
+    "passkeys": ["yes", "2"],
+    "oidc_issuer": ["id.example.com", "ftp://id.example.com"],
+    "oidc_client_secret": ["über"],
+    "stripe_key": ["über"],
+    "stripe_webhook_secret": ["über"],
+    "currency": ["US", "dollars", "USD"],
+    "credit_packs": ["1000", "1000=x", "=5", "0=5", "10=0", "10=1,", "10=1.5", "1e3=5"],
     "log_json": ["yes", "2"],
     "log_level": ["loud", "10"],
 }
 
 UNCHECKED = {"queues", "host", "data_dir", "config_dir", "database_url", "adapters"}
+UNCHECKED |= {"oidc_name", "oidc_client_id"}
 """Only the network, the disk, the database and the import can tell whether these are good."""
 
 

@@ -78,7 +78,7 @@ async def matches(stored: str | None, password: str) -> bool:
     """Whether a password is the stored one; takes as long where nothing is stored."""
     async with _turn():
         right = await asyncio.to_thread(_verified, stored or NOBODYS, password[:LENGTH_MAX])
-    return right and stored is not None
+    return right and stored is not None and len(password) <= LENGTH_MAX
 
 
 def is_outdated(stored: str) -> bool:

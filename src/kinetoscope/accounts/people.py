@@ -52,7 +52,7 @@ COLUMNS = """
 def read_email(text: str) -> str:
     """Read an e-mail address; raises InvalidRequest."""
     stripped = text.strip()
-    if not EMAIL.fullmatch(stripped):
+    if not EMAIL.fullmatch(stripped) or not stripped.isprintable():
         raise InvalidRequest("Enter an e-mail address such as ada@example.com")
     return stripped
 
@@ -67,6 +67,8 @@ def read_name(text: str) -> str:
 
 async def by_email(database: Database, email: str) -> Person | None:
     """Return the person with this address, however it is capitalised."""
+    if not email.isprintable():
+        return None  # nobody's, and nothing that the database would read
     query = f"select {COLUMNS} from person where lower(email) = lower(%(email)s)"
     return await database.fetch_one(Person, query, {"email": email})
 
@@ -117,37 +119,52 @@ async def sign_up(database: Database, asked: SignUp, now: datetime, per_hour: in
 
     Raises Conflict where the address is taken, RateLimited where too many came from its network.
     """
-    person_id = PersonId("person_" + random_base36(20))
-    network = None if asked.client_ip is None else network_of(asked.client_ip)
+    person_id = new_person_id()
 
     async def steps(connection: Connection) -> SignedUp:
-        if network is not None:
-            await _require_calm(connection, network, now, per_hour)
-        made = await connection.execute(
-            """
-            insert into person
-              (id, email, name, password_hash, network, created_at, password_changed_at)
-            values (%(id)s, %(email)s, %(name)s, %(password_hash)s, %(network)s::cidr, %(now)s,
-                    %(now)s)
-            on conflict do nothing
-            returning id
-            """,
-            {
-                "id": person_id,
-                "email": asked.email,
-                "name": asked.name,
-                "password_hash": asked.password_hash,
-                "network": network,
-                "now": now,
-            },
-        )
-        if await made.fetchone() is None and not await _exists(connection, person_id):
-            raise Conflict("Somebody with this e-mail address is here already")
-        account_id = await open_account(connection, asked.email, now)
-        await join(connection, account_id, person_id, "owner", now)
-        return SignedUp(person_id=person_id, account_id=account_id)
+        return await sign_up_within(connection, person_id, asked, now, per_hour)
 
     return await database.transact(steps)
+
+
+def new_person_id() -> PersonId:
+    """Draw an id that nobody has."""
+    return PersonId("person_" + random_base36(20))
+
+
+async def sign_up_within(
+    connection: Connection, person_id: PersonId, asked: SignUp, now: datetime, per_hour: int
+) -> SignedUp:
+    """Do the same as part of a transaction."""
+    network = None if asked.client_ip is None else network_of(asked.client_ip)
+    if network is not None:
+        await _require_calm(connection, network, now, per_hour)
+    made = await connection.execute(
+        """
+        insert into person
+          (id, email, name, password_hash, network, created_at, password_changed_at)
+        values (%(id)s, %(email)s, %(name)s, %(password_hash)s, %(network)s::cidr, %(now)s,
+                case when %(password_hash)s::text is not null then %(now)s end)
+        on conflict do nothing
+        returning id
+        """,
+        {
+            "id": person_id,
+            "email": asked.email,
+            "name": asked.name,
+            "password_hash": asked.password_hash,
+            "network": network,
+            "now": now,
+        },
+    )
+    if await made.fetchone() is None:
+        before = await _account_of(connection, person_id)
+        if before is None:
+            raise Conflict("Somebody with this e-mail address is here already")
+        return SignedUp(person_id=person_id, account_id=before)  # it took effect, unheard
+    account_id = await open_account(connection, asked.email, now)
+    await join(connection, account_id, person_id, "owner", now)
+    return SignedUp(person_id=person_id, account_id=account_id)
 
 
 async def open_account(connection: Connection, wanted: str, now: datetime) -> AccountId:
@@ -250,11 +267,11 @@ async def _require_calm(connection: Connection, network: str, now: datetime, per
         raise RateLimited(limit=per_hour, wait_s=int(SIGN_UPS_TIME.total_seconds()))
 
 
-async def _exists(connection: Connection, person_id: PersonId) -> bool:
+async def _account_of(connection: Connection, person_id: PersonId) -> AccountId | None:
     row = await (
-        await connection.execute("select from person where id = %s", (person_id,))
+        await connection.execute("select account_id from member where person_id = %s", (person_id,))
     ).fetchone()
-    return row is not None
+    return None if row is None else AccountId(row[0])
 
 
 async def set_operator(database: Database, email: str, *, is_operator: bool) -> None:
@@ -266,10 +283,16 @@ async def set_operator(database: Database, email: str, *, is_operator: bool) -> 
 
 
 async def set_disabled(database: Database, person_id: PersonId, at: datetime | None) -> None:
-    """Let somebody in no more, from the next request on; None lets them in again."""
-    await database.execute(
-        "update person set disabled_at = %(at)s where id = %(id)s", {"id": person_id, "at": at}
-    )
+    """Let somebody in no more, from the next request on; None lets them sign in again."""
+
+    async def steps(connection: Connection) -> None:
+        await connection.execute(
+            "update person set disabled_at = %s where id = %s", (at, person_id)
+        )
+        # Whoever is let in again has to show once more who they are.
+        await connection.execute("delete from session where person_id = %s", (person_id,))
+
+    await database.transact(steps)
 
 
 async def everyone(database: Database) -> list[Person]:

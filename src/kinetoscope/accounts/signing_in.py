@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from kinetoscope.accounts import passwords, people
+from kinetoscope.accounts import passkeys, passwords, people
 from kinetoscope.accounts.people import Person, PersonId
 from kinetoscope.accounts.sessions import TOKEN_BYTES, sha256
 from kinetoscope.kernel.errors import NotFound, RateLimited, Unauthenticated
@@ -148,10 +148,11 @@ async def by_link(database: Database, token: str, now: datetime) -> Person:
 
 
 async def forget_old(database: Database, now: datetime) -> None:
-    """Delete what guesses and links are remembered no longer."""
+    """Delete what of guesses, links and challenges is remembered no longer."""
     await database.execute(
         "delete from sign_in_failure where last_at < %(before)s", {"before": now - FORGET_AFTER}
     )
     await database.execute(
         "delete from sign_in_link where expires_at < %(before)s", {"before": now - FORGET_AFTER}
     )
+    await passkeys.forget_old(database, now)

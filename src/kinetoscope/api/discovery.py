@@ -10,7 +10,8 @@ from starlette.responses import Response
 from kinetoscope.api.cached import cached
 from kinetoscope.api.contract_text import chapters
 from kinetoscope.api.doors import Declared, Doors, Operation, Schema
-from kinetoscope.api.model_pages import model_markdown
+from kinetoscope.api.guides import GUIDES
+from kinetoscope.api.model_text import model_markdown
 from kinetoscope.api.models import UNCHANGED
 from kinetoscope.api.openapi import ABOUT, all_answers
 from kinetoscope.api.samples import curl
@@ -111,6 +112,8 @@ def linkset(public_url: str) -> dict[str, Any]:
                 "service-desc": [to("/openapi.json", "application/json", "OpenAPI 3.1")],
                 "service-doc": [
                     to("/llms-full.txt", "text/plain", "The whole contract as text"),
+                    to("/reference", "text/html", "Every route, for people"),
+                    to("/docs", "text/html", "Guides"),
                     to("/models", "text/html", "Models and prices"),
                 ],
                 "service-meta": [to("/api/v1/models", "application/json", "Models")],
@@ -127,6 +130,9 @@ def short_text(catalog: Catalog, public_url: str) -> str:
         f"{price_summary(model)}."
         for model in catalog.models
     )
+    guides = "\n".join(
+        f"- [{guide.title}]({public_url}/docs/{guide.slug}.md): {guide.about}" for guide in GUIDES
+    )
     return f"""# Kinetoscope
 
 > {SUMMARY}
@@ -142,6 +148,10 @@ Base address: {public_url}/api/v1. Send `Authorization: Bearer <key>`. `POST /jo
 - [Models as JSON]({public_url}/api/v1/models): ids, prices, and links to JSON Schemas
 - [Agents]({public_url}/api/mcp): Model Context Protocol, streamable HTTP, with the same key
 
+## Guides
+
+{guides}
+
 ## Models
 
 {models}
@@ -149,7 +159,10 @@ Base address: {public_url}/api/v1. Send `Authorization: Bearer <key>`. `POST /jo
 ## Optional
 
 - [API catalog]({public_url}{CATALOG_PATH}): RFC 9727
+- [Guides for people]({public_url}/docs): the same, to read in a browser
+- [API reference for people]({public_url}/reference): every route with its fields and a command
 - [Models for people]({public_url}/models): a page each
+- [Live demo]({public_url}/demo): five sample tasks that a public key reads
 """
 
 

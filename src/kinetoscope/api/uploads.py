@@ -131,13 +131,18 @@ def mount(doors: Doors) -> None:
     doors.open("PUT", "/api/v1/uploads/{name}", put, PUT, paced=True)
 
 
-async def promised(runtime: Runtime, account_id: AccountId, file_name: str) -> dict[str, object]:
-    """Make a place for a file; return where to put it, and where it will be."""
+async def promised(
+    runtime: Runtime, account_id: AccountId, file_name: str, *, at_store: bool = True
+) -> dict[str, object]:
+    """Make a place for a file; return where to put it, and where it will be.
+
+    Where that may be a place `at_store`, and the store lends one, the bytes go there directly.
+    """
     now = runtime.clock()
     place = await _place(runtime, account_id, uploads.media_type_for(file_name))
-    at_store = await runtime.store.sign_put(place.name, PUT_LIFETIME)
+    lent = await runtime.store.sign_put(place.name, PUT_LIFETIME) if at_store else None
     return {
-        "uploadUrl": at_store or runtime.signer.upload_url(place.name, now + PUT_LIFETIME),
+        "uploadUrl": lent or runtime.signer.upload_url(place.name, now + PUT_LIFETIME),
         "url": runtime.signer.url(place.name, place.expires_at),
         "fileName": file_name,
         "contentType": place.media_type,

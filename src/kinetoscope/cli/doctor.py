@@ -10,6 +10,7 @@ from typing import NamedTuple
 import typer
 
 from kinetoscope import engine, upstreams
+from kinetoscope.accounts import audit as audit_log
 from kinetoscope.cli.queues import served_queues
 from kinetoscope.cli.session import with_runtime
 from kinetoscope.kernel.toml_files import Problem
@@ -71,6 +72,7 @@ class Findings:
     keys: dict[str, str]
     circuits: list[Circuit]
     alerts: int
+    log_broken_at: int | None
 
 
 async def examine(runtime: Runtime) -> Findings:
@@ -82,6 +84,7 @@ async def examine(runtime: Runtime) -> Findings:
     return Findings(
         backlog=await measure.backlog(runtime.database),
         discrepancies=await audit(runtime.database),
+        log_broken_at=await audit_log.first_broken(runtime.database),
         signing=await try_signing(runtime.credentials),
         files=runtime.problems,
         providers=await try_providers(runtime, here),
@@ -126,10 +129,11 @@ async def try_providers(runtime: Runtime, names: frozenset[str]) -> dict[str, Co
 
 
 def doctor() -> None:
-    """Check the database, the backlog, the books, signing, your files, and every provider.
+    """Check the database, the backlog, the books, the audit log, signing, files, and providers.
 
-    Ends with 1 if books disagree, signing fails, a file is not used, a key does not open, or a
-    provider would not work. Providers of other machines' queues (KINETOSCOPE_QUEUES) are not asked.
+    Ends with 1 if books disagree, the log was changed, signing fails, a file is not used, a key
+    does not open, or a provider would not work. Providers of other machines' queues
+    (KINETOSCOPE_QUEUES) are not asked.
     """
     found = with_runtime(examine)
     backlog, discrepancies, signing = found.backlog, found.discrepancies, found.signing
@@ -141,6 +145,8 @@ def doctor() -> None:
     typer.echo(f"books        {len(discrepancies)} discrepancies")
     for discrepancy in discrepancies:
         typer.echo(f"             {discrepancy.subject}: {discrepancy.problem}")
+    at = found.log_broken_at
+    typer.echo(f"audit log    {'whole' if at is None else f'CHANGED at entry {at}'}")
     typer.echo(f"provenance   {signing.says}")
     for problem in found.files:
         typer.echo(f"file         NOT USED {problem}")
@@ -157,5 +163,6 @@ def doctor() -> None:
     if found.alerts:
         typer.echo(f"alerts       {found.alerts} since yesterday; see `kinetoscope tasks alerts`")
     broken = not all(condition.works for condition in found.providers.values())
-    if discrepancies or not signing.works or found.files or broken or found.keys:
+    bad = (discrepancies, not signing.works, found.files, broken, found.keys, at is not None)
+    if any(bad):
         raise typer.Exit(1)

@@ -68,6 +68,8 @@ def asset_url(name: str) -> str:
 
 @cache
 def icons() -> Mapping[str, str]:
-    """Return the drawings of all icons, by name (https://lucide.dev)."""
+    """Return the drawings of all icons, by their names, older ones too (https://lucide.dev)."""
     stated = json.loads((files(PACKAGE) / "vendor" / "lucide.json").read_bytes())
-    return {name: icon["body"] for name, icon in stated["icons"].items()}
+    drawn = {name: icon["body"] for name, icon in stated["icons"].items()}
+    older = {name: drawn[alias["parent"]] for name, alias in stated["aliases"].items()}
+    return older | drawn

@@ -5,17 +5,68 @@ from starlette.responses import Response
 
 from kinetoscope import __version__
 from kinetoscope.api.doors import Doors, Operation
-from kinetoscope.dashboard import front, sign_in, sign_up, studio
+from kinetoscope.dashboard import (
+    accounts,
+    billing,
+    buying,
+    demo,
+    docs,
+    front,
+    gallery,
+    invitation,
+    keys,
+    limits,
+    members,
+    models,
+    oidc,
+    passkeys,
+    reference,
+    settings,
+    sign_in,
+    sign_up,
+    studio,
+    studio_runs,
+    usage,
+    ways,
+    webhooks,
+)
 from kinetoscope.dashboard.assets import Asset, assets
 from kinetoscope.dashboard.navigation import groups
+from kinetoscope.dashboard.operator import section as operator
 from kinetoscope.dashboard.pages import Pages
+from kinetoscope.dashboard.tasks import actions as task_actions
+from kinetoscope.dashboard.tasks import detail as task_detail
+from kinetoscope.dashboard.tasks import listing as task_listing
 from kinetoscope.kernel.errors import NotFound
 
 SECTIONS = (
     front.mount,
+    docs.mount,
+    models.mount,
+    reference.mount,
+    demo.mount,
     sign_in.mount,
     sign_up.mount,
+    oidc.mount,
+    passkeys.mount,
+    ways.mount,
     studio.mount,
+    studio_runs.mount,
+    webhooks.mount,
+    operator.mount,
+    task_listing.mount,
+    task_detail.mount,
+    task_actions.mount,
+    gallery.mount,
+    keys.mount,
+    members.mount,
+    invitation.mount,
+    accounts.mount,
+    settings.mount,
+    usage.mount,
+    billing.mount,
+    buying.mount,
+    limits.mount,
 )
 """Each adds its pages."""
 

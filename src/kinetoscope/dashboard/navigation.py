@@ -56,6 +56,8 @@ OPERATE = Group(
     places=(
         Place(path="/operator", title="Overview", icon="activity", key="p"),
         Place(path="/operator/accounts", title="Accounts", icon="building-2"),
+        Place(path="/operator/people", title="People", icon="contact-round"),
+        Place(path="/operator/tasks", title="All tasks", icon="list-tree"),
         Place(path="/operator/models", title="Models and prices", icon="tags"),
         Place(path="/operator/providers", title="Providers", icon="plug"),
         Place(path="/operator/audit", title="Audit log", icon="scroll-text"),

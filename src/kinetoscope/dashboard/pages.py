@@ -174,7 +174,11 @@ def require_own_page(request: Request, public_url: str) -> None:
 def require_form(request: Request, page: Page) -> None:
     """Refuse a body that no form of ours sends; raises Forbidden."""
     stated = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not page.takes_file and stated not in {FORM, ""}:
+    if page.takes_file:
+        # What a form of another site could send without being asked: https://fetch.spec.whatwg.org/
+        if stated == "text/plain":
+            raise Forbidden("Expected a file")
+    elif stated not in {FORM, ""}:
         raise Forbidden(f"Expected a form ({FORM})")
 
 

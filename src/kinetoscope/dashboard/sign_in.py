@@ -1,5 +1,7 @@
 """Signing in and out: by password, or by a link that works once."""
 
+from contextlib import suppress
+
 from starlette.responses import Response
 
 from kinetoscope.accounts import audit, people, sessions, signing_in
@@ -26,7 +28,7 @@ async def show(visit: Visit) -> Response:
     """Show the form."""
     if visit.visitor is not None:
         return visit.go(safe_path(visit.query("next"), HOME))
-    return form_page(visit)
+    return form_page(visit, visit.query("next"))
 
 
 async def sign_in(visit: Visit) -> Response:
@@ -38,29 +40,44 @@ async def sign_in(visit: Visit) -> Response:
             visit.runtime.database, email, form["password"], visit.now
         )
     except Unauthenticated as error:
-        return form_page(visit, email, str(error), status=422)
+        return form_page(visit, form["next"], email, str(error), status=422)
     except RateLimited as error:
         text = f"Too many attempts. Try again in {error.wait_s} seconds."
-        return form_page(visit, email, text, status=429)
+        return form_page(visit, form["next"], email, text, status=429)
     return await let_in(visit, person, safe_path(form["next"], HOME))
 
 
 async def sign_out(visit: Visit) -> Response:
     """Sign out here."""
-    visitor = visit.visitor
-    if visitor is not None:
-        await sessions.end(visit.runtime.database, visitor.person_id, visitor.session_id)
+    await _end_session(visit)
     response = visit.go("/", "Signed out")
     _forget_cookie(visit, response)
     return response
 
 
 async def welcome(visit: Visit) -> Response:
-    """Sign in whom a link was made for; one that stands on another site asks first."""
-    site = visit.request.headers.get("sec-fetch-site", "none")
-    if site not in {"none", "same-origin"}:
+    """Sign in whom a link was made for, or ask first.
+
+    Links are opened by programs as well, which look what is behind them; and one that stands on
+    another site's page would sign people in as somebody else. Only a person's own doing is enough.
+    """
+    if not _is_opened_by_person(visit):
         return visit.render("people/welcome.html", token=visit.query("token"), error="")
     return await _use_link(visit, visit.query("token"))
+
+
+def _is_opened_by_person(visit: Visit) -> bool:
+    """Whether a person typed or pasted an address, or came from a page of ours.
+
+    https://www.w3.org/TR/fetch-metadata/
+    """
+    headers = visit.request.headers
+    return (
+        visit.request.method == "GET"
+        and headers.get("sec-fetch-site") in {"none", "same-origin"}
+        and headers.get("sec-fetch-mode", "navigate") == "navigate"
+        and "sec-purpose" not in headers
+    )
 
 
 async def welcome_confirmed(visit: Visit) -> Response:
@@ -77,10 +94,17 @@ async def _use_link(visit: Visit, token: str) -> Response:
     return await let_in(visit, person, HOME, toast)
 
 
-def form_page(visit: Visit, email: str = "", error: str = "", status: int = 200) -> Response:
-    """Return the page to sign in on."""
-    next_path = safe_path(visit.query("next"), "")
-    return visit.render("people/sign_in.html", status, email=email, error=error, next=next_path)
+def form_page(
+    visit: Visit, next_path: str, email: str = "", error: str = "", status: int = 200
+) -> Response:
+    """Return the page to sign in on, which leads on to `next_path`."""
+    return visit.render(
+        "people/sign_in.html",
+        status,
+        email=email,
+        error=error,
+        next=safe_path(next_path, ""),
+    )
 
 
 async def let_in(visit: Visit, person: Person, path: str, toast: str = "") -> Response:
@@ -95,9 +119,8 @@ async def begin(
     visit: Visit, person: Person, account_id: AccountId, path: str, toast: str = ""
 ) -> Response:
     """Begin a session for an account; what was signed in here before ends."""
-    database, before = visit.runtime.database, visit.visitor
-    if before is not None:
-        await sessions.end(database, before.person_id, before.session_id)
+    database = visit.runtime.database
+    await _end_session(visit)
     token = await sessions.start(
         database,
         person.id,
@@ -113,6 +136,14 @@ async def begin(
     response = visit.go(path, toast)
     _keep_cookie(visit, response, token)
     return response
+
+
+async def _end_session(visit: Visit) -> None:
+    """End the session that a request came with; it may have been ended a moment ago."""
+    visitor = visit.visitor
+    if visitor is not None:
+        with suppress(NotFound):
+            await sessions.end(visit.runtime.database, visitor.person_id, visitor.session_id)
 
 
 def _keep_cookie(visit: Visit, response: Response, token: str) -> None:

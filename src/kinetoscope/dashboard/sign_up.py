@@ -6,7 +6,7 @@ from starlette.responses import Response
 
 from kinetoscope.accounts import audit, passwords, people
 from kinetoscope.accounts.audit import Actor
-from kinetoscope.accounts.people import SignUp
+from kinetoscope.accounts.people import SignedUp, SignUp
 from kinetoscope.dashboard.pages import Pages
 from kinetoscope.dashboard.sign_in import HOME, begin
 from kinetoscope.dashboard.visit import Form, Visit
@@ -75,17 +75,17 @@ async def _taken_in(visit: Visit, form: Form) -> Response:
         client_ip=visit.client_ip,
     )
     made = await people.sign_up(database, asked, visit.now, settings.sign_ups_per_hour)
-    if settings.sign_up_grant:
-        await book.grant_once(
-            database,
-            made.account_id,
-            settings.sign_up_grant,
-            reason=GRANT_REASON,
-            now=visit.now,
-        )
-    actor = Actor(person_id=made.person_id, name=asked.email, client_ip=visit.client_ip)
+    return await settled(visit, made, asked.email, HOME)
+
+
+async def settled(visit: Visit, made: SignedUp, email: str, path: str) -> Response:
+    """Give somebody who signed up what everybody new is given, and let them in."""
+    database, grant = visit.runtime.database, visit.runtime.settings.sign_up_grant
+    if grant:
+        await book.grant_once(database, made.account_id, grant, reason=GRANT_REASON, now=visit.now)
+    actor = Actor(person_id=made.person_id, name=email, client_ip=visit.client_ip)
     await audit.note(
-        database, actor, "person.sign_up", asked.email, visit.now, account_id=made.account_id
+        database, actor, "person.sign_up", email, visit.now, account_id=made.account_id
     )
     person = await people.by_id(database, made.person_id)
-    return await begin(visit, person, made.account_id, HOME, "Welcome!")
+    return await begin(visit, person, made.account_id, path, "Welcome!")

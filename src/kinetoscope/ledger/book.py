@@ -52,6 +52,25 @@ async def grant_once(
     return await database.transact(steps)
 
 
+async def grant_within(
+    connection: Connection, account_id: AccountId, amount: Credits, *, reason: str, now: datetime
+) -> None:
+    """Give credits as part of a transaction, which sees to it that it happens once."""
+    await _lock_available(connection, account_id)
+    await _move(connection, account_id, None, entry.grant(amount), reason=reason, now=now)
+
+
+async def take_back_within(
+    connection: Connection, account_id: AccountId, amount: Credits, *, reason: str, now: datetime
+) -> Credits:
+    """Take credits back as far as they are available; return how many. Part of a transaction."""
+    taken = Credits(min(amount, await _lock_available(connection, account_id)))
+    if taken > 0:
+        movement = entry.grant(Credits(-taken))
+        await _move(connection, account_id, None, movement, reason=reason, now=now)
+    return taken
+
+
 async def capture(
     connection: Connection,
     account_id: AccountId,

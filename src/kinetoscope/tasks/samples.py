@@ -15,7 +15,8 @@ from kinetoscope.kernel.ids import AccountId, KeyId, TaskId, new_media_name
 from kinetoscope.kernel.order import JSON
 from kinetoscope.postgres.pool import Database
 from kinetoscope.providers.contract import Rehearsal
-from kinetoscope.tasks import creation
+from kinetoscope.tasks import creation, read
+from kinetoscope.tasks.read import Found, Record
 from kinetoscope.tasks.route import Routes
 
 MODEL = "seedance-20"
@@ -102,6 +103,19 @@ async def ensure(
             },
         )
     return made
+
+
+async def records(database: Database, now: datetime) -> dict[TaskId, Record]:
+    """Return the samples that were made, as everybody may see them."""
+    found = await database.fetch_all(
+        Found,
+        f"""
+        select id as task_id, false as is_own, {read.COLUMNS}
+        from task where id = any(%(ids)s) and is_sample
+        """,
+        {"ids": [sample.id for sample in SAMPLES]},
+    )
+    return {each.task_id: read.as_record(each, each.task_id, now) for each in found if each.task_id}
 
 
 def _inputs(sample: Sample) -> dict[str, JSON]:

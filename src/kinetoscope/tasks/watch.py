@@ -81,6 +81,12 @@ async def own(database: Database, account_id: AccountId, task_id: TaskId, now: d
     return as_record(found, task_id, now)
 
 
+async def seen(database: Database, account_id: AccountId, task_id: TaskId, now: datetime) -> Seen:
+    """Return a task as it stands, with its place in the queue; raises as `own` does."""
+    record = await own(database, account_id, task_id, now)
+    return Seen(record=record, position=await _position(database, record))
+
+
 async def until_ended(
     watch: Watch, account_id: AccountId, task_id: TaskId, timeout_s: float
 ) -> Record:
@@ -107,9 +113,9 @@ async def changes(
         while loop.time() < deadline_s:
             news.clear()
             record = await own(watch.database, account_id, task_id, watch.clock())
-            seen = Seen(record=record, position=await _position(watch.database, record))
-            yield seen
-            if seen.has_ended:
+            stands = Seen(record=record, position=await _position(watch.database, record))
+            yield stands
+            if stands.has_ended:
                 return
             await _wait(news, POLL_DELAY_S)
 

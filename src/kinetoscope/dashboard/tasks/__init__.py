@@ -1,0 +1,1 @@
+"""Tasks: the list of an account's tasks, and everything about one of them."""
