@@ -114,6 +114,9 @@ class Settings(PeopleSettings):
     log_level: str
     """debug, info, warning or error."""
 
+    def __post_init__(self) -> None:
+        require_usable(self, self.public_url)
+
     @property
     def is_local(self) -> bool:
         """Whether only this machine can reach the server."""
@@ -174,7 +177,6 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         **read_people(read, is_local=host in LOOPBACK_HOSTS),
     )
     read.refuse_unknown()
-    require_usable(settings, settings.public_url)
     return settings
 
 

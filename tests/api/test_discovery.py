@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tests.conftest import World
 
+from kinetoscope.api.guides import GUIDES
 from kinetoscope.api.rehearsals import WORDS
 from kinetoscope.catalog.spec import builtin
 from kinetoscope.mcp.needs import NEEDS
@@ -35,12 +36,15 @@ async def test_llms_txt_has_the_form_of_the_standard(world: World):
     assert response.headers["content-type"] == "text/plain; charset=utf-8"
     head, *sections = re.split(r"^## ", response.text, flags=re.MULTILINE)
     assert re.match(r"# Kinetoscope\n\n> [^\n]+\n\n", head)
-    assert [section.partition("\n")[0] for section in sections] == ["API", "Models", "Optional"]
+    titles = [section.partition("\n")[0] for section in sections]
+    assert titles == ["API", "Guides", "Models", "Optional"]
     for section in sections:
         for line in section.partition("\n")[2].strip().splitlines():
             assert re.fullmatch(r"- \[[^\]]+\]\(http://[^)]+\): .+", line), line
     links = re.findall(r"\]\((http://[^)]+)\)", response.text)
-    assert len(links) >= 6 + len(builtin().models)
+    assert len(links) >= 9 + len(builtin().models) + len(GUIDES)
+    assert {f"{BASE}/docs/{guide.slug}.md" for guide in GUIDES} <= set(links)
+    assert {f"{BASE}/{page}" for page in ("docs", "reference", "models", "demo")} <= set(links)
     for link in links:
         assert link.startswith(BASE)
         expected = 405 if link.endswith("/api/mcp") else 200

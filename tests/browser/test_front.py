@@ -36,3 +36,19 @@ def test_an_address_that_leads_nowhere_helps_on(window: Window):
     page = window.go("/no-such-page")
     expect(page.get_by_role("heading", level=1)).to_have_text("Nothing here")
     window.look("not-found")
+
+
+def test_the_menu_on_a_phone_and_the_theme(window: Window):
+    window.sign_up("finn")
+    page = window.page
+    page.set_viewport_size({"width": 390, "height": 860})
+    expect(page.get_by_role("link", name="Tasks")).to_be_hidden()
+    page.get_by_role("button", name="Menu").click()
+    expect(page.get_by_role("link", name="Tasks")).to_be_visible()
+    page.get_by_text("Finn").first.click()
+    window.look("menu", views=((390, "light"), (390, "dark")))
+    page.set_viewport_size({"width": 390, "height": 860})
+    page.get_by_role("button", name="Light or dark").click()
+    assert page.evaluate("document.documentElement.classList.contains('dark')")
+    page.reload()
+    assert page.evaluate("document.documentElement.classList.contains('dark')")

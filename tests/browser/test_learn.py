@@ -1,7 +1,12 @@
 """What everybody may read: guides, models, the reference and the live demo."""
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
+import httpx
 from playwright.sync_api import expect
 from tests.browser.conftest import Window
 from tests.story.deployment import wait_until
@@ -72,3 +77,20 @@ def test_the_live_demo(window: Window):
     expect(page.locator(".sample").first.locator("details")).to_contain_text('"status"')
     window.look("demo")
     assert re.search(r"kino_demo_readonly_[0-9a-f]{24}", page.content())
+
+
+def test_the_python_of_the_quickstart_makes_a_video(window: Window, tmp_path: Path):
+    text = httpx.get(f"{window.address}/docs/quickstart.md").text
+    script = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert script is not None
+    done = subprocess.run(
+        [sys.executable, "-c", script[1]],
+        cwd=tmp_path,
+        env={**os.environ, "KINETOSCOPE_KEY": window.deployed.banner["key"]},  # noqa: TID251
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "sunset.mp4 200 credits\n"), done.stderr
+    assert (tmp_path / "sunset.mp4").read_bytes()[4:8] == b"ftyp"

@@ -30,6 +30,9 @@ def selling(stripe: FakeStripe) -> Iterator[Deployment]:
         KINETOSCOPE_STRIPE_KEY=KEY,
         KINETOSCOPE_STRIPE_WEBHOOK_SECRET=SECRET,
         KINETOSCOPE_STRIPE_URL=stripe.url,
+        KINETOSCOPE_REQUESTS_PER_SECOND="500",
+        KINETOSCOPE_REQUESTS_BURST="2000",
+        KINETOSCOPE_REQUESTS_PER_ADDRESS="0",
     ) as made:
         yield made
 
@@ -70,7 +73,7 @@ select (jsonb_populate_record(task, jsonb_build_object(
   'id', 'task_' || md5(task.id || day || again), 'media_name', md5(task.id || day || again),
   'created_at', task.created_at - make_interval(days => day),
   'completed_at', task.completed_at - make_interval(days => day)
-                  + make_interval(secs => again * day % 11)))).*
+                  + make_interval(secs => again * day %% 11)))).*
 from task
 join account on account.id = task.account_id
 cross join generate_series(1, 27) as day
@@ -94,7 +97,8 @@ def chart_is_drawn(page: Page) -> bool:
         page.evaluate(
             """() => {
               const canvas = document.querySelector("#chart canvas");
-              const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+              const { width, height } = canvas;
+              const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
               return data.some((value, n) => n % 4 === 3 && value > 0);
             }"""
         )
@@ -130,15 +134,24 @@ def test_usage_with_and_without_anything(window: Window):
     assert downloading.value.suggested_filename.startswith("usage-")
 
 
-def test_limits_with_and_without_anything(window: Window):
-    window.sign_up("lara")
-    window.go("/limits")
-    window.look("limits-empty")
-    key_of(window, "lara@example.com", "production", "--spend-max", "500", "--spend-window", "1d")
-    page = window.go("/limits")
-    expect(page.get_by_text("spends 500 credits in 24 hours")).to_be_visible()
-    expect(page.get_by_role("progressbar", name="Tasks of live keys")).to_be_visible()
-    window.look("limits")
+def test_limits_with_and_without_anything(shop: Window):
+    name = f"lara{secrets.token_hex(3)}"
+    shop.sign_up(name)
+    shop.go("/limits")
+    shop.look("limits-empty", views=((1280, "light"), (390, "dark")))
+    account = f"{name}@example.com"
+    key_of(shop, account, "production", "--spend-max", "500", "--spend-window", "1d")
+    test = key_of(shop, account, "tests", "--test", "--requests-per-second", "20")
+    with shop.deployed.client(test) as client:
+        for _ in range(14):
+            shop.deployed.create(client, "gpt-image-2", prompt="test:timeout a storm")
+        page = shop.go("/limits")
+        expect(page.get_by_text("spends 500 credits in 24 hours")).to_be_visible()
+        shop.look("limits")
+        # It goes on by itself.
+        shop.deployed.create(client, "gpt-image-2", prompt="test:timeout a storm")
+    running = page.get_by_role("progressbar", name="Tasks of test keys")
+    expect(running).to_have_attribute("value", "15")
 
 
 def test_billing_where_the_operator_grants(window: Window):

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from stripe import WebhookSignature
+from typing_extensions import override
 
 KEY = "sk_test_" + "a" * 24
 SECRET = "whsec_" + "b" * 32
@@ -216,6 +217,7 @@ def fake_stripe() -> Iterator[FakeStripe]:
             self.end_headers()
             self.wfile.write(body)
 
+        @override
         def log_message(self, *_: object) -> None:
             pass
 

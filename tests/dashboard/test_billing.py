@@ -192,24 +192,24 @@ async def test_a_refund_takes_no_more_than_there_is(world: World, stripe: FakeSt
 
 
 async def test_part_of_the_money_takes_back_its_part(world: World, stripe: FakeStripe):
-    async with signed_in(world, "ada", "0") as ada:
+    async with signed_in(world, "ada", "50") as ada:
         session_id = await bought(ada, stripe)
         await tell(
             world, stripe.event("checkout.session.completed", session_id, payment_status="paid")
         )
-        for cents, left in ((200, "600"), (200, "600"), (350, "300"), (300, "300"), (500, "0")):
+        for cents, left in ((200, "650"), (200, "650"), (350, "350"), (300, "350"), (500, "50")):
             event = stripe.charge_event("charge.refunded", session_id, amount_refunded=cents)
             await tell(world, event)
             assert await available(world, ada.account_id) == left
 
 
 async def test_news_in_another_order(world: World, stripe: FakeStripe):
-    async with signed_in(world, "ada", "0") as ada:
+    async with signed_in(world, "ada", "50") as ada:
         paid, failed, late = [await bought(ada, stripe) for _ in range(3)]
         # Refunded before it was told that it was paid: nothing is granted.
         await tell(world, stripe.charge_event("charge.refunded", paid, amount_refunded=500))
         await tell(world, stripe.event("checkout.session.completed", paid, payment_status="paid"))
-        assert await available(world, ada.account_id) == "0"
+        assert await available(world, ada.account_id) == "50"
         # A slow way of paying: complete, then failed; and late news of its beginning.
         await tell(world, stripe.event("checkout.session.completed", failed))
         await tell(world, stripe.event("checkout.session.async_payment_failed", failed))
@@ -219,7 +219,7 @@ async def test_news_in_another_order(world: World, stripe: FakeStripe):
         await tell(world, stripe.event(kind, late, payment_status="paid"))
         await tell(world, stripe.event("checkout.session.completed", late))
         await tell(world, stripe.event("checkout.session.expired", late))
-        assert await available(world, ada.account_id) == "1000"
+        assert await available(world, ada.account_id) == "1050"
         found = await payments.listing(world.runtime.database, ada.account_id, world.clock(), 10)
         assert {payment.session_id: payment.state for payment in found} == {
             paid: "refunded",
@@ -254,10 +254,11 @@ async def test_another_amount_currency_or_session_grants_nothing(
 async def test_a_session_of_somebody_elses_does_nothing(world: World, stripe: FakeStripe):
     async with signed_in(world, "ada", "0") as ada:
         session_id = await bought(ada, stripe)
-        for changes in (
+        unknown: list[dict[str, object]] = [
             {"metadata": {"payment_id": "pay_unknown"}},
             {"metadata": {}, "client_reference_id": None},
-        ):
+        ]
+        for changes in unknown:
             event = stripe.event(
                 "checkout.session.completed", session_id, payment_status="paid", **changes
             )
@@ -314,6 +315,19 @@ async def test_only_what_is_sold_can_be_bought(world: World, stripe: FakeStripe)
             assert answer.status_code == 400
         assert stripe.asked == []
         assert await world.count("payment") == 0
+
+
+async def test_nobody_has_us_ask_stripe_for_ever(world: World, stripe: FakeStripe):
+    async with signed_in(world, "ada") as ada:
+        sessions = [await bought(ada, stripe) for _ in range(20)]
+        assert (await ada.client.post("/billing/buy", data=PACK)).status_code == 409
+        assert len(stripe.asked) == 20
+        # One that is paid makes room, and so does time.
+        await tell(world, paid_event(stripe, sessions[0]))
+        await bought(ada, stripe)
+        assert (await ada.client.post("/billing/buy", data=PACK)).status_code == 409
+        world.clock.move(timedelta(hours=1))
+        await bought(ada, stripe)
 
 
 async def test_members_look_and_owners_buy(world: World, stripe: FakeStripe):

@@ -3,6 +3,7 @@
 import html
 import re
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -19,7 +20,7 @@ from kinetoscope.kernel.secrets import KeyMode, parse_key
 
 pytestmark = pytest.mark.anyio
 
-PLAIN = {
+PLAIN: dict[str, Any] = {
     "name": "billing",
     "mode": "live",
     "expires": "never",
@@ -37,7 +38,7 @@ async def make(world: World, person: SignedIn, **said: object) -> KeyListing:
     return (await keys.listing(world.runtime.database, person.account_id))[-1]
 
 
-async def form_of(person: SignedIn, key: KeyListing) -> dict[str, object]:
+async def form_of(person: SignedIn, key: KeyListing) -> dict[str, Any]:
     """Return what a key's own page would send."""
     page = (await person.client.get(f"/keys/{key.id}")).text
     version = re.search(r'name="version" value="([^"]+)"', page)
@@ -121,8 +122,9 @@ async def test_everything_that_a_form_says_is_kept(world: World):
         ({"expires": "date", "expires_on": "2026-11-01"}, "expiresAt", "not over yet"),
         ({"which": "some"}, "models", "Tick at least one model"),
         ({"which": "some", "models": ["no-such"]}, "models", "Tick at least one model"),
-        ({"priceMax": "a lot"}, "priceMax", "Enter credits from 0"),
-        ({"spendMax": "-1"}, "spendMax", "Enter credits from 0"),
+        ({"priceMax": "a lot"}, "priceMax", "Enter an amount of credits"),
+        ({"spendMax": "-1"}, "spendMax", "Enter an amount of credits"),
+        ({"spendMax": "1.005"}, "spendMax", "finer than 1/100 credit"),
         ({"tasksRunningMax": "2.5"}, "tasksRunningMax", "Enter a whole number"),
         ({"requestsPerSecond": "0"}, "requestsPerSecond", "Enter a whole number from 1"),
         ({"ipRanges": "my house"}, "ipRanges", "is no range such as"),
@@ -238,7 +240,7 @@ async def test_stopping_and_deleting(world: World):
 
 async def tries(client: httpx.AsyncClient, key_id: KeyId) -> list[int]:
     """Try everything that changes a key, or makes one."""
-    asked = [
+    asked: list[tuple[str, dict[str, Any]]] = [
         ("/keys", PLAIN),
         (f"/keys/{key_id}", PLAIN | {"expires": "keep"}),
         (f"/keys/{key_id}/rotate", {"overlap": "0"}),

@@ -28,7 +28,7 @@ async def invited(person: SignedIn, role: str = "member") -> str:
     response = await person.client.post("/members/invite", data=data)
     assert response.status_code == 200
     assert response.headers["cache-control"] == "no-store"
-    return LINK.findall(response.text)[0]
+    return str(LINK.findall(response.text)[0])
 
 
 def token_of(path: str) -> str:

@@ -11,7 +11,9 @@ from tests.scripted import PICTURE, ScriptedProvider, create, done_pictures, too
 
 from kinetoscope.accounts import accounts, audit, directory, people, retention
 from kinetoscope.dashboard.operator.overview import day_of
+from kinetoscope.providers import keys
 from kinetoscope.providers.contract import Failed
+from kinetoscope.settings import Settings
 from kinetoscope.tasks import circuits
 from kinetoscope.tasks.advance import advance
 from kinetoscope.tasks.alerts import Alert, raise_alert
@@ -285,7 +287,48 @@ async def test_the_overview_shows_what_is_wrong(world: World, olga: SignedIn):
     assert "nobody works" in page
     providers = (await olga.client.get("/operator/providers?days=7")).text
     assert "Nobody works on" in providers
-    assert "1 alerts within a week" in providers
+    assert "1 alert within a week" in providers
+
+
+@pytest.fixture
+def with_files(settings: Settings) -> None:
+    """Set an operator's files up: of a provider that works, one that does not, and a price."""
+    folder = settings.config_dir
+    (folder / "providers").mkdir(parents=True)
+    (folder / "models").mkdir()
+    (folder / "providers" / "fal.toml").write_text(
+        'adapter = "fal"\n[models.seedance-20]\nupstream = "fal-ai/seedance"\n'
+    )
+    (folder / "providers" / "odd.toml").write_text('adapter = "nobodys"\n')
+    (folder / "models" / "prices.toml").write_text("[price\n")
+
+
+@pytest.mark.usefixtures("with_files")
+class TestFiles:
+    """What the operator's own files come to."""
+
+    async def test_providers_are_shown_with_the_end_of_their_keys(
+        self, world: World, olga: SignedIn
+    ):
+        runtime, secret = world.runtime, "fal-secret-that-nobody-sees-1234"
+        page = (await olga.client.get("/operator/providers")).text
+        assert "no key" in page
+        await keys.put(runtime.database, runtime.envelope, "fal", secret, world.clock())
+        await keys.put(runtime.database, runtime.envelope, "runway", secret, world.clock())
+        page = (await olga.client.get("/operator/providers")).text
+        assert "…1234" in page
+        assert secret not in page
+        assert "used by no provider: <code>runway" in page
+        assert "fal.toml" in page
+        assert "odd.toml:1" in page
+
+    async def test_models_say_who_makes_them_and_what_is_wrong(self, olga: SignedIn):
+        page = (await olga.client.get("/operator/models")).text
+        assert "<b>fal</b> as <code>fal-ai/seedance</code>" in page
+        assert "prices.toml:1" in page
+        assert "nobody works on hosted" in page
+        # Which models the file of nobody's adapter would make cannot be told: none is a preview.
+        assert "nobody: its provider's file is not used" in page
 
 
 async def test_books_that_do_not_agree_are_told(world: World, olga: SignedIn):

@@ -177,7 +177,15 @@ async def test_a_finished_task_shows_all_there_is_to_know(world: World):
         assert f'src="{here.replace("&", "&amp;")}"' in page
         assert f'data-copy="{url.replace("&", "&amp;")}"' in page
         assert "/studio?videoUrls=http%3A%2F%2Fkinetoscope.test%2Fmedia%2F" in page
-        for text in ("Held", "Charged", "200", "64 \N{MULTIPLICATION SIGN} 48", "Stored", "a sunset", "seed "):
+        for text in (
+            "Held",
+            "Charged",
+            "200",
+            "64 \N{MULTIPLICATION SIGN} 48",
+            "Stored",
+            "a sunset",
+            "seed ",
+        ):
             assert text in page
         assert f"/studio?task={task_id}" in page
         assert "Operators only" not in page
@@ -344,6 +352,9 @@ async def test_expired_media_leaves_a_placeholder(world: World):
         assert "/media/" not in gallery
         page = (await ada.client.get(f"/tasks/{task_id}")).text
         assert "The media has expired" in page
+        listed = (await ada.client.get("/tasks")).text
+        assert "media expired" in listed
+        assert "/media/" not in listed
         assert "<video" not in page
 
 

@@ -3,8 +3,9 @@
 import asyncio
 
 import pytest
-from argon2 import extract_parameters
+from argon2 import PasswordHasher, extract_parameters
 from argon2.low_level import Type
+from typing_extensions import override
 
 from kinetoscope.accounts import passwords
 from kinetoscope.kernel.errors import InvalidRequest
@@ -68,7 +69,7 @@ async def test_what_is_compared_for_nobody_takes_the_work_of_a_stored_one():
 
 
 async def test_what_was_hashed_with_less_effort_is_hashed_again():
-    weaker = passwords.PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1)
+    weaker = PasswordHasher(time_cost=1, memory_cost=8 * 1024, parallelism=1)
     assert passwords.is_outdated(weaker.hash("a long enough secret"))
     assert not passwords.is_outdated(await passwords.hashed("a long enough secret"))
 
@@ -77,7 +78,8 @@ async def test_few_are_hashed_at_once(monkeypatch: pytest.MonkeyPatch):
     """Each takes memory and a core: many at once would be a way to wear the server out."""
     now, most = 0, 0
 
-    class Watched(passwords.PasswordHasher):
+    class Watched(PasswordHasher):
+        @override
         def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
             nonlocal now, most
             now += 1

@@ -115,16 +115,12 @@ class SignedUp:
 
 
 async def sign_up(database: Database, asked: SignUp, now: datetime, per_hour: int) -> SignedUp:
-    """Make a person and an account of their own.
-
-    Raises Conflict where the address is taken, RateLimited where too many came from its network.
-    """
+    """Make a person and an account of their own; raises Conflict or RateLimited."""
     person_id = new_person_id()
 
-    async def steps(connection: Connection) -> SignedUp:
-        return await sign_up_within(connection, person_id, asked, now, per_hour)
-
-    return await database.transact(steps)
+    return await database.transact(
+        lambda connection: sign_up_within(connection, person_id, asked, now, per_hour)
+    )
 
 
 def new_person_id() -> PersonId:
@@ -135,7 +131,10 @@ def new_person_id() -> PersonId:
 async def sign_up_within(
     connection: Connection, person_id: PersonId, asked: SignUp, now: datetime, per_hour: int
 ) -> SignedUp:
-    """Do the same as part of a transaction."""
+    """Do the same as part of a transaction.
+
+    Raises Conflict where the address is taken, RateLimited where too many came from its network.
+    """
     network = None if asked.client_ip is None else network_of(asked.client_ip)
     if network is not None:
         await _require_calm(connection, network, now, per_hour)

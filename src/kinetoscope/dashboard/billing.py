@@ -149,9 +149,7 @@ async def download(visit: Visit) -> Response:
     )
 
 
-async def _csv(
-    database: Database, account_id: AccountId, kind: str | None
-) -> AsyncIterator[str]:
+async def _csv(database: Database, account_id: AccountId, kind: str | None) -> AsyncIterator[str]:
     rows: list[tuple[object, ...]] = [CSV_HEAD]
     async for line in whole(database, account_id):
         if kind is None or line.kind == kind:

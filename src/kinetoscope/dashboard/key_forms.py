@@ -43,7 +43,6 @@ PLAINLY = {
     "expiresAt": "Choose a day that is not over yet",
     "scopes": "Tick at least one",
     "models": "Tick at least one model",
-    "ipRanges": None,
     "spendWindowHours": "Choose one of these",
 }
 """What is wrong with a field, where the API's words would not help whoever looks at a form."""
@@ -148,7 +147,11 @@ def _stated(form: Form, now: datetime) -> dict[str, Any]:
     caps["spendWindowHours"] = window if form["spendMax"].strip() else None
     caps["models"] = form.all("models") if form["which"] == "some" else None
     caps["ipRanges"] = form["ipRanges"].replace(",", " ").split() or None
-    stated = {"name": form["name"].strip(), "scopes": form.all("scopes"), "caps": caps}
+    stated: dict[str, Any] = {
+        "name": form["name"].strip(),
+        "scopes": form.all("scopes"),
+        "caps": caps,
+    }
     if form["expires"] != KEEP:
         stated["expiresAt"] = _expiry(form, now)
     return stated
@@ -190,6 +193,7 @@ def _field(issue: InputIssue) -> str:
 
 
 def _plainly(issue: InputIssue) -> str:
-    return PLAINLY.get(_field(issue)) or issue.message.replace("Expected a", "Enter a").replace(
-        "Expected credits", "Enter credits"
-    )
+    if issue.message.startswith("Expected credits"):
+        return "Enter an amount of credits such as 500, or nothing"
+    plain = PLAINLY.get(_field(issue))
+    return plain or issue.message.replace("Expected a", "Enter a")

@@ -3,6 +3,8 @@
 import json
 import re
 import shlex
+from collections.abc import Mapping
+from typing import Any
 
 from starlette.responses import Response
 
@@ -152,7 +154,7 @@ async def delete(visit: Visit) -> Response:
     return visit.go("/keys", f"{key.name} is deleted")
 
 
-def _form(visit: Visit, form: Filled, errors: dict[str, str] | None = None) -> dict[str, object]:
+def _form(visit: Visit, form: Filled, errors: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Return what the fields of a key need."""
     known = visit.runtime.catalog.models
     gone = sorted(form.models - {model.id for model in known})
@@ -174,7 +176,7 @@ def _detail(
     visit: Visit,
     key: KeyListing,
     form: Filled,
-    errors: dict[str, str] | None = None,
+    errors: Mapping[str, str] | None = None,
     status: int = 200,
 ) -> Response:
     return visit.render(

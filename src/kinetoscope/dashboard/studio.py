@@ -116,12 +116,17 @@ def order_of(model: Model, form: Form) -> dict[str, JSON]:
     return {"model": model.id, "inputs": inputs_of(model, form)}
 
 
+def shown_order(model: Model, form: Form) -> dict[str, JSON]:
+    """Return the same with an example in place of a prompt that is not written yet."""
+    return {"model": model.id, "inputs": {"prompt": model.examples[0], **inputs_of(model, form)}}
+
+
 async def price(visit: Visit) -> Response:
     """Say what the form would cost, what is wrong with it, and how a program would say it."""
     form = await visit.form()
     models = models_of(visit, form)
     priced = [await _priced(visit, form, model) for model in models]
-    order = order_of(models[0], form)
+    order = shown_order(models[0], form)
     public_url = visit.runtime.settings.public_url
     return visit.render(
         "studio/price.html",

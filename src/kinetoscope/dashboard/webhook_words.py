@@ -31,7 +31,8 @@ import os
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-webhook = Webhook(os.environ["KINETOSCOPE_WEBHOOK_SECRET"])  # whsec_...
+# The secret begins with whsec_
+webhook = Webhook(os.environ["KINETOSCOPE_WEBHOOK_SECRET"])
 
 def receive(body: bytes, headers: dict[str, str]) -> int:
     try:
@@ -47,7 +48,8 @@ JAVASCRIPT = """\
 import express from "express";
 import { Webhook } from "standardwebhooks";
 
-const webhook = new Webhook(process.env.KINETOSCOPE_WEBHOOK_SECRET); // whsec_...
+// The secret begins with whsec_
+const webhook = new Webhook(process.env.KINETOSCOPE_WEBHOOK_SECRET);
 
 express()
   .post("/hook", express.raw({ type: "*/*" }), (request, response) => {

@@ -11,7 +11,7 @@ from typing import Literal
 from psycopg.rows import class_row
 
 from kinetoscope.kernel.credits import Credits
-from kinetoscope.kernel.errors import NotFound
+from kinetoscope.kernel.errors import Conflict, NotFound
 from kinetoscope.kernel.ids import AccountId, random_base36
 from kinetoscope.ledger import book
 from kinetoscope.postgres.pool import Connection, Database
@@ -20,6 +20,9 @@ State = Literal["open", "pending", "paid", "failed", "expired", "refunded"]
 
 OPEN_SHOWN = timedelta(hours=24)
 """How long one can go on with a payment: Stripe's sessions end then."""
+
+BEGUN_TIME = timedelta(hours=1)
+BEGUN_MAX = 20
 
 CLOSED = frozenset({"paid", "refunded"})
 
@@ -95,15 +98,20 @@ async def begin(  # noqa: PLR0913 - one value per column
     currency: str,
     now: datetime,
 ) -> Payment:
-    """Write down that somebody sets out to buy credits; nothing is granted."""
+    """Write down that somebody sets out to buy credits; nothing is granted.
+
+    Raises Conflict where an account begins far more than it pays: each asks Stripe for something.
+    """
     payment_id = "pay_" + random_base36(24)
     await database.execute(
         """
         insert into payment
           (id, account_id, person_id, credits, amount_cents, currency, created_at)
-        values
-          (%(id)s, %(account_id)s, %(person_id)s, %(credits)s, %(amount_cents)s, %(currency)s,
-           %(now)s)
+        select %(id)s, %(account_id)s, %(person_id)s, %(credits)s, %(amount_cents)s, %(currency)s,
+               %(now)s
+        where (select count(*) from payment
+               where account_id = %(account_id)s and state = 'open'
+                 and created_at > %(begun_since)s) < %(begun_max)s
         on conflict (id) do nothing
         """,
         {
@@ -114,9 +122,16 @@ async def begin(  # noqa: PLR0913 - one value per column
             "amount_cents": amount_cents,
             "currency": currency,
             "now": now,
+            "begun_since": now - BEGUN_TIME,
+            "begun_max": BEGUN_MAX,
         },
     )
-    return await own(database, account_id, payment_id)
+    try:
+        return await own(database, account_id, payment_id)
+    except NotFound:
+        raise Conflict(
+            "Many payments were begun, and not paid. Pay one of them, or try again in an hour."
+        ) from None
 
 
 async def opened(

@@ -99,7 +99,6 @@ async def page(visit: Visit, books: dict[str, Any] | None = None) -> Response:
     return visit.render(
         "operator/overview.html",
         **await load_now(runtime),
-        totals=await directory.totals(database),
         day=day_of(await overview.hours(database, since), since),
         reasons=await overview.failures(database, since, REASONS),
         alerts=(await alerts.recent(database, since))[:ALERTS_SHOWN],
@@ -120,6 +119,7 @@ async def load_now(runtime: Runtime) -> dict[str, Any]:
             {each.queue: each.ago_s for each in await served.listed(database)},
         ),
         "workers": await overview.workers(database),
+        "totals": await directory.totals(database),
     }
 
 

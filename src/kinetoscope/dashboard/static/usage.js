@@ -60,7 +60,7 @@
       return new uPlot({
         width: place.clientWidth,
         height: place.clientHeight,
-        padding: [10, 6, 0, 0],
+        padding: [10, 16, 0, 0],
         legend: { show: false },
         cursor: { y: false, points: { show: false }, drag: { setScale: false, x: false, y: false } },
         scales: {
@@ -70,6 +70,7 @@
         axes: [
           {
             ...axis,
+            size: 30,
             grid: { show: false },
             splits: (plot) => data[0].filter((day) => (days - 1 - day) % every(plot) === 0),
             values: (_plot, splits) => splits.map((day) => chart.days[day]),

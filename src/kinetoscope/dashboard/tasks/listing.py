@@ -96,8 +96,8 @@ def row_of(visit: Visit, line: Line) -> Row:
 
 def charge_of(line: Line) -> str:
     """Return what became of a task's price, in a word."""
-    if line.is_test:
-        return "free"
     if line.is_open:
-        return "held"
+        return "held" if line.price else "free"
+    if not line.price:
+        return "free"
     return "charged" if line.status == Status.SUCCESS else "not charged"
