@@ -76,7 +76,9 @@ def shows_in_ledger(page: Page) -> None:
 def spends_by_program(window: Window, key: str) -> None:
     """The key that was made in the browser creates a task, which the browser then shows."""
     with window.deployed.client(key) as client:
-        task_id = window.deployed.create(client, "kinetoscope-soundscape", prompt="Rain", duration=2)
+        task_id = window.deployed.create(
+            client, "kinetoscope-soundscape", prompt="Rain", duration=2
+        )
         (record,) = window.deployed.wait(client, [task_id], timeout_s=60)
     assert (record["status"], record["creditsUsed"]) == ("success", 4)
     page = window.go(f"/tasks/{task_id}")

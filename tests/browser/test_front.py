@@ -25,7 +25,9 @@ def test_signing_up_signing_out_and_signing_in(window: Window):
     page.get_by_label("Password").fill("not the secret")
     window.expect_fault("422")
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("alert")).to_have_text("The e-mail address or the password is not right")
+    expect(page.get_by_role("alert")).to_have_text(
+        "The e-mail address or the password is not right"
+    )
     page.get_by_label("Password").fill("a long enough secret")
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url("**/studio?model=seedance-20")

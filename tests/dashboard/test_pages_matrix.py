@@ -377,6 +377,9 @@ async def test_who_is_disabled_is_nobody_from_then_on_and_stays_out_when_let_in_
         database, person_id = world.runtime.database, vera.person_id
         await people.set_disabled(database, person_id, world.clock())
         await require_led_away(world, vera.client, things)
+        async with client_of(world, vera.person_id, vera.account_id) as (client, _):
+            # A session that began in the same moment.
+            assert (await client.get("/settings")).status_code == 303
         await people.set_disabled(database, person_id, None)
         assert (await vera.client.get("/settings")).status_code == 303
 
@@ -473,26 +476,62 @@ QUERIES = ["after", "before", "page", "q", "status", "model", "key", "from", "to
 
 async def test_odd_text_breaks_no_page(world: World):
     """In an address, in its query, in every field: a refusal at most."""
+    broken = []
     async with signed_in(world, "vera", is_operator=True) as vera:
         things = await things_of(world, vera)
         for page in pages_of(world):
+            example = example_of(page, things)
             for odd in ODD:
                 named = re.sub(r"\{\w+\}", quote(odd[:200], safe=""), page.path)
-                example = example_of(page, things)
-                if page.method == "GET":
-                    query = dict.fromkeys(QUERIES, odd)
-                    for path in {named, example.path}:
-                        require_headers(await vera.client.get(path, params=query))
-                else:
+                for path in {named, example.path} - {"/sign-out"}:
+                    query = dict.fromkeys(QUERIES, odd) if page.method == "GET" else {}
                     form = dict.fromkeys([*FIELDS, *example.form], odd)
-                    require_headers(await vera.client.post(named, data=form))
+                    given = {"params": query} if page.method == "GET" else {"data": form}
+                    response = await vera.client.request(page.method, path, **given)  # type: ignore[arg-type]
+                    if response.status_code >= 500:
+                        broken.append((page.method, path, odd[:20]))
+        assert (await vera.client.get("/settings")).status_code == 200
+    assert broken == []
 
 
-FIELDS = """
-account active amount answer credits cursor days email expires expires_at hold id inputs key
-link_password mode model name next overlap pack passkey_name passkey_password password person
-present prompt reason role scopes text threshold title token url version
-""".split()
+FIELDS = [
+    "account",
+    "active",
+    "amount",
+    "answer",
+    "credits",
+    "cursor",
+    "days",
+    "email",
+    "expires",
+    "expires_at",
+    "hold",
+    "id",
+    "inputs",
+    "key",
+    "link_password",
+    "mode",
+    "model",
+    "name",
+    "next",
+    "overlap",
+    "pack",
+    "passkey_name",
+    "passkey_password",
+    "password",
+    "person",
+    "present",
+    "prompt",
+    "reason",
+    "role",
+    "scopes",
+    "text",
+    "threshold",
+    "title",
+    "token",
+    "url",
+    "version",
+]
 """What forms call their fields; those that a page does not know are nothing to it."""
 
 

@@ -217,10 +217,10 @@ async def test_what_was_typed_as_an_address_is_kept_nowhere(world: World):
 
 async def test_what_no_database_reads_is_no_fault_of_ours(world: World):
     async with browser(world) as client:
-        for email in ("nul\0@example.com", "\0", "x" * 100_000, "\ud7ff\uffff@example.com"):
-            assert (await attempt(client, email, "nul\0")).status_code == 422
+        for email, status in (("nul\0@example.com", 400), ("x" * 100_000, 422), ("\ud7ff@b", 422)):
+            assert (await attempt(client, email, "wrong")).status_code == status
             form = {"name": "Nul", "email": email, "password": PASSWORD}
-            assert (await client.post("/sign-up", data=form)).status_code == 422
+            assert (await client.post("/sign-up", data=form)).status_code == status
         response = await client.post("/sign-in", content=b"email=%ff", headers=FORM)
         assert response.status_code == 400
     assert await world.count("person") == 0

@@ -7,6 +7,7 @@ import pytest
 from tests.conftest import World
 from tests.dashboard.signed_in import signed_in
 
+from kinetoscope.catalog.model import Model
 from kinetoscope.catalog.spec import builtin
 from kinetoscope.dashboard.studio_form import Prefilled, controls, from_inputs, inputs_of
 from kinetoscope.kernel.credits import Credits
@@ -19,7 +20,7 @@ MODELS = builtin().models
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.id)
-async def test_every_model_has_a_form_that_opens(world: World, model):
+async def test_every_model_has_a_form_that_opens(world: World, model: Model):
     async with signed_in(world, "ada") as ada:
         page = await ada.client.get(f"/studio?model={model.id}")
         assert page.status_code == 200
@@ -28,16 +29,16 @@ async def test_every_model_has_a_form_that_opens(world: World, model):
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.id)
-def test_a_form_as_it_opens_is_an_order_of_defaults(model):
+def test_a_form_as_it_opens_is_an_order_of_defaults(model: Model):
     opened = {
         control.name: [control.value]
         for control in controls(model, Prefilled({}))
         if control.kind != "media"
     }
     inputs = inputs_of(model, Prefilled(opened))
-    assert all(
-        inputs[name] == model.defaults.get(name, inputs[name]) for name in inputs
-    ), "nothing differs from what the model does by itself"
+    assert all(inputs[name] == model.defaults.get(name, inputs[name]) for name in inputs), (
+        "nothing differs from what the model does by itself"
+    )
 
 
 async def test_a_form_becomes_a_task_once_however_often_it_is_sent(world: World):
@@ -107,7 +108,10 @@ async def test_the_studios_key_is_nobodys(world: World):
         listed = await world.client.get("/api/v1/keys", headers=person.headers)
         assert "Studio" not in listed.text
         row = await world.runtime.database.fetch_values(
-            "select name, is_studio, scopes from api_key where account_id = %(id)s and mode = 'live'",
+            """
+            select name, is_studio, scopes from api_key
+            where account_id = %(id)s and mode = 'live'
+            """,
             {"id": ada.account_id},
         )
         assert row == ("Studio", True, ["tasks:write", "tasks:read", "uploads:write"])
@@ -137,8 +141,7 @@ async def test_a_prompt_stays_text(world: World):
 
 def test_an_earlier_tasks_inputs_fill_the_form_as_they_were():
     for model in MODELS:
-        given = {"prompt": "Rain", **{f.name: f.default for f in model.fields if hasattr(f, "default")}}
-        stated = {name: value for name, value in given.items() if value is not None}
+        stated = {"prompt": "Rain", **model.defaults}
         read = inputs_of(model, from_inputs(stated))
         for name, value in read.items():
             assert stated[name] == value

@@ -196,6 +196,7 @@ BAD = {
     "oidc_client_secret": ["über"],
     "stripe_key": ["über"],
     "stripe_webhook_secret": ["über"],
+    "stripe_url": ["api.stripe.com", "ftp://api.stripe.com"],
     "currency": ["US", "dollars", "USD"],
     "credit_packs": ["1000", "1000=x", "=5", "0=5", "10=0", "10=1,", "10=1.5", "1e3=5"],
     "log_json": ["yes", "2"],

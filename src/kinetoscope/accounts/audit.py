@@ -102,7 +102,10 @@ async def note_within(  # noqa: PLR0913 - one value per column
         await connection.execute("select sha256 from audit_entry order by id desc limit 1")
     ).fetchone()
     previous = FIRST if last is None else bytes(last[0])
-    content = _content(actor.name, actor.client_ip, account_id, action, target, detail or {}, now)
+    content = {
+        "person": actor.person_id,
+        **_content(actor.name, actor.client_ip, account_id, action, target, detail or {}, now),
+    }
     await connection.execute(
         """
         insert into audit_entry
@@ -152,15 +155,18 @@ async def first_broken(database: Database) -> int | None:
             {"after": after},
         )
         for entry in page:
-            content = _content(
-                entry.actor,
-                entry.address,
-                entry.account_id,
-                entry.action,
-                entry.target,
-                entry.detail,
-                entry.created_at,
-            )
+            content = {
+                "person": entry.person_id,
+                **_content(
+                    entry.actor,
+                    entry.address,
+                    entry.account_id,
+                    entry.action,
+                    entry.target,
+                    entry.detail,
+                    entry.created_at,
+                ),
+            }
             if bytes(entry.previous) != previous or bytes(entry.sha256) != hash_of(
                 content, previous
             ):

@@ -8,6 +8,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from kinetoscope.accounts.alerts import is_low
 from kinetoscope.accounts.people import PersonId, Role
 from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.errors import Forbidden, NotFound
@@ -44,8 +45,14 @@ class Visitor:
     tasks_running_max: int
     api_access: bool
     accounts: int
+    alert_below: Credits | None
     signed_in_at: datetime
     seen_at: datetime
+
+    @property
+    def is_low(self) -> bool:
+        """Whether less is available than an owner wants to be told of."""
+        return is_low(self.available, self.alert_below)
 
     @property
     def is_owner(self) -> bool:
@@ -117,7 +124,7 @@ select session.id as session_id, person.id as person_id, person.email, person.na
        member.role, account.available, account.held, account.tasks_running,
        account.tasks_running_max, account.api_access,
        (select count(*) from member as all_of where all_of.person_id = person.id) as accounts,
-       session.created_at as signed_in_at, session.seen_at
+       account.alert_below, session.created_at as signed_in_at, session.seen_at
 from session
 join person on person.id = session.person_id
 join account on account.id = session.account_id

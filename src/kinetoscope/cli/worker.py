@@ -11,7 +11,7 @@ from functools import partial
 import structlog
 
 from kinetoscope import crew, engine, upstreams
-from kinetoscope.accounts import sessions, signing_in
+from kinetoscope.accounts import invitations, sessions, signing_in
 from kinetoscope.cli.queues import WEBHOOKS, served_queues
 from kinetoscope.cli.sending import sender_parts
 from kinetoscope.engine import Timing, every
@@ -164,6 +164,7 @@ def housekeeping(
         every(FORGET_DELAY_S, lambda: webhook_log.forget_old(database, clock())),
         every(FORGET_DELAY_S, lambda: sessions.forget_expired(database, clock())),
         every(FORGET_DELAY_S, lambda: signing_in.forget_old(database, clock())),
+        every(FORGET_DELAY_S, lambda: invitations.forget_old(database, clock())),
         every(FORGET_DELAY_S, lambda: alerts.forget_old(database, clock())),
     ]
 

@@ -27,6 +27,9 @@ async def switch(visit: Visit) -> Response:
     me, database = visit.me, visit.runtime.database
     account_id = AccountId(form["account"])
     await sessions.switch(database, me.session_id, me.person_id, account_id)
+    await audit.note(
+        database, visit.actor, "session.switch", account_id, visit.now, account_id=account_id
+    )
     own = await people.memberships(database, me.person_id)
     name = next((one.title or one.name for one in own if one.account_id == account_id), "")
     return visit.go(safe_path(form["next"], "/studio"), f"You now act for {name}")

@@ -21,7 +21,7 @@ from kinetoscope.api.doors import Doors
 from kinetoscope.api.envelope import GONE, INTERNAL, STATUS, retry_s
 from kinetoscope.api.pace import keep_address_pace
 from kinetoscope.dashboard.visit import Visit
-from kinetoscope.kernel.errors import Forbidden, KinetoscopeError, NotFound
+from kinetoscope.kernel.errors import Forbidden, InvalidRequest, KinetoscopeError, NotFound
 from kinetoscope.wiring import Runtime
 
 log = structlog.get_logger(__name__)
@@ -94,6 +94,7 @@ class Pages:
         visit = self.stranger(request)
         try:
             await keep_address_pace(self.limiter, visit.client_ip)
+            require_readable(request)
             if page.method not in SAFE:
                 require_own_page(request, self.runtime.settings.public_url)
                 require_form(request, page)
@@ -169,6 +170,12 @@ def require_own_page(request: Request, public_url: str) -> None:
         good = origin.scheme in {"http", "https"} and origin.netloc in own
     if not good:
         raise Forbidden("This was sent from another site's page, and nothing was done")
+
+
+def require_readable(request: Request) -> None:
+    """Refuse an address that no database can look for; raises InvalidRequest."""
+    if "\0" in request.scope["path"] or any("\0" in text for text in request.query_params.values()):
+        raise InvalidRequest("This address cannot be read")
 
 
 def require_form(request: Request, page: Page) -> None:

@@ -91,6 +91,8 @@ class Visit:
             )
         except ValueError:
             raise InvalidRequest("The form cannot be read") from None
+        if any("\0" in value for each in values.values() for value in each):
+            raise InvalidRequest("The form cannot be read")  # nor can a database keep it
         return Form(values)
 
     def render(self, template: str, status: int = 200, **values: Any) -> Response:  # noqa: ANN401

@@ -62,6 +62,9 @@ addEventListener("keydown", (event) => {
   }
 });
 
+// In a long sidebar the present place is in sight.
+document.querySelector(".nav-groups [aria-current]")?.scrollIntoView({ block: "nearest" });
+
 // Dialogs that a button opens: <button data-dialog="#id">; [data-close] within one closes it.
 addEventListener("click", (event) => {
   const opener = event.target.closest("[data-dialog]");
@@ -77,10 +80,19 @@ addEventListener("input", (event) => {
   event.target.form.querySelector("[data-confirmed]").disabled = event.target.value !== word;
 });
 
-// A filter that is chosen is applied: <form data-auto>.
+// A filter that is chosen is applied, and an empty one is not in the address: <form data-auto>.
+addEventListener("formdata", (event) => {
+  if (!event.target.hasAttribute("data-auto")) return;
+  for (const [name, value] of [...event.formData]) if (!value) event.formData.delete(name);
+});
 addEventListener("change", (event) => {
   if (event.target.form?.hasAttribute("data-auto")) event.target.form.requestSubmit();
 });
 
-// What a server that is away did not do.
-addEventListener("htmx:error", () => toast("error", "The server did not answer. Try again."));
+// What a server that is away did not do. What asks every second does not complain every second.
+addEventListener("htmx:error", (event) => {
+  const isPolling = event.target.getAttribute?.("hx-trigger")?.includes("every");
+  if (!isPolling && event.detail?.ctx?.response === undefined) {
+    toast("error", "The server did not answer. Try again.");
+  }
+});
