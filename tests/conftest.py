@@ -136,6 +136,8 @@ def settings(tmp_path: Path) -> Settings:
         {
             "KINETOSCOPE_DATA_DIR": str(tmp_path / "data"),
             "KINETOSCOPE_PUBLIC_URL": "http://kinetoscope.test",
+            "KINETOSCOPE_SIGN_UP": "open",
+            "KINETOSCOPE_SIGN_UP_GRANT": "500",
             # On a clock that stands still no pace ever comes back.
             "KINETOSCOPE_REQUESTS_BURST": "1000000",
         }

@@ -77,7 +77,6 @@ def bring(root: Path) -> None:
     if is_fresh(root):
         return
     vendor = vendor_folder(root)
-    shutil.rmtree(vendor, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix="kinetoscope-npm-") as name:
         folder = Path(name)
         for file in ("package.json", "package-lock.json", ".npmrc"):
@@ -94,6 +93,8 @@ def bring(root: Path) -> None:
         )
         if done.returncode:
             raise RuntimeError(f"npm could not bring the dashboard's files:\n{done.stderr}")
+        # Not before the new ones are here: a build without a network leaves the old ones.
+        shutil.rmtree(vendor, ignore_errors=True)
         for source, target in FILES.items():
             (vendor / target).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / "node_modules" / source, vendor / target)

@@ -9,23 +9,24 @@ from urllib.parse import urlsplit
 from kinetoscope.accounts.people import read_email
 from kinetoscope.kernel import setting_values as values
 from kinetoscope.kernel.credits import Credits, parse_credits
+from kinetoscope.kernel.currency import read_price
 from kinetoscope.kernel.errors import InvalidRequest, SettingInvalid
 
 Value = TypeVar("Value")
 
 SIGN_UP = ("open", "invited")
 
-PACK = re.compile(r"([0-9]+(?:\.[0-9]{1,2})?)=([0-9]{1,7})(?:\.([0-9]{2}))?")
+PACK = re.compile(r"([0-9]+(?:\.[0-9]{1,2})?)=([0-9.]+)")
 
 PACKS_DEFAULT = "1000=5.00, 5000=24.00, 20000=90.00"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pack:
-    """So many credits for so much money, in the currency's smallest unit."""
+    """So many credits for so much money, in the currency's smallest unit as Stripe counts it."""
 
     credits: Credits
-    price_cents: int
+    price_minor: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +72,9 @@ class Reader(Protocol):
 
 def read_people(read: Reader, *, is_local: bool) -> dict[str, Any]:
     """Read the fields of PeopleSettings; strangers are let in only where none can come."""
+    currency = read("currency", _currency, "usd")
+    none: tuple[Pack, ...] = ()
+    packs = read("credit_packs", lambda text: read_packs(text, currency), none)
     return {
         "sign_up": read("sign_up", _sign_up, "open" if is_local else "invited"),
         "sign_up_grant": read("sign_up_grant", values.grant, Credits(50_000 if is_local else 0)),
@@ -84,8 +88,8 @@ def read_people(read: Reader, *, is_local: bool) -> dict[str, Any]:
         "stripe_key": read("stripe_key", values.credential, ""),
         "stripe_webhook_secret": read("stripe_webhook_secret", values.credential, ""),
         "stripe_url": read("stripe_url", values.url, "https://api.stripe.com"),
-        "currency": read("currency", _currency, "usd"),
-        "credit_packs": read("credit_packs", read_packs, read_packs(PACKS_DEFAULT)),
+        "currency": currency,
+        "credit_packs": packs or _usual_packs(currency),
     }
 
 
@@ -108,20 +112,28 @@ def _takes_passkeys(public_url: str) -> bool:
     return is_name and (parts.scheme == "https" or host == "localhost")
 
 
-def read_packs(text: str) -> tuple[Pack, ...]:
+def read_packs(text: str, currency: str) -> tuple[Pack, ...]:
     """Read `1000=5.00, 5000=24`; raises ValueError."""
     packs = []
     for part in text.split(","):
         match = PACK.fullmatch(part.strip())
         if match is None:
-            raise ValueError(f"{part.strip()!r} is no pack such as 1000=5.00")
-        pack = Pack(
-            credits=parse_credits(match[1]), price_cents=int(match[2]) * 100 + int(match[3] or "0")
-        )
-        if not pack.credits or not pack.price_cents:
+            raise ValueError(f"{part.strip()!r} is no pack such as 1000=5")
+        pack = Pack(credits=parse_credits(match[1]), price_minor=read_price(match[2], currency))
+        if not pack.credits or not pack.price_minor:
             raise ValueError(f"{part.strip()!r} has nothing on one side")
         packs.append(pack)
     return tuple(packs)
+
+
+def _usual_packs(currency: str) -> tuple[Pack, ...]:
+    """Return what is sold where nobody says so; five yen would be no price for it."""
+    try:
+        return read_packs(PACKS_DEFAULT, currency)
+    except ValueError:
+        raise SettingInvalid(
+            f"KINETOSCOPE_CREDIT_PACKS: say what is sold for {currency}, such as 1000=500"
+        ) from None
 
 
 def _sign_up(text: str) -> str:

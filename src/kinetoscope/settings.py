@@ -11,6 +11,7 @@ from dataclasses import Field, dataclass, field, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import platformdirs
 
@@ -119,8 +120,8 @@ class Settings(PeopleSettings):
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine can reach the server."""
-        return self.host in LOOPBACK_HOSTS
+        """Whether only this machine can reach the server, as far as its settings tell."""
+        return is_local(self.host, self.public_url)
 
     @property
     def work_dir(self) -> Path:
@@ -134,18 +135,17 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
     read = _Reader(_given(source))
     host, port = read("host", str, "127.0.0.1"), read("port", values.port, 8000)
     data_dir = read("data_dir", values.folder, _default_data_dir())
+    public_url = read("public_url", values.url, f"http://{_reachable(host)}:{port}")
     settings = Settings(
         host=host,
         port=port,
         data_dir=data_dir,
         config_dir=read("config_dir", values.folder, data_dir / "config"),
         database_url=read("database_url", str, ""),
-        public_url=read("public_url", values.url, f"http://{_reachable(host)}:{port}"),
+        public_url=public_url,
         api_processes=read("api_processes", values.positive, 1),
         worker_processes=read("worker_processes", values.positive, 1),
-        render_processes=read(
-            "render_processes", values.positive, max(1, (os.cpu_count() or 2) - 1)
-        ),
+        render_processes=read("render_processes", values.positive, _spare_cores()),
         media_url=read("media_url", values.media_url, f"file://{data_dir / 'media'}"),
         first_grant=read("first_grant", values.grant, Credits(1_000_000)),
         adapters=read("adapters", values.names, ()),
@@ -174,10 +174,15 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         provider_keys=read.provider_keys(),
         log_json=read("log_json", values.flag, False),
         log_level=read("log_level", values.log_level, "INFO"),
-        **read_people(read, is_local=host in LOOPBACK_HOSTS),
+        **read_people(read, is_local=is_local(host, public_url)),
     )
     read.refuse_unknown()
     return settings
+
+
+def is_local(host: str, public_url: str) -> bool:
+    """Whether a server is for its own machine: one behind a proxy is not, wherever it listens."""
+    return host in LOOPBACK_HOSTS and urlsplit(public_url).hostname in LOOPBACK_HOSTS
 
 
 class _Reader:
@@ -259,6 +264,10 @@ def _default_data_dir() -> Path:
     if os.geteuid() == 0:
         return Path("/var/lib/kinetoscope")
     return Path(platformdirs.user_data_dir("kinetoscope"))
+
+
+def _spare_cores() -> int:
+    return max(1, (os.cpu_count() or 2) - 1)
 
 
 def _reachable(host: str) -> str:

@@ -89,7 +89,7 @@ async def test_paths_and_methods_that_do_not_exist_are_refused_as_json(world: Wo
         ("POST", "/api/v2/jobs/createTask", NO_SUCH_PATH),
         ("GET", "/api/v1/jobs/createtask", NO_SUCH_PATH),
         ("GET", "/media/a/b.mp4", NO_SUCH_PATH),
-        ("GET", "/docs", NO_SUCH_PATH),
+        ("GET", "/swagger", NO_SUCH_PATH),
         ("GET", "/redoc", NO_SUCH_PATH),
         ("GET", "/api/v1/jobs/createTask", NO_SUCH_METHOD),
         ("PUT", "/api/v1/jobs/createTask", NO_SUCH_METHOD),

@@ -5,11 +5,17 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    sync_playwright,
+)
 from tests.story.deployment import Deployment, deployment
 
 SHOTS = Path(__file__).parent.parent.parent / "artifacts" / "shots"
@@ -92,11 +98,11 @@ class Window:
         page.on("pageerror", lambda error: self.faults.append(f"script: {error}"))
         page.on("request", self._asked)
 
-    def _said(self, message: Any) -> None:
+    def _said(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:
             self.faults.append(f"{message.type}: {message.text} ({message.location})")
 
-    def _asked(self, request: Any) -> None:
+    def _asked(self, request: Request) -> None:
         if not request.url.startswith((self.address, "data:", "blob:")):
             self.faults.append(f"left the host: {request.url}")
 

@@ -1,4 +1,4 @@
-"""The whole first run of somebody new: sign up, a key, a video, and what it cost; then by program."""
+"""The first run of somebody new: sign up, a key, a video, what it cost; then by program."""
 
 import re
 

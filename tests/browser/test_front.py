@@ -40,6 +40,13 @@ def test_an_address_that_leads_nowhere_helps_on(window: Window):
     window.look("not-found")
 
 
+def test_a_link_that_is_used_up_says_so(window: Window):
+    window.expect_fault("404")
+    page = window.go("/welcome?token=used-long-ago")
+    expect(page.get_by_role("heading", level=1)).to_have_text("No longer good")
+    window.look("welcome-used")
+
+
 def test_the_menu_on_a_phone_and_the_theme(window: Window):
     window.sign_up("finn")
     page = window.page

@@ -146,7 +146,7 @@ def test_limits_with_and_without_anything(shop: Window):
         for _ in range(14):
             shop.deployed.create(client, "gpt-image-2", prompt="test:timeout a storm")
         page = shop.go("/limits")
-        expect(page.get_by_text("spends 500 credits in 24 hours")).to_be_visible()
+        expect(page.get_by_text("500 credits per 24 h")).to_be_visible()
         shop.look("limits")
         # It goes on by itself.
         shop.deployed.create(client, "gpt-image-2", prompt="test:timeout a storm")

@@ -6,6 +6,14 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 from tests.browser.conftest import Window
 
+DROPPED = """async (address) => {
+  const picture = await (await fetch(address)).blob();
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([picture], "dropped.png", { type: "image/png" }));
+  return transfer;
+}"""
+"""A file that is let go over the page."""
+
 QUICK = "kinetoscope-soundscape"
 
 
@@ -63,6 +71,12 @@ def test_references_are_dropped_mentioned_and_used_again(window: Window, tmp_pat
     page.locator("input[type=file]").first.set_input_files(picture)
     expect(page.locator(".chip")).to_have_count(2)
     expect(page.locator(".chip progress")).to_have_count(0)
+    dropped = page.evaluate_handle(DROPPED, page.locator("#runs img").first.get_attribute("src"))
+    page.dispatch_event(".media-field .drop", "drop", {"dataTransfer": dropped})
+    expect(page.locator(".chip")).to_have_count(3)
+    expect(page.locator(".chip progress")).to_have_count(0)
+    page.get_by_role("button", name="Remove").last.click()
+    expect(page.locator(".chip")).to_have_count(2)
     prompt = page.get_by_label("Prompt")
     prompt.press("End")
     prompt.press_sequentially(" as in @im")

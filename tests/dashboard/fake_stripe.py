@@ -11,11 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
 from stripe import WebhookSignature
 from typing_extensions import override
+
+from kinetoscope.settings import Settings, load_settings
 
 KEY = "sk_test_" + "a" * 24
 SECRET = "whsec_" + "b" * 32
@@ -120,6 +123,24 @@ class FakeStripe:
             "payment_intent": "pi_1",
             "receipt_url": "https://pay.stripe.com/receipts/payment/abc",
             "refunded": False,
+            **changes,
+        }
+        return event(kind, about)
+
+    def dispute_event(self, kind: str, session_id: str, **changes: object) -> bytes:
+        """Return an event about a dispute of a session's charge: it has none of our metadata."""
+        session = self.sessions[session_id]
+        about = {
+            "id": "du_1",
+            "object": "dispute",
+            "amount": session["amount_total"],
+            "charge": "ch_1",
+            "currency": session["currency"],
+            "is_charge_refundable": False,
+            "metadata": {},
+            "payment_intent": "pi_1",
+            "reason": "fraudulent",
+            "status": "needs_response",
             **changes,
         }
         return event(kind, about)
@@ -232,3 +253,17 @@ def fake_stripe() -> Iterator[FakeStripe]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def selling(folder: Path, stripe: FakeStripe) -> Settings:
+    """Return the settings of a deployment that sells credits there."""
+    return load_settings(
+        {
+            "KINETOSCOPE_DATA_DIR": str(folder / "data"),
+            "KINETOSCOPE_PUBLIC_URL": "http://kinetoscope.test",
+            "KINETOSCOPE_REQUESTS_BURST": "1000000",
+            "KINETOSCOPE_STRIPE_KEY": KEY,
+            "KINETOSCOPE_STRIPE_WEBHOOK_SECRET": SECRET,
+            "KINETOSCOPE_STRIPE_URL": stripe.url,
+        }
+    )

@@ -9,6 +9,7 @@ from tests.conftest import World
 
 from kinetoscope.accounts import people, sessions
 from kinetoscope.accounts.people import PersonId, Role, SignUp
+from kinetoscope.accounts.sessions import How
 from kinetoscope.kernel.credits import parse_credits
 from kinetoscope.kernel.ids import AccountId
 from kinetoscope.ledger import book
@@ -52,13 +53,14 @@ async def signed_in(
 
 @asynccontextmanager
 async def client_of(
-    world: World, person_id: PersonId, account_id: AccountId
+    world: World, person_id: PersonId, account_id: AccountId, how: How = "password"
 ) -> AsyncIterator[tuple[httpx.AsyncClient, str]]:
     """Begin a session of somebody for one of their accounts."""
     token = await sessions.start(
         world.runtime.database,
-        person_id,
+        await people.by_id(world.runtime.database, person_id),
         account_id,
+        how=how,
         user_agent="test",
         client_ip=None,
         now=world.clock(),
@@ -66,7 +68,7 @@ async def client_of(
     transport = httpx.ASGITransport(app=world.app, raise_app_exceptions=False)
     async with httpx.AsyncClient(
         transport=transport,
-        base_url="http://kinetoscope.test",
+        base_url=world.runtime.settings.public_url,
         cookies={"kinetoscope": token},
         headers=OURS | {"Accept": "text/html"},
     ) as client:

@@ -11,18 +11,17 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.conftest import World
-from tests.dashboard.fake_stripe import KEY, SECRET, FakeStripe, fake_stripe, signature
+from tests.dashboard.fake_stripe import FakeStripe, fake_stripe, selling, signature
 from tests.dashboard.signed_in import SignedIn, client_of, join, signed_in
 from tests.dashboard.with_key import key_of
 from tests.scripted import PICTURE, create
 
 from kinetoscope.accounts import accounts, alerts, audit
-from kinetoscope.dashboard.buying import price_text
 from kinetoscope.kernel.credits import format_credits, parse_credits
 from kinetoscope.kernel.ids import AccountId, TaskId
 from kinetoscope.ledger import book, payments
 from kinetoscope.ledger.statement import statement
-from kinetoscope.settings import Settings, load_settings
+from kinetoscope.settings import Settings
 
 pytestmark = pytest.mark.anyio
 
@@ -38,16 +37,7 @@ def stripe() -> Iterator[FakeStripe]:
 
 @pytest.fixture
 def settings(tmp_path: Path, stripe: FakeStripe) -> Settings:
-    return load_settings(
-        {
-            "KINETOSCOPE_DATA_DIR": str(tmp_path / "data"),
-            "KINETOSCOPE_PUBLIC_URL": "http://kinetoscope.test",
-            "KINETOSCOPE_REQUESTS_BURST": "1000000",
-            "KINETOSCOPE_STRIPE_KEY": KEY,
-            "KINETOSCOPE_STRIPE_WEBHOOK_SECRET": SECRET,
-            "KINETOSCOPE_STRIPE_URL": stripe.url,
-        }
-    )
+    return selling(tmp_path, stripe)
 
 
 async def available(world: World, account_id: AccountId) -> str:
@@ -430,11 +420,3 @@ async def test_a_long_ledger_has_pages(world: World):
         assert older.text.count('data-entry="grant"') == 6
         # A spreadsheet takes nothing for a formula.
         assert "'=cmd" in (await ada.client.get("/billing.csv")).text
-
-
-def test_prices_as_people_read_them():
-    assert price_text(2400, "usd") == "$24.00"
-    assert price_text(123456, "eur") == "€1,234.56"
-    assert price_text(500, "jpy") == "500 JPY"
-    assert price_text(1500, "kwd") == "1.500 KWD"
-    assert price_text(705, "chf") == "7.05 CHF"

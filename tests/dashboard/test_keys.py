@@ -271,7 +271,7 @@ async def test_another_accounts_key_cannot_be_reached(world: World):
         assert (await eve.client.get(f"/keys/{key.id}")).status_code == 403
         assert (await tries(eve.client, key.id))[1:] == [403] * 4
         assert await keys.listing(world.runtime.database, ada.account_id) == [key]
-        for nowhere in ("nosuchkey123", "a%00b", "x" * 200):
+        for nowhere in ("nosuchkey123", "x" * 200):
             assert (await eve.client.get(f"/keys/{nowhere}")).status_code == 404
 
 

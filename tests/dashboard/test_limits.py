@@ -93,7 +93,7 @@ async def test_what_is_the_accounts_own(world: World):
         assert "<b>36 hours</b>" in page
         assert "A legal hold stands" in page
         assert "API access is off" in page
-        assert "spends 500 credits in 24 hours, 1 task at once" in page
+        assert "500 credits per 24 h, 1 at once" in page
         assert "plain" not in page
 
 

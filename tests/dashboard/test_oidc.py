@@ -38,6 +38,8 @@ def settings(tmp_path: Path, there: Issuer) -> Settings:
         {
             "KINETOSCOPE_DATA_DIR": str(tmp_path / "data"),
             "KINETOSCOPE_PUBLIC_URL": "http://kinetoscope.test",
+            "KINETOSCOPE_SIGN_UP": "open",
+            "KINETOSCOPE_SIGN_UP_GRANT": "500",
             "KINETOSCOPE_REQUESTS_BURST": "1000000",
             "KINETOSCOPE_OIDC_ISSUER": there.address,
             "KINETOSCOPE_OIDC_CLIENT_ID": CLIENT_ID,

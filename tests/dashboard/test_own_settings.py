@@ -101,6 +101,20 @@ async def test_sessions_are_ended_one_by_one_or_all_but_this(world: World):
         assert own is not None
         await ada.client.post("/settings/sessions/end", data={"id": own.session_id})
         assert (await ada.client.get("/settings")).status_code == 303
+        noted = await audit.listing(database, ada.account_id, None, 10)
+        assert [entry.action for entry in noted] == [
+            "session.end",
+            "session.end_others",
+            "session.end",
+        ]
+
+
+async def test_signing_out_is_noted_where_somebody_was_signed_in(world: World):
+    async with signed_in(world, "ada") as ada:
+        for _ in range(2):
+            assert (await ada.client.post("/sign-out")).is_redirect
+        (noted,) = await audit.listing(world.runtime.database, ada.account_id, None, 10)
+        assert (noted.action, noted.person_id) == ("session.end", ada.person_id)
 
 
 async def test_nobody_ends_anothers_session(world: World):

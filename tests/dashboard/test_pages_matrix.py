@@ -17,6 +17,7 @@ from kinetoscope.accounts import identities, invitations, keys, passwords, peopl
 from kinetoscope.accounts.oidc import Proven
 from kinetoscope.dashboard.pages import Page
 from kinetoscope.kernel.credits import Credits
+from kinetoscope.kernel.errors import Unauthenticated
 from kinetoscope.kernel.secrets import KeyMode
 from kinetoscope.ledger import payments
 from kinetoscope.tasks.advance import advance
@@ -191,7 +192,7 @@ async def things_of(world: World, person: SignedIn) -> Things:
         person.account_id,
         person.person_id,
         bought=Credits(100_000),
-        amount_cents=500,
+        amount_minor=500,
         currency="usd",
         now=now,
     )
@@ -377,9 +378,9 @@ async def test_who_is_disabled_is_nobody_from_then_on_and_stays_out_when_let_in_
         database, person_id = world.runtime.database, vera.person_id
         await people.set_disabled(database, person_id, world.clock())
         await require_led_away(world, vera.client, things)
-        async with client_of(world, vera.person_id, vera.account_id) as (client, _):
-            # A session that began in the same moment.
-            assert (await client.get("/settings")).status_code == 303
+        with pytest.raises(Unauthenticated):  # who has just shown their password
+            async with client_of(world, vera.person_id, vera.account_id):
+                pass
         await people.set_disabled(database, person_id, None)
         assert (await vera.client.get("/settings")).status_code == 303
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from tests.conftest import World
 from tests.dashboard.signed_in import OURS, SignedIn, signed_in
-from tests.dashboard.soft_passkey import SoftPasskey
+from tests.dashboard.soft_passkey import USER_PRESENT, USER_VERIFIED, SoftPasskey
 
 from kinetoscope.accounts import passkeys, passwords, people, sessions
 from kinetoscope.kernel.errors import SettingInvalid
@@ -62,7 +62,7 @@ async def challenge(client: httpx.AsyncClient) -> dict[str, Any]:
     assert response.status_code == 200
     options: dict[str, Any] = response.json()
     assert options["rpId"] == "localhost"
-    assert options["userVerification"] == "preferred"
+    assert options["userVerification"] == "required"
     assert options["allowCredentials"] == []
     return options
 
@@ -116,7 +116,8 @@ async def test_what_is_wrong_with_an_answer_signs_nobody_in(world: World):
             {"origin": "http://localhost:81"},
             {"origin": "https://localhost"},
             {"rp_id": "example.com"},
-            {"flags": 4},  # nobody was there
+            {"flags": USER_VERIFIED},  # nobody was there
+            {"flags": USER_PRESENT},  # whoever has the device
             {"key": SoftPasskey().key},
         ):
             liar = replace(device, **wrong)
@@ -193,7 +194,7 @@ async def test_adding_takes_the_password_and_a_challenge_of_this_session(world: 
         assert options["authenticatorSelection"]["residentKey"] == "required"
         form = {"passkey_name": "Phone", "answer": device.made(options)}
         name = "kinetoscope_passkey_add"
-        bea.client.cookies.set(name, ada.client.cookies[name], domain="kinetoscope.test")
+        bea.client.cookies.set(name, ada.client.cookies[name], domain="localhost.local")
         assert (await bea.client.post("/settings/passkeys", data=form)).status_code == 403
         unnamed = await ada.client.post("/settings/passkeys", data=form | {"passkey_name": " "})
         assert unnamed.status_code == 400
@@ -204,7 +205,7 @@ async def test_adding_takes_the_password_and_a_challenge_of_this_session(world: 
         # What a sign-in's challenge was answered with adds nothing.
         async with browser(world) as client:
             options = await challenge(client)
-            bea.client.cookies.set(name, client.cookies[KEPT], domain="kinetoscope.test")
+            bea.client.cookies.set(name, client.cookies[KEPT], domain="localhost.local")
         form["answer"] = SoftPasskey().made({**options, "user": {"id": "AAAA"}})
         assert (await bea.client.post("/settings/passkeys", data=form)).status_code == 403
     assert await world.count("passkey") == 1

@@ -367,6 +367,24 @@ async def test_one_network_signs_up_so_often_an_hour_also_all_at_once(world: Wor
     assert await come("192.0.2.7", "d") == 303
 
 
+async def test_those_who_come_at_once_are_counted_one_by_one(world: World):
+    async def come(number: int) -> bool:
+        asked = SignUp(
+            email=f"p{number}@example.com",
+            name="Somebody",
+            password_hash=None,
+            client_ip=f"2001:db8:7:{number}::1",
+        )
+        try:
+            await people.sign_up(world.runtime.database, asked, world.clock(), 5)
+        except RateLimited:
+            return False
+        return True
+
+    assert (await asyncio.gather(*map(come, range(40)))).count(True) == 5
+    assert await world.count("person") == await world.count("member") == 5
+
+
 async def test_of_one_address_there_is_one_person(world: World):
     async with browser(world) as client:
         assert (await client.post("/sign-up", data=form_of("ada"))).status_code == 303

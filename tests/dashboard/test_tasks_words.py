@@ -26,8 +26,8 @@ def at(seconds: float) -> datetime:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(-3, "0 s"), (0.04, "0 s"), (0.4, "0.4 s"), (38.9, "38 s"), (125, "2 min 5 s"),
-     (4330, "1 h 12 min")],
+    [(-3, "0 s"), (0.04, "0 s"), (0.4, "0.4 s"), (38.9, "38 s"), (119.6, "1 min 59 s"),
+     (125, "2 min 5 s"), (4330, "1 h 12 min"), (7800, "2 h 10 min")],
 )  # fmt: skip
 def test_a_duration_is_written_with_its_two_largest_units(seconds: float, text: str):
     assert took(NOW, at(seconds)) == text

@@ -18,7 +18,6 @@ from tests.scripted import PICTURE, VIDEO, ScriptedProvider, create, done_pictur
 
 from kinetoscope.accounts import keys
 from kinetoscope.dashboard import usage
-from kinetoscope.dashboard.usage import seconds_text
 from kinetoscope.providers.contract import Failed
 from kinetoscope.tasks.advance import advance
 from kinetoscope.tasks.latency import latency
@@ -175,8 +174,3 @@ async def test_latency_by_model_and_key(world: World):
             second.key_id: 60.0,
         }
         assert await latency(database, ada.account_id, until, until, ("model",)) == []
-
-
-def test_how_long_it_took_as_people_say_it():
-    told = [seconds_text(seconds) for seconds in (0.04, 9.96, 45.4, 119.6, 185, 7800)]
-    assert told == ["0.0 s", "10.0 s", "45 s", "2 min 0 s", "3 min 5 s", "2 h 10 min"]

@@ -91,7 +91,7 @@ async def test_members_look_and_owners_change(world: World):
         await join(world, bea.person_id, ada.account_id, "member")
         async with client_of(world, bea.person_id, ada.account_id) as (client, _):
             assert (await client.get("/webhooks")).status_code == 200
-            for path in ("secret", "headers", "test", "deliveries/msg_x/again"):
+            for path in ("secret", "headers", "test"):
                 response = await client.post(f"/webhooks/{path}", data={"overlap": "0"})
                 assert response.status_code == 403, path
         assert not await secret.valid(world.runtime.database, ada.account_id, world.clock())
@@ -159,6 +159,20 @@ async def test_the_log_is_filtered_paged_and_delivered_again(
         assert "410" in shown
         assert "answered 200" in shown
         assert len(receiver.received) == 23
+
+
+async def test_a_member_repeats_what_was_sent(world: World, receiver: Receiver):
+    async with signed_in(world, "ada") as ada, signed_in(world, "bea") as bea:
+        sent = await ada.client.post("/webhooks/test", data={"url": receiver.url()})
+        path = sent.headers["location"]
+        await join(world, bea.person_id, ada.account_id, "member")
+        async with client_of(world, bea.person_id, ada.account_id) as (client, _):
+            assert "Deliver again" in (await client.get(path)).text
+            again = await client.post(f"{path}/again")
+            assert (again.status_code, again.headers["location"]) == (303, path)
+        (noted, _) = await audit.listing(world.runtime.database, ada.account_id, None, 9)
+        assert (noted.action, noted.actor) == ("webhook.redeliver", "bea@example.com")
+        assert (noted.target, list(noted.detail)) == (path.rpartition("/")[2], ["taskId"])
 
 
 async def test_nobody_sees_anothers_deliveries(world: World, receiver: Receiver):

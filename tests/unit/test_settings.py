@@ -107,13 +107,13 @@ GOOD = [
     ("oidc_issuer", "https://id.example.com/realm", "https://id.example.com/realm"),
     ("oidc_name", "Example", "Example"),
     ("currency", "eur", "eur"),
-    ("credit_packs", "10=1", (Pack(credits=Credits(10_00), price_cents=100),)),
+    ("credit_packs", "10=1", (Pack(credits=Credits(10_00), price_minor=100),)),
     (
         "credit_packs",
         "1000=4.99, 2.5=0.10",
         (
-            Pack(credits=Credits(1000_00), price_cents=499),
-            Pack(credits=Credits(250), price_cents=10),
+            Pack(credits=Credits(1000_00), price_minor=499),
+            Pack(credits=Credits(250), price_minor=10),
         ),
     ),
     ("log_json", "1", True),
@@ -141,7 +141,7 @@ def test_a_good_value_is_taken_and_changes_nothing_else(name: str, text: str, va
     follow = (
         {"public_url", "media_url", "config_dir"} if name in {"host", "port", "data_dir"} else set()
     )
-    if name == "host":  # strangers can come
+    if name in {"host", "public_url"}:  # strangers can come
         follow |= {"sign_up", "sign_up_grant"}
     for field in fields(Settings):
         if field.name != name and field.name not in follow:
@@ -198,7 +198,7 @@ BAD = {
     "stripe_webhook_secret": ["über"],
     "stripe_url": ["api.stripe.com", "ftp://api.stripe.com"],
     "currency": ["US", "dollars", "USD"],
-    "credit_packs": ["1000", "1000=x", "=5", "0=5", "10=0", "10=1,", "10=1.5", "1e3=5"],
+    "credit_packs": ["1000", "1000=x", "=5", "0=5", "10=0", "10=1,", "10=1.5", "1e3=5", "1=2.3.4"],
     "log_json": ["yes", "2"],
     "log_level": ["loud", "10"],
 }
@@ -261,6 +261,30 @@ def test_each_provider_has_a_variable_for_its_key(tmp_path: Path):
 def test_what_only_resembles_the_variable_of_a_key_stops_the_start(variable: str):
     with pytest.raises(SettingInvalid, match=f"^KINETOSCOPE_{variable}: there is no such setting"):
         load_settings({f"KINETOSCOPE_{variable}": "SECRET"})
+
+
+@pytest.mark.parametrize(
+    ("currency", "text", "prices"),
+    [
+        ("jpy", "1000=500, 5000=2400", (500, 2400)),
+        ("kwd", "1000=1.500", (1500,)),
+        ("isk", "1000=700", (70000,)),
+        ("eur", "1000=5", (500,)),
+    ],
+)
+def test_packs_are_priced_with_the_decimals_of_their_currency(
+    currency: str, text: str, prices: tuple[int, ...]
+):
+    given = {"KINETOSCOPE_CURRENCY": currency, "KINETOSCOPE_CREDIT_PACKS": text}
+    assert tuple(pack.price_minor for pack in load_settings(given).credit_packs) == prices
+
+
+@pytest.mark.parametrize(
+    ("currency", "text"), [("jpy", "1000=5.00"), ("kwd", "1=1.50"), ("jpy", "")]
+)
+def test_packs_that_their_currency_cannot_pay_stop_the_start(currency: str, text: str):
+    with pytest.raises(SettingInvalid, match=rf"^KINETOSCOPE_CREDIT_PACKS: .*{currency}"):
+        load_settings({"KINETOSCOPE_CURRENCY": currency, "KINETOSCOPE_CREDIT_PACKS": text})
 
 
 @pytest.mark.parametrize("text", ["two\nlines", "a\tb", "schlüssel", "x" * 4097])

@@ -17,7 +17,8 @@ from kinetoscope.kernel.calling import Answer, Caller
 from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.ids import AccountId
 from kinetoscope.ledger import stripe
-from kinetoscope.ledger.payments import ChargeNews, Payment, SessionNews
+from kinetoscope.ledger.payments import Payment
+from kinetoscope.ledger.settling import ChargeNews, SessionNews
 from kinetoscope.ledger.stripe import NotTaken, Shop
 
 NOW = datetime(2026, 11, 28, 9, 0, tzinfo=UTC)
@@ -28,13 +29,13 @@ PAYMENT = Payment(
     account_id=AccountId("acct_1"),
     person_id="person_1",
     credits=Credits(100_000),
-    amount_cents=500,
+    amount_minor=500,
     currency="usd",
     state="open",
     session_id=None,
     checkout_url=None,
     receipt_url=None,
-    refunded_cents=0,
+    refunded_minor=0,
     taken_back=Credits(0),
     created_at=NOW,
     paid_at=None,
@@ -123,7 +124,12 @@ def test_what_a_session_event_says(
 ):
     news = stripe.read_event(event(kind, {**SESSION, "payment_status": status}))
     assert news == SessionNews(
-        payment_id="pay_abc", session_id="cs_1", state=state, amount_cents=500, currency="usd"
+        payment_id="pay_abc",
+        session_id="cs_1",
+        intent_id=None,
+        state=state,
+        amount_minor=500,
+        currency="usd",
     )
 
 
@@ -137,14 +143,15 @@ def test_what_a_charge_event_says():
     }
     assert stripe.read_event(event("charge.refunded", about)) == ChargeNews(
         payment_id="pay_abc",
+        intent_id=None,
         receipt_url="https://pay.stripe.com/receipts/x",
-        refunded_cents=200,
+        refunded_minor=200,
         currency="usd",
     )
     hostile = {**about, "receipt_url": "javascript:alert(1)", "amount_refunded": -5}
     news = stripe.read_event(event("charge.succeeded", hostile))
     assert isinstance(news, ChargeNews)
-    assert (news.receipt_url, news.refunded_cents) == (None, 0)
+    assert (news.receipt_url, news.refunded_minor) == (None, 0)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +175,7 @@ def test_what_is_of_no_interest(body: bytes):
 def test_an_amount_that_is_no_number_is_no_amount():
     news = stripe.read_event(event("checkout.session.completed", {**SESSION, "amount_total": True}))
     assert isinstance(news, SessionNews)
-    assert news.amount_cents is None
+    assert news.amount_minor is None
 
 
 def test_the_order_for_a_checkout():

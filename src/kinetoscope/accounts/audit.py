@@ -83,7 +83,7 @@ async def note(  # noqa: PLR0913 - one value per column
             connection, actor, action, target, now, account_id=account_id, detail=detail
         )
 
-    await database.transact(steps)
+    await database.transact_once(steps)
 
 
 async def note_within(  # noqa: PLR0913 - one value per column

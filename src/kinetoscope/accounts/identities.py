@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from kinetoscope.accounts import people
+from kinetoscope.accounts import people, ways
 from kinetoscope.accounts.oidc import Proven
-from kinetoscope.accounts.people import PersonId, SignedUp, SignUp
+from kinetoscope.accounts.people import Also, PersonId, SignedUp, SignUp
 from kinetoscope.kernel.errors import Conflict, NotFound
 from kinetoscope.kernel.ids import random_base36
 from kinetoscope.postgres.pool import Connection, Database
@@ -60,27 +60,40 @@ async def link(
 
 
 async def sign_up(
-    database: Database, asked: SignUp, who: Proven, now: datetime, per_hour: int
+    database: Database,
+    asked: SignUp,
+    who: Proven,
+    now: datetime,
+    per_hour: int,
+    also: Also = people.nothing_else,
 ) -> SignedUp:
     """Make a person whom this subject signs in; raises Conflict or RateLimited."""
-    person_id = people.new_person_id()
 
     async def steps(connection: Connection) -> SignedUp:
-        made = await people.sign_up_within(connection, person_id, asked, now, per_hour)
-        await _link_within(connection, person_id, who, asked.email, now)
+        made = await people.sign_up_within(connection, asked, now, per_hour)
+        await _link_within(connection, made.person_id, who, asked.email, now)
+        await also(connection, made)
         return made
 
-    return await database.transact(steps)
+    return await database.transact_once(steps)
 
 
 async def unlink(database: Database, person_id: PersonId, identity_id: str) -> None:
-    """Let a subject sign a person in no longer; raises NotFound for what is not theirs."""
-    ended = await database.execute(
-        "delete from identity where id = %(id)s and person_id = %(person_id)s",
-        {"id": identity_id, "person_id": person_id},
-    )
-    if ended != 1:
-        raise NotFound("There is no such link")
+    """Let a subject sign a person in no longer.
+
+    Raises NotFound for what is not theirs, Conflict for their only way in.
+    """
+
+    async def steps(connection: Connection) -> None:
+        await ways.hold(connection, person_id)
+        ended = await connection.execute(
+            "delete from identity where id = %s and person_id = %s", (identity_id, person_id)
+        )
+        if ended.rowcount != 1:
+            raise NotFound("There is no such link")
+        await ways.require_left(connection, person_id)
+
+    await database.transact_once(steps)
 
 
 async def _link_within(

@@ -1,6 +1,7 @@
 """Invitations: links that let somebody belong to an account, once, within a week.
 
-A link is good while whoever made it owns the account. Nothing is sent; it is shown once.
+A link is good while whoever made it owns the account and may sign in. Nothing is sent; it is
+shown once.
 """
 
 import secrets
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from kinetoscope.accounts import members, people
-from kinetoscope.accounts.people import PersonId, Role, SignUp
+from kinetoscope.accounts.people import Also, PersonId, Role, SignedUp, SignUp
 from kinetoscope.accounts.sessions import TOKEN_BYTES, sha256
 from kinetoscope.kernel.errors import Conflict, NotFound
 from kinetoscope.kernel.ids import AccountId, random_base36
@@ -46,6 +47,7 @@ join person on person.id = invitation.invited_by
 join member on member.account_id = invitation.account_id
            and member.person_id = invitation.invited_by and member.role = 'owner'
 where invitation.accepted_at is null and invitation.expires_at > %(now)s
+  and person.disabled_at is null
 """
 
 
@@ -147,25 +149,23 @@ async def accept(database: Database, token: str, person_id: PersonId, now: datet
         await people.join(connection, account_id, person_id, role, now)
         return account_id
 
-    return await database.transact(steps)
+    return await database.transact_once(steps)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Joined:
-    """Who came by an invitation, and the only account they belong to."""
-
-    person_id: PersonId
-    account_id: AccountId
-
-
-async def sign_up(database: Database, token: str, asked: SignUp, now: datetime) -> Joined:
+async def sign_up(
+    database: Database,
+    token: str,
+    asked: SignUp,
+    now: datetime,
+    also: Also = people.nothing_else,
+) -> SignedUp:
     """Make a person who joins; they have no account of their own.
 
     Raises NotFound, or Conflict where the address is taken: then the invitation stays open.
     """
-    person_id = PersonId("person_" + random_base36(20))
+    person_id = people.new_person_id()
 
-    async def steps(connection: Connection) -> Joined:
+    async def steps(connection: Connection) -> SignedUp:
         account_id, role = await _use(connection, token, now)
         made = await connection.execute(
             """
@@ -184,9 +184,11 @@ async def sign_up(database: Database, token: str, asked: SignUp, now: datetime) 
         if made.rowcount != 1:
             raise Conflict("Somebody with this e-mail address is here already")
         await people.join(connection, account_id, person_id, role, now)
-        return Joined(person_id=person_id, account_id=account_id)
+        joined = SignedUp(person_id=person_id, account_id=account_id)
+        await also(connection, joined)
+        return joined
 
-    return await database.transact(steps)
+    return await database.transact_once(steps)
 
 
 async def forget_old(database: Database, now: datetime) -> None:
@@ -202,9 +204,10 @@ async def _use(connection: Connection, token: str, now: datetime) -> tuple[Accou
         """
         update invitation set accepted_at = %(now)s
         where token_sha256 = %(token_sha256)s and accepted_at is null and expires_at > %(now)s
-          and exists (select from member
+          and exists (select from member join person on person.id = member.person_id
                       where member.account_id = invitation.account_id
-                        and member.person_id = invitation.invited_by and member.role = 'owner')
+                        and member.person_id = invitation.invited_by and member.role = 'owner'
+                        and person.disabled_at is null)
         returning account_id, role
         """,
         {"token_sha256": sha256(token), "now": now},

@@ -56,6 +56,8 @@ async def set_role(
         )
         if changed.rowcount != 1:
             raise NotFound("There is no such member")
+        if role != "owner":
+            await _withdraw_invitations(connection, account_id, person_id)
 
     await database.transact(steps)
 
@@ -113,7 +115,7 @@ async def open_another(
         await people.join(connection, account_id, person_id, "owner", now)
         return account_id
 
-    return await database.transact(steps)
+    return await database.transact_once(steps)
 
 
 async def require_owner(connection: Connection, account_id: AccountId, person_id: PersonId) -> None:
@@ -153,6 +155,7 @@ async def _end(connection: Connection, account_id: AccountId, person_id: PersonI
     )
     if ended.rowcount != 1:
         raise NotFound("There is no such member")
+    await _withdraw_invitations(connection, account_id, person_id)
     await connection.execute(
         """
         update session
@@ -166,4 +169,17 @@ async def _end(connection: Connection, account_id: AccountId, person_id: PersonI
     )
     await connection.execute(
         "delete from session where account_id = %s and person_id = %s", (account_id, person_id)
+    )
+
+
+async def _withdraw_invitations(
+    connection: Connection, account_id: AccountId, person_id: PersonId
+) -> None:
+    """Delete what somebody may invite to no more: made an owner again, they invite anew."""
+    await connection.execute(
+        """
+        delete from invitation
+        where account_id = %s and invited_by = %s and accepted_at is null
+        """,
+        (account_id, person_id),
     )

@@ -27,11 +27,12 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
+from kinetoscope.accounts import people, ways
 from kinetoscope.accounts.people import PersonId
 from kinetoscope.kernel.errors import Conflict, InvalidRequest, NotFound, Unauthenticated
 from kinetoscope.kernel.ids import random_base36
 from kinetoscope.kernel.order import JSON
-from kinetoscope.postgres.pool import Database
+from kinetoscope.postgres.pool import Connection, Database
 
 PASSKEYS_MAX = 20
 NAME_LENGTH_MAX = 60
@@ -115,7 +116,7 @@ async def options_to_add(
         challenge=challenge,
         authenticator_selection=AuthenticatorSelectionCriteria(
             resident_key=ResidentKeyRequirement.REQUIRED,
-            user_verification=UserVerificationRequirement.PREFERRED,
+            user_verification=UserVerificationRequirement.REQUIRED,
         ),
         exclude_credentials=[
             PublicKeyCredentialDescriptor(id=bytes(each.credential_id)) for each in stored
@@ -130,7 +131,7 @@ def options_to_sign_in(public_url: str, challenge: bytes) -> str:
         generate_authentication_options(
             rp_id=host_of(public_url),
             challenge=challenge,
-            user_verification=UserVerificationRequirement.PREFERRED,
+            user_verification=UserVerificationRequirement.REQUIRED,
         )
     )
 
@@ -148,13 +149,14 @@ async def add(
     database: Database, person_id: PersonId, name: str, answered: Answered, now: datetime
 ) -> str:
     """Keep a new passkey; return its id. Raises InvalidRequest or Conflict."""
-    name = read_name(name)
+    name = people.read_name(name, NAME_LENGTH_MAX)
     try:
         verified = verify_registration_response(
             credential=_read(answered.text),
             expected_challenge=answered.challenge,
             expected_rp_id=host_of(answered.public_url),
             expected_origin=origin_of(answered.public_url),
+            require_user_verification=True,
         )
     except UNREADABLE as error:
         raise InvalidRequest("The browser's answer does not make a passkey") from error
@@ -185,14 +187,6 @@ async def add(
     return made.id
 
 
-def read_name(text: str) -> str:
-    """Read what a person calls a passkey; raises InvalidRequest."""
-    name = " ".join(text.split())
-    if not 1 <= len(name) <= NAME_LENGTH_MAX or not name.isprintable():
-        raise InvalidRequest(f"Enter a name of 1 to {NAME_LENGTH_MAX} characters")
-    return name
-
-
 async def by_passkey(database: Database, answered: Answered, now: datetime) -> PersonId:
     """Return whom a passkey signs in; raises Unauthenticated."""
     credential = _read(answered.text)
@@ -205,6 +199,7 @@ async def by_passkey(database: Database, answered: Answered, now: datetime) -> P
             expected_origin=origin_of(answered.public_url),
             credential_public_key=bytes(stored.public_key),
             credential_current_sign_count=stored.sign_count,
+            require_user_verification=True,
         )
     except UNREADABLE as error:
         raise Unauthenticated(NOT_RIGHT) from error
@@ -228,13 +223,21 @@ async def by_passkey(database: Database, answered: Answered, now: datetime) -> P
 
 
 async def remove(database: Database, person_id: PersonId, passkey_id: str) -> None:
-    """Let a passkey sign nobody in any more; raises NotFound for one that is not theirs."""
-    removed = await database.execute(
-        "delete from passkey where id = %(id)s and person_id = %(person_id)s",
-        {"id": passkey_id, "person_id": person_id},
-    )
-    if removed != 1:
-        raise NotFound("There is no such passkey")
+    """Let a passkey sign nobody in any more.
+
+    Raises NotFound for one that is not theirs, Conflict for their only way in.
+    """
+
+    async def steps(connection: Connection) -> None:
+        await ways.hold(connection, person_id)
+        removed = await connection.execute(
+            "delete from passkey where id = %s and person_id = %s", (passkey_id, person_id)
+        )
+        if removed.rowcount != 1:
+            raise NotFound("There is no such passkey")
+        await ways.require_left(connection, person_id)
+
+    await database.transact_once(steps)
 
 
 async def forget_old(database: Database, now: datetime) -> None:

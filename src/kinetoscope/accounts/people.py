@@ -1,6 +1,7 @@
 """People: who signs in, and the accounts they belong to."""
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_network
@@ -14,7 +15,8 @@ from kinetoscope.postgres.pool import Connection, Database
 PersonId = NewType("PersonId", str)
 Role = Literal["owner", "member"]
 
-EMAIL = re.compile(r"[^@\s<>\"',;:()\[\]\\]{1,64}@[A-Za-z0-9][A-Za-z0-9.-]{0,184}")
+EMAIL = re.compile(r"[A-Za-z0-9!#$%&*+./=?^_`{|}~-]{1,64}@[A-Za-z0-9][A-Za-z0-9.-]{0,184}")
+"""ASCII alone, which everybody folds alike: one address in another script's case is not two."""
 NAME_LENGTH_MAX = 80
 
 SIGN_UPS_TIME = timedelta(hours=1)
@@ -52,22 +54,22 @@ COLUMNS = """
 def read_email(text: str) -> str:
     """Read an e-mail address; raises InvalidRequest."""
     stripped = text.strip()
-    if not EMAIL.fullmatch(stripped) or not stripped.isprintable():
+    if not EMAIL.fullmatch(stripped):
         raise InvalidRequest("Enter an e-mail address such as ada@example.com")
     return stripped
 
 
-def read_name(text: str) -> str:
-    """Read a person's name; raises InvalidRequest."""
+def read_name(text: str, length_max: int = NAME_LENGTH_MAX) -> str:
+    """Read what people call somebody or something; raises InvalidRequest."""
     name = " ".join(text.split())
-    if not 1 <= len(name) <= NAME_LENGTH_MAX or not name.isprintable():
-        raise InvalidRequest(f"Enter a name of 1 to {NAME_LENGTH_MAX} characters")
+    if not 1 <= len(name) <= length_max or not name.isprintable():
+        raise InvalidRequest(f"Enter a name of 1 to {length_max} characters")
     return name
 
 
 async def by_email(database: Database, email: str) -> Person | None:
     """Return the person with this address, however it is capitalised."""
-    if not email.isprintable():
+    if not EMAIL.fullmatch(email):
         return None  # nobody's, and nothing that the database would read
     query = f"select {COLUMNS} from person where lower(email) = lower(%(email)s)"
     return await database.fetch_one(Person, query, {"email": email})
@@ -114,13 +116,25 @@ class SignedUp:
     account_id: AccountId
 
 
-async def sign_up(database: Database, asked: SignUp, now: datetime, per_hour: int) -> SignedUp:
-    """Make a person and an account of their own; raises Conflict or RateLimited."""
-    person_id = new_person_id()
+Also = Callable[[Connection, SignedUp], Awaitable[None]]
+"""What else is done in the transaction in which somebody signs up."""
 
-    return await database.transact(
-        lambda connection: sign_up_within(connection, person_id, asked, now, per_hour)
-    )
+
+async def nothing_else(connection: Connection, made: SignedUp) -> None:
+    """Do nothing else."""
+
+
+async def sign_up(
+    database: Database, asked: SignUp, now: datetime, per_hour: int, also: Also = nothing_else
+) -> SignedUp:
+    """Make a person and an account of their own; raises Conflict or RateLimited."""
+
+    async def steps(connection: Connection) -> SignedUp:
+        made = await sign_up_within(connection, asked, now, per_hour)
+        await also(connection, made)
+        return made
+
+    return await database.transact_once(steps)
 
 
 def new_person_id() -> PersonId:
@@ -129,7 +143,7 @@ def new_person_id() -> PersonId:
 
 
 async def sign_up_within(
-    connection: Connection, person_id: PersonId, asked: SignUp, now: datetime, per_hour: int
+    connection: Connection, asked: SignUp, now: datetime, per_hour: int
 ) -> SignedUp:
     """Do the same as part of a transaction.
 
@@ -138,6 +152,7 @@ async def sign_up_within(
     network = None if asked.client_ip is None else network_of(asked.client_ip)
     if network is not None:
         await _require_calm(connection, network, now, per_hour)
+    person_id = new_person_id()
     made = await connection.execute(
         """
         insert into person
@@ -157,10 +172,7 @@ async def sign_up_within(
         },
     )
     if await made.fetchone() is None:
-        before = await _account_of(connection, person_id)
-        if before is None:
-            raise Conflict("Somebody with this e-mail address is here already")
-        return SignedUp(person_id=person_id, account_id=before)  # it took effect, unheard
+        raise Conflict("Somebody with this e-mail address is here already")
     account_id = await open_account(connection, asked.email, now)
     await join(connection, account_id, person_id, "owner", now)
     return SignedUp(person_id=person_id, account_id=account_id)
@@ -198,44 +210,28 @@ async def join(
     )
 
 
-async def ensure_operator(
-    database: Database, email: str, name: str, account_id: AccountId, now: datetime
-) -> Person:
-    """Return the operator of this address, making them, and an owner of an account, if need be."""
-
-    async def steps(connection: Connection) -> None:
-        await connection.execute(
-            """
-            insert into person (id, email, name, is_operator, created_at)
-            values (%s, %s, %s, true, %s)
-            on conflict do nothing
-            """,
-            ("person_" + random_base36(20), email, name, now),
-        )
-        row = await (
-            await connection.execute(
-                "select id from person where lower(email) = lower(%s)", (email,)
-            )
-        ).fetchone()
-        assert row is not None  # noqa: S101 - just made, or there before
-        await join(connection, account_id, PersonId(row[0]), "owner", now)
-
-    await database.transact(steps)
-    found = await by_email(database, email)
-    assert found is not None  # noqa: S101 - people are never deleted
-    return found
-
-
 async def set_password(
     database: Database, person_id: PersonId, password_hash: str, now: datetime
 ) -> None:
-    """Change a person's password."""
+    """Change a person's password; sessions and links from before open nothing any more."""
     await database.execute(
         """
+        with links as (delete from sign_in_link where person_id = %(id)s)
         update person set password_hash = %(password_hash)s, password_changed_at = %(now)s
         where id = %(id)s
         """,
         {"id": person_id, "password_hash": password_hash, "now": now},
+    )
+
+
+async def rehash(database: Database, person: Person, password_hash: str) -> None:
+    """Keep the same password under a better hash, unless it was changed meanwhile."""
+    await database.execute(
+        """
+        update person set password_hash = %(password_hash)s
+        where id = %(id)s and password_hash = %(before)s
+        """,
+        {"id": person.id, "password_hash": password_hash, "before": person.password_hash},
     )
 
 
@@ -266,13 +262,6 @@ async def _require_calm(connection: Connection, network: str, now: datetime, per
         raise RateLimited(limit=per_hour, wait_s=int(SIGN_UPS_TIME.total_seconds()))
 
 
-async def _account_of(connection: Connection, person_id: PersonId) -> AccountId | None:
-    row = await (
-        await connection.execute("select account_id from member where person_id = %s", (person_id,))
-    ).fetchone()
-    return None if row is None else AccountId(row[0])
-
-
 async def set_operator(database: Database, email: str, *, is_operator: bool) -> None:
     """Make somebody an operator, or no longer."""
     await database.execute(
@@ -290,6 +279,7 @@ async def set_disabled(database: Database, person_id: PersonId, at: datetime | N
         )
         # Whoever is let in again has to show once more who they are.
         await connection.execute("delete from session where person_id = %s", (person_id,))
+        await connection.execute("delete from sign_in_link where person_id = %s", (person_id,))
 
     await database.transact(steps)
 

@@ -7,22 +7,32 @@ import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Literal
 
 from kinetoscope.accounts.alerts import is_low
-from kinetoscope.accounts.people import PersonId, Role
+from kinetoscope.accounts.people import Person, PersonId, Role
 from kinetoscope.kernel.credits import Credits
-from kinetoscope.kernel.errors import Forbidden, NotFound
+from kinetoscope.kernel.errors import Forbidden, NotFound, Unauthenticated
 from kinetoscope.kernel.ids import AccountId, random_base36
 from kinetoscope.postgres.pool import Database
 
 IDLE = timedelta(hours=12)
 LIFETIME = timedelta(days=7)
+CHANGED = "What you signed in with has just been changed. Sign in again."
+
 SEEN_DELAY = timedelta(minutes=1)
 """How exactly it is known when a session was last used."""
 
 USER_AGENT_LENGTH_MAX = 300
 
 TOKEN_BYTES = 32
+
+How = Literal["password", "link", "invitation", "sign-up", "oidc", "passkey"]
+"""How a session began."""
+
+WITHOUT_PASSWORD = frozenset({"link", "oidc", "passkey"})
+FRESH = timedelta(minutes=10)
+"""How long whoever came in without their password may set a new one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +56,7 @@ class Visitor:
     api_access: bool
     accounts: int
     alert_below: Credits | None
+    how: How
     signed_in_at: datetime
     seen_at: datetime
 
@@ -53,6 +64,14 @@ class Visitor:
     def is_low(self) -> bool:
         """Whether less is available than an owner wants to be told of."""
         return is_low(self.available, self.alert_below)
+
+    def must_show_password(self, now: datetime) -> bool:
+        """Whether changing how they sign in takes the present password.
+
+        Not just after they came in by what needs none: they may have forgotten it.
+        """
+        is_fresh = self.how in WITHOUT_PASSWORD and now - self.signed_in_at < FRESH
+        return self.has_password and not is_fresh
 
     @property
     def is_owner(self) -> bool:
@@ -66,12 +85,18 @@ class Visitor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class _Begun:
+    id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """A session as its person sees it in the list."""
 
     id: str
     user_agent: str
     address: str | None
+    how: How
     created_at: datetime
     seen_at: datetime
     expires_at: datetime
@@ -82,38 +107,55 @@ def sha256(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-async def start(
+async def start(  # noqa: PLR0913 - one value per column
     database: Database,
-    person_id: PersonId,
+    person: Person,
     account_id: AccountId,
     *,
+    how: How,
     user_agent: str,
     client_ip: str | None,
     now: datetime,
 ) -> str:
-    """Begin a session; return its token, which is nowhere else."""
+    """Begin a session; return its token, which is nowhere else.
+
+    Raises Unauthenticated where the person's password has been changed, or they were disabled,
+    since they were looked up: what they showed then opens nothing now.
+    """
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    await database.execute(
+    begun = await database.fetch_one(
+        _Begun,
         """
         insert into session
-          (token_sha256, id, person_id, account_id, user_agent, address, created_at, seen_at,
+          (token_sha256, id, person_id, account_id, how, user_agent, address, created_at, seen_at,
            expires_at)
-        values
-          (%(token_sha256)s, %(id)s, %(person_id)s, %(account_id)s, %(user_agent)s,
-           %(address)s::inet, %(now)s, %(now)s, %(expires_at)s)
-        on conflict (token_sha256) do nothing
+        select %(token_sha256)s, %(id)s, person.id, %(account_id)s, %(how)s, %(user_agent)s,
+               %(address)s::inet, %(now)s, %(now)s, %(expires_at)s
+        from (
+          -- Locked: a change that is just being made is waited for.
+          select id from person
+          where id = %(person_id)s and disabled_at is null
+            and password_changed_at is not distinct from %(password_changed_at)s
+          for share
+        ) as person
+        on conflict (token_sha256) do update set seen_at = excluded.seen_at
+        returning id
         """,
         {
             "token_sha256": sha256(token),
             "id": "session_" + random_base36(16),
-            "person_id": person_id,
+            "person_id": person.id,
+            "password_changed_at": person.password_changed_at,
             "account_id": account_id,
+            "how": how,
             "user_agent": user_agent[:USER_AGENT_LENGTH_MAX],
             "address": client_ip,
             "now": now,
             "expires_at": now + LIFETIME,
         },
     )
+    if begun is None:
+        raise Unauthenticated(CHANGED)
     return token
 
 
@@ -124,7 +166,7 @@ select session.id as session_id, person.id as person_id, person.email, person.na
        member.role, account.available, account.held, account.tasks_running,
        account.tasks_running_max, account.api_access,
        (select count(*) from member as all_of where all_of.person_id = person.id) as accounts,
-       account.alert_below, session.created_at as signed_in_at, session.seen_at
+       account.alert_below, session.how, session.created_at as signed_in_at, session.seen_at
 from session
 join person on person.id = session.person_id
 join account on account.id = session.account_id
@@ -132,6 +174,7 @@ join member on member.account_id = account.id and member.person_id = person.id
 where session.token_sha256 = %(token_sha256)s
   and session.expires_at > %(now)s and session.seen_at > %(idle_since)s
   and person.disabled_at is null
+  and session.created_at >= coalesce(person.password_changed_at, session.created_at)
 """
 
 
@@ -170,7 +213,7 @@ async def listing(database: Database, person_id: PersonId, now: datetime) -> lis
     return await database.fetch_all(
         Shown,
         """
-        select id, user_agent, host(address) as address, created_at, seen_at, expires_at
+        select id, user_agent, host(address) as address, how, created_at, seen_at, expires_at
         from session
         where person_id = %(person_id)s and expires_at > %(now)s and seen_at > %(idle_since)s
         order by seen_at desc, id
@@ -190,9 +233,13 @@ async def end(database: Database, person_id: PersonId, session_id: str) -> None:
 
 
 async def end_others(database: Database, person_id: PersonId, but: str | None) -> int:
-    """Sign a person out everywhere, but for one session; return how many ended."""
+    """Sign a person out everywhere, but for one session; return how many ended.
+
+    Links that were made for them open nothing any more either.
+    """
     return await database.execute(
         """
+        with links as (delete from sign_in_link where person_id = %(person_id)s)
         delete from session
         where person_id = %(person_id)s and id is distinct from %(but)s
         """,

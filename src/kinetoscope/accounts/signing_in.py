@@ -41,7 +41,7 @@ async def by_password(database: Database, email: str, password: str, now: dateti
         raise Unauthenticated(WRONG)
     await _forgive(database, subject)
     if stored is not None and passwords.is_outdated(stored):
-        await people.set_password(database, person.id, await passwords.hashed(password), now)
+        await people.rehash(database, person, await passwords.hashed(password))
     return person
 
 

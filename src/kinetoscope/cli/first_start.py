@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from kinetoscope.accounts import accounts, keys, opening, people, signing_in
+from kinetoscope.accounts import accounts, keys, opening, operators, signing_in
 from kinetoscope.cli.queues import served_queues
-from kinetoscope.kernel.errors import Forbidden, Unauthenticated
+from kinetoscope.kernel.errors import Conflict, Forbidden, Unauthenticated
 from kinetoscope.kernel.secrets import DEMO_KEY_ID, KeyMode, issue_key
 from kinetoscope.ledger import book
 from kinetoscope.postgres.deployment import tell_public_url
@@ -18,10 +18,18 @@ GRANT_REASON = "first start"
 KEY_NAME = "first key"
 OPERATOR_NAME = "Operator"
 
+TAKEN = (
+    "(somebody signed up with KINETOSCOPE_OPERATOR_EMAIL; if that is you: kinetoscope people"
+    " operator EMAIL --take-over)"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Begun:
-    """What a person at the terminal is told: the local key's text, and a link that signs in."""
+    """What a person at the terminal is told: the local key's text, and a link that signs in.
+
+    Words in place of the link say why there is none.
+    """
 
     key: str | None
     link: str
@@ -37,12 +45,18 @@ async def prepare(runtime: Runtime) -> Begun:
 
 
 async def operator_link(runtime: Runtime) -> str:
-    """Return an address that signs the operator in once; they own the local account."""
+    """Return an address that signs the operator in once; they own the local account.
+
+    Where somebody signed up with the operator's address who may be anybody, a hint in words.
+    """
     now, settings = runtime.clock(), runtime.settings
     account = await accounts.by_name(runtime.database, LOCAL_ACCOUNT)
-    person = await people.ensure_operator(
-        runtime.database, settings.operator_email, OPERATOR_NAME, account.id, now
-    )
+    try:
+        person = await operators.ensure(
+            runtime.database, settings.operator_email, OPERATOR_NAME, account.id, now
+        )
+    except Conflict:
+        return TAKEN
     token = await signing_in.make_link(runtime.database, person.id, now)
     return f"{settings.public_url}/welcome?token={token}"
 

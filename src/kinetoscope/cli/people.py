@@ -4,11 +4,12 @@ from typing import Annotated
 
 import typer
 
-from kinetoscope.accounts import accounts, audit, people, signing_in
+from kinetoscope.accounts import accounts, audit, operators, people, signing_in
 from kinetoscope.accounts.audit import OPERATOR
 from kinetoscope.accounts.people import Person
 from kinetoscope.cli.session import with_runtime
-from kinetoscope.kernel.errors import NotFound
+from kinetoscope.kernel.errors import Conflict, NotFound
+from kinetoscope.kernel.order import JSON
 from kinetoscope.postgres.pool import Database
 from kinetoscope.wiring import Runtime
 
@@ -33,16 +34,31 @@ def link(email: Email) -> None:
 @app.command()
 def operator(
     email: Email,
+    *,
     account: Annotated[str, typer.Option(help="An account that they own as well.")] = "local",
+    take_over: Annotated[
+        bool,
+        typer.Option(
+            "--take-over",
+            help="Also if somebody has signed up with this address. It may not have been its"
+            " owner: their password and other ways to sign in are forgotten.",
+        ),
+    ] = False,
 ) -> None:
-    """Make somebody an operator, whether they have signed up or not."""
+    """Make somebody an operator."""
 
     async def work(runtime: Runtime) -> None:
         address, database, now = people.read_email(email), runtime.database, runtime.clock()
         found = await accounts.by_name(database, account)
-        await people.ensure_operator(database, address, address, found.id, now)
-        await people.set_operator(database, address, is_operator=True)
-        await audit.note(database, OPERATOR, "person.operator", address, now)
+        if take_over:
+            await operators.take_over(database, address, address, found.id, now)
+        else:
+            try:
+                await operators.ensure(database, address, address, found.id, now)
+            except Conflict as error:
+                raise Conflict(f"{error}; if it is theirs indeed, add --take-over") from None
+        detail: dict[str, JSON] = {"take_over": take_over}
+        await audit.note(database, OPERATOR, "person.operator", address, now, detail=detail)
 
     with_runtime(work)
     typer.echo(f"{email} operates this server. A link to sign in: kinetoscope people link {email}")

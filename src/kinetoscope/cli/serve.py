@@ -15,7 +15,7 @@ from typing import Any
 
 import structlog
 
-from kinetoscope.cli.first_start import Begun
+from kinetoscope.cli.first_start import TAKEN, Begun
 from kinetoscope.engine import Timing
 from kinetoscope.kernel.errors import SettingInvalid
 from kinetoscope.settings import Settings, child_environment
@@ -61,7 +61,9 @@ def claim_port(settings: Settings) -> None:
 def banner(settings: Settings, begun: Begun) -> str:
     """Return the lines that tell a person where the server is and what to try."""
     key = begun.key
-    link = begun.link if settings.is_local else "(make one: kinetoscope people link EMAIL)"
+    link = begun.link
+    if not settings.is_local and link != TAKEN:
+        link = "(make one: kinetoscope people link EMAIL)"
     if key is None:
         shown = "(make one: kinetoscope keys create --account local --name mine)"
     elif settings.is_local:

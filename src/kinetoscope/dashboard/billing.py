@@ -1,16 +1,17 @@
 """Billing: the balance, what moved it, what was paid, and when to be told that it runs low."""
 
-import re
 from collections.abc import AsyncIterator
 
 from starlette.responses import Response, StreamingResponse
 
 from kinetoscope.accounts import accounts, alerts, audit
-from kinetoscope.dashboard.buying import is_open, pack_name, page_of, price_text
+from kinetoscope.dashboard.addresses import number_of
+from kinetoscope.dashboard.buying import is_open, pack_name, page_of
 from kinetoscope.dashboard.csv_file import MEDIA_TYPE, attachment, csv_text
 from kinetoscope.dashboard.pages import Pages
 from kinetoscope.dashboard.visit import Visit
 from kinetoscope.kernel.credits import Credits, format_credits, parse_credits
+from kinetoscope.kernel.currency import price_text
 from kinetoscope.kernel.ids import AccountId
 from kinetoscope.ledger import payments
 from kinetoscope.ledger.entry import EntryKind
@@ -28,7 +29,13 @@ KINDS = {
     EntryKind.RELEASE: "Given back",
 }
 
-BEFORE = re.compile(r"[0-9]{1,18}")
+REASONS = {
+    "payment ": "Bought",
+    "refund ": "Refunded",
+    "dispute won ": "Dispute won",
+    "dispute ": "Disputed",
+}
+"""What grants are called whose reason begins so."""
 
 CSV_HEAD = (
     "id",
@@ -66,7 +73,7 @@ async def billing_page(
     lines = await statement(
         database,
         me.account_id,
-        int(before) if BEFORE.fullmatch(before) else None,
+        number_of(before),
         PAGE + 1,
         kind,
     )
@@ -86,12 +93,12 @@ async def billing_page(
         kind=kind or "",
         kinds=[(each.value, title) for each, title in KINDS.items()],
         packs=[
-            (pack, pack_name(pack), price_text(pack.price_cents, settings.currency))
+            (pack, pack_name(pack), price_text(pack.price_minor, settings.currency))
             for pack in settings.credit_packs
         ],
         is_open=is_open(settings),
         payments=[
-            (payment, page_of(payment), price_text(payment.amount_cents, payment.currency))
+            (payment, page_of(payment), price_text(payment.amount_minor, payment.currency))
             for payment in paid
         ],
     )
@@ -106,10 +113,9 @@ def read_kind(visit: Visit) -> str | None:
 def told(line: Line) -> str:
     """Say what an entry of the ledger was, in a word or two."""
     if line.kind == EntryKind.GRANT:
-        if line.reason.startswith("payment "):
-            return "Bought"
-        if line.reason.startswith("refund "):
-            return "Refunded"
+        for words, title in REASONS.items():
+            if line.reason.startswith(words):
+                return title
         return "Granted" if line.available >= 0 else "Taken back"
     return KINDS[EntryKind(line.kind)]
 

@@ -12,6 +12,7 @@ from kinetoscope.dashboard.pages import Pages
 from kinetoscope.dashboard.visit import Form, Visit
 from kinetoscope.kernel.calling import Answer, Caller, CallFailed, Malformed
 from kinetoscope.kernel.credits import format_credits
+from kinetoscope.kernel.currency import price_text
 from kinetoscope.kernel.errors import InvalidRequest, NotFound
 from kinetoscope.ledger import payments, stripe
 from kinetoscope.ledger.payments import Payment
@@ -23,31 +24,6 @@ log = structlog.get_logger(__name__)
 AWAY = "Stripe did not answer as it should, and nothing was bought. Try again in a moment."
 
 BAD_GATEWAY = 502
-
-WHOLE = frozenset(
-    [
-        "bif",
-        "clp",
-        "djf",
-        "gnf",
-        "jpy",
-        "kmf",
-        "krw",
-        "mga",
-        "pyg",
-        "rwf",
-        "ugx",
-        "vnd",
-        "vuv",
-        "xaf",
-        "xof",
-        "xpf",
-    ]
-)
-THOUSANDTHS = frozenset(["bhd", "iqd", "jod", "kwd", "lyd", "omr", "tnd"])
-"""Currencies without a hundredth, and with a thousandth: https://docs.stripe.com/currencies."""
-
-SIGNS = {"usd": "$", "eur": "€", "gbp": "£"}
 
 
 def mount(pages: Pages) -> None:
@@ -61,18 +37,9 @@ def is_open(settings: PeopleSettings) -> bool:
     return bool(settings.stripe_key and settings.stripe_webhook_secret)
 
 
-def price_text(amount: int, currency: str) -> str:
-    """Write money for people: `$24.00`, `¥500` as `500 JPY`."""
-    decimals = 0 if currency in WHOLE else 3 if currency in THOUSANDTHS else 2
-    whole, rest = divmod(amount, 10**decimals)
-    number = f"{whole:,}" + (f".{rest:0{decimals}d}" if decimals else "")
-    sign = SIGNS.get(currency)
-    return f"{sign}{number}" if sign else f"{number} {currency.upper()}"
-
-
 def pack_name(pack: Pack) -> str:
     """Name a pack in a form: by what it says, so that nobody buys another than they saw."""
-    return f"{pack.credits}-{pack.price_cents}"
+    return f"{pack.credits}-{pack.price_minor}"
 
 
 async def buy(visit: Visit) -> Response:
@@ -86,7 +53,7 @@ async def buy(visit: Visit) -> Response:
         visit.me.account_id,
         visit.me.person_id,
         bought=pack.credits,
-        amount_cents=pack.price_cents,
+        amount_minor=pack.price_minor,
         currency=settings.currency,
         now=visit.now,
     )
@@ -106,7 +73,7 @@ async def buy(visit: Visit) -> Response:
         account_id=payment.account_id,
         detail={
             "credits": format_credits(payment.credits),
-            "price": price_text(payment.amount_cents, payment.currency),
+            "price": price_text(payment.amount_minor, payment.currency),
         },
     )
     # A form may not lead to another host (our policy for pages), a script's navigation may.
@@ -157,8 +124,8 @@ async def show(visit: Visit) -> Response:
     return visit.render(
         "billing/payment.html",
         payment=payment,
-        price=price_text(payment.amount_cents, payment.currency),
-        refunded=price_text(payment.refunded_cents, payment.currency),
+        price=price_text(payment.amount_minor, payment.currency),
+        refunded=price_text(payment.refunded_minor, payment.currency),
         is_awaited=is_awaited,
         can_go_on=payment.state == "open"
         and payment.checkout_url is not None

@@ -12,8 +12,14 @@ from kinetoscope.dashboard import sign_up
 from kinetoscope.dashboard.pages import Pages
 from kinetoscope.dashboard.sign_in import HOME, begin
 from kinetoscope.dashboard.visit import Form, Visit
+from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.errors import Conflict, NotFound, RateLimited, Unauthenticated
 from kinetoscope.kernel.ids import AccountId
+
+NOTHING = Credits(0)
+"""Who joins another's account is granted nothing."""
+
+JOINED = "You have joined"
 
 
 def mount(pages: Pages) -> None:
@@ -40,7 +46,7 @@ async def accept(visit: Visit) -> Response:
     await audit.note(
         database, visit.actor, "member.join", visit.me.email, visit.now, account_id=account_id
     )
-    return visit.go(HOME, "You have joined")
+    return visit.go(HOME, JOINED)
 
 
 async def join_as_new(visit: Visit) -> Response:
@@ -57,9 +63,10 @@ async def join_as_new(visit: Visit) -> Response:
                 password_hash=await passwords.hashed(form["password"]),
                 client_ip=visit.client_ip,
             )
-            joined = await invitations.sign_up(database, token, asked, visit.now)
+            also = sign_up.noting(visit, asked, NOTHING)
+            joined = await invitations.sign_up(database, token, asked, visit.now, also)
             person = await people.by_id(database, joined.person_id)
-            return await _in(visit, person, joined.account_id, "person.sign_up")
+            return await begin(visit, person, joined.account_id, "invitation", HOME, JOINED)
         except NotFound:
             return await _page(visit, token)
         except Conflict as error:
@@ -85,16 +92,16 @@ async def join_with_password(visit: Visit) -> Response:
         text = f"Too many attempts. Try again in {error.wait_s} seconds."
         errors, status = {"email": text}, 429
     else:
-        return await _in(visit, person, account_id, "member.join")
+        return await _in(visit, person, account_id)
     return await _page(visit, token, form=form, errors=errors, status=status, is_here=True)
 
 
-async def _in(visit: Visit, person: Person, account_id: AccountId, action: str) -> Response:
+async def _in(visit: Visit, person: Person, account_id: AccountId) -> Response:
     actor = Actor(person_id=person.id, name=person.email, client_ip=visit.client_ip)
     await audit.note(
-        visit.runtime.database, actor, action, person.email, visit.now, account_id=account_id
+        visit.runtime.database, actor, "member.join", person.email, visit.now, account_id=account_id
     )
-    return await begin(visit, person, account_id, HOME, "You have joined")
+    return await begin(visit, person, account_id, "password", HOME, JOINED)
 
 
 async def _page(

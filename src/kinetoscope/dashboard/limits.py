@@ -7,10 +7,10 @@ from starlette.responses import Response
 
 from kinetoscope.accounts import accounts, keys, retention
 from kinetoscope.accounts.accounts import Account
-from kinetoscope.accounts.caps import Caps, caps_of
+from kinetoscope.accounts.caps import caps_of
+from kinetoscope.dashboard.key_words import caps_in_short
 from kinetoscope.dashboard.pages import Pages
 from kinetoscope.dashboard.visit import Visit
-from kinetoscope.kernel.credits import format_credits
 from kinetoscope.limits.gcra import Pace, Standing
 from kinetoscope.limits.present import standings
 from kinetoscope.media import files
@@ -35,7 +35,7 @@ async def show(visit: Visit) -> Response:
         ("Uploads", settings.upload_lifetime, kept.upload_lifetime_s),
     ]
     listed = await keys.listing(database, me.account_id)
-    capped = [(key, caps_text(caps_of(key))) for key in listed if key.active]
+    capped = [(key, caps_in_short(caps_of(key))) for key in listed if key.active]
     return visit.render(
         "limits/limits.html",
         **await _now(visit),
@@ -99,22 +99,3 @@ def span(time: timedelta) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def caps_text(caps: Caps) -> list[str]:
-    """Say in short what a key may do at most."""
-    texts = []
-    if caps.spend_max is not None:
-        window = f" in {span(caps.spend_window)}" if caps.spend_window else ""
-        texts.append(f"spends {format_credits(caps.spend_max)} credits{window}")
-    if caps.price_max is not None:
-        texts.append(f"{format_credits(caps.price_max)} credits a task")
-    if caps.tasks_running_max is not None:
-        texts.append(f"{_count(caps.tasks_running_max, 'task')} at once")
-    if caps.requests_per_second is not None:
-        texts.append(f"{caps.requests_per_second} requests a second")
-    if caps.models is not None:
-        texts.append(_count(len(caps.models), "model"))
-    if caps.ip_ranges is not None:
-        texts.append(_count(len(caps.ip_ranges), "address range"))
-    return texts

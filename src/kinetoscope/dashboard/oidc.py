@@ -18,9 +18,9 @@ from kinetoscope.dashboard import brief, issuer
 from kinetoscope.dashboard.issuer import Returned
 from kinetoscope.dashboard.pages import Pages
 from kinetoscope.dashboard.sign_in import HOME, let_in
-from kinetoscope.dashboard.sign_up import TOO_MANY, settled
+from kinetoscope.dashboard.sign_up import TOO_MANY, settling, welcomed
 from kinetoscope.dashboard.visit import SEE_OTHER, Visit, safe_path
-from kinetoscope.dashboard.ways import SETTINGS, page, password_error, require_another
+from kinetoscope.dashboard.ways import SETTINGS, page, password_error
 from kinetoscope.kernel.calling import CallFailed, Malformed
 from kinetoscope.kernel.errors import Conflict, InvalidRequest, NotFound, RateLimited
 
@@ -67,7 +67,6 @@ async def remove(visit: Visit) -> Response:
     """Unlink a sign-in."""
     identity_id = visit.request.path_params["id"]
     database, me = visit.runtime.database, visit.me
-    await require_another(visit)
     await identities.unlink(database, me.person_id, identity_id)
     await audit.note(
         database, visit.actor, "identity.unlink", identity_id, visit.now, account_id=me.account_id
@@ -172,7 +171,7 @@ async def _signed_in(visit: Visit, who: Proven, path: str) -> Response:
     person = await people.by_id(database, known.person_id)
     if person.disabled_at is not None:
         raise NotProven("You cannot sign in here any more; ask whoever runs this server.")
-    return await let_in(visit, person, path)
+    return await let_in(visit, person, "oidc", path)
 
 
 async def _signed_up(visit: Visit, who: Proven, path: str) -> Response:
@@ -185,8 +184,9 @@ async def _signed_up(visit: Visit, who: Proven, path: str) -> Response:
     if settings.sign_up != "open":
         raise NotProven(INVITED)
     asked = SignUp(email=email, name=_name(who), password_hash=None, client_ip=visit.client_ip)
-    made = await identities.sign_up(database, asked, who, visit.now, settings.sign_ups_per_hour)
-    return await settled(visit, made, email, path)
+    per_hour, also = settings.sign_ups_per_hour, settling(visit, asked)
+    made = await identities.sign_up(database, asked, who, visit.now, per_hour, also)
+    return await welcomed(visit, made, "oidc", path)
 
 
 def _name(who: Proven) -> str:

@@ -6,32 +6,27 @@ a test goes through all of them. What changes anything is taken only from pages 
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Literal
-from urllib.parse import quote, urlsplit
+from typing import Any
 
 import structlog
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from kinetoscope.accounts import sessions
-from kinetoscope.accounts.sessions import Visitor
 from kinetoscope.api.auth import client_ip
 from kinetoscope.api.direct import DirectApp
 from kinetoscope.api.doors import Doors
 from kinetoscope.api.envelope import GONE, INTERNAL, STATUS, retry_s
 from kinetoscope.api.pace import keep_address_pace
+from kinetoscope.dashboard import guard
+from kinetoscope.dashboard.guard import SAFE, Who
 from kinetoscope.dashboard.visit import Visit
-from kinetoscope.kernel.errors import Forbidden, InvalidRequest, KinetoscopeError, NotFound
+from kinetoscope.kernel.errors import KinetoscopeError
 from kinetoscope.wiring import Runtime
 
 log = structlog.get_logger(__name__)
 
-Who = Literal["anyone", "person", "owner", "operator"]
 PageFunction = Callable[[Visit], Awaitable[Response]]
-
-SAFE = frozenset({"GET", "HEAD"})
-
-FORM = "application/x-www-form-urlencoded"
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; "
@@ -94,12 +89,16 @@ class Pages:
         visit = self.stranger(request)
         try:
             await keep_address_pace(self.limiter, visit.client_ip)
-            require_readable(request)
+            public_url = self.runtime.settings.public_url
+            guard.require_readable(request)
+            guard.require_host(request, public_url)
             if page.method not in SAFE:
-                require_own_page(request, self.runtime.settings.public_url)
-                require_form(request, page)
+                guard.require_own_page(request, public_url)
+                guard.require_form(request, takes_file=page.takes_file)
             visit = await self.visit(request, visit)
-            refusal = require_who(visit, page.who)
+            refusal = guard.require_who(visit, page.who)
+            if refusal is None and page.method not in SAFE and not page.takes_file:
+                guard.require_same_account(visit, await visit.form())
             return refusal or await function(visit)
         except KinetoscopeError as error:
             return error_page(visit, error)
@@ -154,62 +153,6 @@ def cookie_name(public_url: str) -> str:
     https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Set-Cookie#cookie_prefixes
     """
     return "__Host-kinetoscope" if public_url.startswith("https://") else "kinetoscope"
-
-
-def require_own_page(request: Request, public_url: str) -> None:
-    """Refuse what another site's page sends in a person's name; raises Forbidden.
-
-    https://cheatsheetseries.owasp.org/cheatsheets/Cross-Site_Request_Forgery_Prevention_Cheat_Sheet.html
-    """
-    site = request.headers.get("sec-fetch-site")
-    if site is not None:
-        good = site == "same-origin"
-    else:
-        origin = urlsplit(request.headers.get("origin", ""))
-        own = {urlsplit(public_url).netloc, request.headers.get("host", "")}
-        good = origin.scheme in {"http", "https"} and origin.netloc in own
-    if not good:
-        raise Forbidden("This was sent from another site's page, and nothing was done")
-
-
-def require_readable(request: Request) -> None:
-    """Refuse an address that no database can look for; raises InvalidRequest."""
-    if "\0" in request.scope["path"] or any("\0" in text for text in request.query_params.values()):
-        raise InvalidRequest("This address cannot be read")
-
-
-def require_form(request: Request, page: Page) -> None:
-    """Refuse a body that no form of ours sends; raises Forbidden."""
-    stated = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if page.takes_file:
-        # What a form of another site could send without being asked: https://fetch.spec.whatwg.org/
-        if stated == "text/plain":
-            raise Forbidden("Expected a file")
-    elif stated not in {FORM, ""}:
-        raise Forbidden(f"Expected a form ({FORM})")
-
-
-def require_who(visit: Visit, who: Who) -> Response | None:
-    """Lead strangers to the door, and refuse who may not see a page; raises Forbidden, NotFound."""
-    if who == "anyone":
-        return None
-    visitor = visit.visitor
-    if visitor is None:
-        at = visit.request.url
-        asked = at.path + (f"?{at.query}" if at.query else "")
-        path = "/sign-in"
-        if visit.request.method in SAFE and not visit.is_partial and asked != "/":
-            path += f"?next={quote(asked)}"
-        return visit.go(path)
-    _require_role(visitor, who)
-    return None
-
-
-def _require_role(visitor: Visitor, who: Who) -> None:
-    if who == "operator" and not visitor.is_operator:
-        raise NotFound("There is no such page")
-    if who == "owner" and not visitor.is_owner:
-        raise Forbidden("Only an owner of this account may do that")
 
 
 def error_page(visit: Visit, error: KinetoscopeError) -> Response:

@@ -16,7 +16,7 @@ from kinetoscope.dashboard import brief
 from kinetoscope.dashboard.pages import Pages
 from kinetoscope.dashboard.sign_in import HOME, let_in
 from kinetoscope.dashboard.visit import Visit, safe_path
-from kinetoscope.dashboard.ways import SETTINGS, password_error, require_another
+from kinetoscope.dashboard.ways import SETTINGS, password_error
 from kinetoscope.kernel.errors import Forbidden, NotFound, Unauthenticated
 
 ADD, SIGN_IN = "passkey_add", "passkey_sign_in"
@@ -57,7 +57,7 @@ async def sign_in(visit: Visit) -> Response:
     person = await people.by_id(database, person_id)
     if person.disabled_at is not None:
         raise Forbidden(passkeys.NOT_RIGHT)
-    response = await let_in(visit, person, safe_path(form["next"], HOME))
+    response = await let_in(visit, person, "passkey", safe_path(form["next"], HOME))
     brief.forget(visit, response, SIGN_IN)
     return response
 
@@ -66,7 +66,7 @@ async def challenge_to_add(visit: Visit) -> Response:
     """Challenge a device to become a passkey of who is signed in."""
     require_on(visit)
     form, me = await visit.form(), visit.me
-    passkeys.read_name(form["passkey_name"])
+    people.read_name(form["passkey_name"], passkeys.NAME_LENGTH_MAX)
     error = await password_error(visit, form["passkey_password"])
     if error:
         raise Forbidden(error)
@@ -106,7 +106,6 @@ async def remove(visit: Visit) -> Response:
     """Remove a passkey."""
     passkey_id, me = visit.request.path_params["id"], visit.me
     database = visit.runtime.database
-    await require_another(visit)
     await passkeys.remove(database, me.person_id, passkey_id)
     await audit.note(
         database, visit.actor, "passkey.remove", passkey_id, visit.now, account_id=me.account_id

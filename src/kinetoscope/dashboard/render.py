@@ -18,6 +18,8 @@ SQUEEZE_BYTES_MIN = 1024
 
 SPANS = ((60, "s", 1), (3600, "min", 60), (86400, "h", 3600))
 DAYS_SHOWN_S = 30 * 86400
+TENTHS_BELOW_S = 10
+SHORTEST_S = 0.05
 
 
 @cache
@@ -81,6 +83,17 @@ def span_text(seconds: float) -> str:
         if seconds < below:
             return f"{int(seconds // unit_s)} {unit}"
     return f"{int(seconds // 86400)} d"
+
+
+def lasted_text(seconds: float) -> str:
+    """Write how long something took: `0.4 s`, `38 s`, `2 min 5 s`, `1 h 12 min`."""
+    if seconds < TENTHS_BELOW_S:
+        return f"{seconds:.1f} s" if seconds >= SHORTEST_S else "0 s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes_of_hour = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes_of_hour} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def size_text(count: int) -> str:

@@ -3,11 +3,22 @@
 from starlette.responses import Response
 
 from kinetoscope.accounts import audit, passwords, people, sessions, signing_in
+from kinetoscope.accounts.sessions import How
 from kinetoscope.dashboard.devices import device, is_handheld
 from kinetoscope.dashboard.pages import Pages
 from kinetoscope.dashboard.sign_in import begin, sign_out
 from kinetoscope.dashboard.visit import Form, Visit
 from kinetoscope.kernel.errors import InvalidRequest, RateLimited, Unauthenticated
+
+HOW: dict[How, str] = {
+    "password": "with the password",
+    "link": "by a link",
+    "invitation": "by an invitation",
+    "sign-up": "by signing up",
+    "oidc": "by single sign-on",
+    "passkey": "with a passkey",
+}
+"""How a session began, in words."""
 
 
 def mount(pages: Pages) -> None:
@@ -48,7 +59,7 @@ async def change_password(visit: Visit) -> Response:
     await sessions.end_others(database, me.person_id, me.session_id)
     person = await people.by_id(database, me.person_id)
     toast = "The password is changed. Everywhere else you are signed out."
-    return await begin(visit, person, me.account_id, "/settings", toast)
+    return await begin(visit, person, me.account_id, "password", "/settings", toast)
 
 
 async def end_session(visit: Visit) -> Response:
@@ -78,7 +89,7 @@ async def _password_errors(visit: Visit, form: Form) -> tuple[dict[str, str], in
         passwords.require_good(form["password"], me.email)
     except InvalidRequest as error:
         return {"password": str(error)}, 422
-    if not me.has_password:
+    if not me.must_show_password(visit.now):
         return {}, 200
     try:
         await signing_in.by_password(visit.runtime.database, me.email, form["present"], visit.now)
@@ -98,6 +109,7 @@ async def _page(
         {
             "session": session,
             "device": device(session.user_agent),
+            "how": HOW[session.how],
             "icon": "smartphone" if is_handheld(session.user_agent) else "monitor",
             "is_this": session.id == visit.me.session_id,
         }

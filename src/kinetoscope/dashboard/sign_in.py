@@ -7,6 +7,7 @@ from starlette.responses import Response
 from kinetoscope.accounts import audit, people, sessions, signing_in
 from kinetoscope.accounts.audit import Actor
 from kinetoscope.accounts.people import Person
+from kinetoscope.accounts.sessions import How
 from kinetoscope.dashboard.pages import Pages, cookie_name
 from kinetoscope.dashboard.visit import Visit, safe_path
 from kinetoscope.kernel.errors import Forbidden, NotFound, RateLimited, Unauthenticated
@@ -44,12 +45,21 @@ async def sign_in(visit: Visit) -> Response:
     except RateLimited as error:
         text = f"Too many attempts. Try again in {error.wait_s} seconds."
         return form_page(visit, form["next"], email, text, status=429)
-    return await let_in(visit, person, safe_path(form["next"], HOME))
+    return await let_in(visit, person, "password", safe_path(form["next"], HOME))
 
 
 async def sign_out(visit: Visit) -> Response:
     """Sign out here."""
     await _end_session(visit)
+    if visit.visitor is not None:
+        await audit.note(
+            visit.runtime.database,
+            visit.actor,
+            "session.end",
+            visit.me.email,
+            visit.now,
+            account_id=visit.me.account_id,
+        )
     response = visit.go("/", "Signed out")
     _forget_cookie(visit, response)
     return response
@@ -90,8 +100,11 @@ async def _use_link(visit: Visit, token: str) -> Response:
         person = await signing_in.by_link(visit.runtime.database, token, visit.now)
     except NotFound as error:
         return visit.render("people/welcome.html", 404, token="", error=str(error))
-    toast = "" if person.password_hash else "Welcome. Set a password in the settings."
-    return await let_in(visit, person, HOME, toast)
+    minutes = int(sessions.FRESH.total_seconds() // 60)
+    toast = "Welcome. Set a password in the settings."
+    if person.password_hash:
+        toast = f"Forgot your password? For {minutes} minutes the settings take a new one."
+    return await let_in(visit, person, "link", HOME, toast)
 
 
 def form_page(
@@ -107,31 +120,38 @@ def form_page(
     )
 
 
-async def let_in(visit: Visit, person: Person, path: str, toast: str = "") -> Response:
+async def let_in(visit: Visit, person: Person, how: How, path: str, toast: str = "") -> Response:
     """Begin a session for somebody who has shown who they are, and lead them on."""
     memberships = await people.memberships(visit.runtime.database, person.id)
     if not memberships:
         raise Forbidden("You belong to no account any more; ask whom you worked with")
-    return await begin(visit, person, memberships[0].account_id, path, toast)
+    return await begin(visit, person, memberships[0].account_id, how, path, toast)
 
 
 async def begin(
-    visit: Visit, person: Person, account_id: AccountId, path: str, toast: str = ""
+    visit: Visit, person: Person, account_id: AccountId, how: How, path: str, toast: str = ""
 ) -> Response:
     """Begin a session for an account; what was signed in here before ends."""
     database = visit.runtime.database
     await _end_session(visit)
     token = await sessions.start(
         database,
-        person.id,
+        person,
         account_id,
+        how=how,
         user_agent=visit.request.headers.get("user-agent", ""),
         client_ip=visit.client_ip,
         now=visit.now,
     )
     actor = Actor(person_id=person.id, name=person.email, client_ip=visit.client_ip)
     await audit.note(
-        database, actor, "session.start", person.email, visit.now, account_id=account_id
+        database,
+        actor,
+        "session.start",
+        person.email,
+        visit.now,
+        account_id=account_id,
+        detail={"how": how},
     )
     response = visit.go(path, toast)
     _keep_cookie(visit, response, token)

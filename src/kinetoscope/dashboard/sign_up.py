@@ -6,12 +6,15 @@ from starlette.responses import Response
 
 from kinetoscope.accounts import audit, passwords, people
 from kinetoscope.accounts.audit import Actor
-from kinetoscope.accounts.people import SignedUp, SignUp
+from kinetoscope.accounts.people import Also, SignedUp, SignUp
+from kinetoscope.accounts.sessions import How
 from kinetoscope.dashboard.pages import Pages
 from kinetoscope.dashboard.sign_in import HOME, begin
 from kinetoscope.dashboard.visit import Form, Visit
+from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.errors import Conflict, InvalidRequest, NotFound, RateLimited
 from kinetoscope.ledger import book
+from kinetoscope.postgres.pool import Connection
 
 GRANT_REASON = "sign-up"
 
@@ -74,18 +77,34 @@ async def _taken_in(visit: Visit, form: Form) -> Response:
         password_hash=await passwords.hashed(form["password"]),
         client_ip=visit.client_ip,
     )
-    made = await people.sign_up(database, asked, visit.now, settings.sign_ups_per_hour)
-    return await settled(visit, made, asked.email, HOME)
+    per_hour, also = settings.sign_ups_per_hour, settling(visit, asked)
+    made = await people.sign_up(database, asked, visit.now, per_hour, also)
+    return await welcomed(visit, made, "sign-up", HOME)
 
 
-async def settled(visit: Visit, made: SignedUp, email: str, path: str) -> Response:
-    """Give somebody who signed up what everybody new is given, and let them in."""
-    database, grant = visit.runtime.database, visit.runtime.settings.sign_up_grant
-    if grant:
-        await book.grant_once(database, made.account_id, grant, reason=GRANT_REASON, now=visit.now)
-    actor = Actor(person_id=made.person_id, name=email, client_ip=visit.client_ip)
-    await audit.note(
-        database, actor, "person.sign_up", email, visit.now, account_id=made.account_id
-    )
-    person = await people.by_id(database, made.person_id)
-    return await begin(visit, person, made.account_id, path, "Welcome!")
+def settling(visit: Visit, asked: SignUp) -> Also:
+    """Return what is done in the transaction of a sign-up: what is given and noted, or neither."""
+    return noting(visit, asked, visit.runtime.settings.sign_up_grant)
+
+
+def noting(visit: Visit, asked: SignUp, grant: Credits) -> Also:
+    """Do the same with so many credits."""
+    now = visit.now
+
+    async def also(connection: Connection, made: SignedUp) -> None:
+        if grant:
+            await book.grant_within(
+                connection, made.account_id, grant, reason=GRANT_REASON, now=now
+            )
+        actor = Actor(person_id=made.person_id, name=asked.email, client_ip=visit.client_ip)
+        await audit.note_within(
+            connection, actor, "person.sign_up", asked.email, now, account_id=made.account_id
+        )
+
+    return also
+
+
+async def welcomed(visit: Visit, made: SignedUp, how: How, path: str) -> Response:
+    """Let somebody in who has just signed up."""
+    person = await people.by_id(visit.runtime.database, made.person_id)
+    return await begin(visit, person, made.account_id, how, path, "Welcome!")

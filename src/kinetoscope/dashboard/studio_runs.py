@@ -7,7 +7,7 @@ from secrets import token_urlsafe
 import orjson
 from starlette.responses import JSONResponse, Response
 
-from kinetoscope.accounts import sessions
+from kinetoscope.accounts import audit, sessions
 from kinetoscope.api.uploads import promised
 from kinetoscope.catalog.model import Model
 from kinetoscope.dashboard.pages import Pages, cookie_name
@@ -44,11 +44,16 @@ def mount(pages: Pages) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A run that did not begin, and why; `is_busy` where the same form is being taken already."""
+    """A run that did not begin, and why.
+
+    `is_busy` where the same form is being taken already, `was_before` where it said something else
+    before.
+    """
 
     model: Model
     problems: tuple[str, ...]
     is_busy: bool = False
+    was_before: bool = False
 
 
 async def run(visit: Visit) -> Response:
@@ -71,11 +76,22 @@ async def run(visit: Visit) -> Response:
         200 if begun else 422,
         begun=begun,
         refused=refused,
-        # What was refused made nothing: the next try is another run, whatever it says.
-        once=form["once"] if any(each.is_busy for each in refused) else token_urlsafe(16),
+        once=_next_token(form, begun, refused),
         visitor=await afresh(visit),
         signer=visit.runtime.signer,
     )
+
+
+def _next_token(form: Form, begun: list[Seen], refused: list[Refused]) -> str:
+    """Return what makes the form's next run one run.
+
+    What was refused made nothing, so that the next try is another. But of models that are compared
+    some may have begun: sent again for the others, the form must not begin those once more.
+    """
+    is_open = any(each.is_busy for each in refused) or (
+        bool(begun) and bool(refused) and not any(each.was_before for each in refused)
+    )
+    return form["once"] if is_open else token_urlsafe(16)
 
 
 async def _begin(visit: Visit, form: Form, model: Model) -> Seen | Refused:
@@ -98,7 +114,7 @@ async def _begin(visit: Visit, form: Form, model: Model) -> Seen | Refused:
     except InvalidInputs as error:
         return Refused(model=model, problems=problems_of(model, error))
     except IdempotencyMismatch:
-        return Refused(model=model, problems=(BEGUN_BEFORE,))
+        return Refused(model=model, problems=(BEGUN_BEFORE,), was_before=True)
     except IdempotencyBusy as error:
         return Refused(model=model, problems=(str(error),), is_busy=True)
     except Refusal as error:
@@ -121,6 +137,9 @@ async def stop(visit: Visit) -> Response:
     mode = KeyMode.TEST if asked.is_test else KeyMode.LIVE
     await cancel(
         runtime.database, lifetimes_of(runtime.settings), account_id, task_id, visit.now, mode=mode
+    )
+    await audit.note(
+        runtime.database, visit.actor, "task.cancel", task_id, visit.now, account_id=account_id
     )
     if not visit.is_partial:
         return visit.go(f"/tasks/{task_id}", "Cancelling")

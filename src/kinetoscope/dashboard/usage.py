@@ -11,6 +11,7 @@ from starlette.responses import Response
 from kinetoscope.accounts import alerts
 from kinetoscope.dashboard.csv_file import MEDIA_TYPE, attachment, csv_text
 from kinetoscope.dashboard.pages import Pages
+from kinetoscope.dashboard.render import lasted_text
 from kinetoscope.dashboard.usage_query import RANGES, Query, read_query
 from kinetoscope.dashboard.visit import Visit
 from kinetoscope.kernel.credits import format_credits
@@ -80,7 +81,7 @@ async def show(visit: Visit) -> Response:
         parts=groups,
         series=series,
         chart=chart_of(query, series),
-        seconds=seconds_text,
+        seconds=lasted_text,
         percent=percent_text,
         low=await alerts.of_account(database, account_id),
     )
@@ -195,16 +196,3 @@ def percent_text(row: Usage) -> str:
         return "none"
     percent = f"{100 * row.fail / ended:.1f}"
     return f"{percent.removesuffix('.0')}%"
-
-
-def seconds_text(seconds: float) -> str:
-    """Write how long something took: `8.2 s`, `45 s`, `3 min 5 s`, `2 h 10 min`."""
-    if seconds < 10:  # noqa: PLR2004 - below that, tenths tell something
-        return f"{seconds:.1f} s"
-    whole = round(seconds)
-    if whole < 120:  # noqa: PLR2004 - two minutes
-        return f"{whole} s"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:  # noqa: PLR2004 - an hour
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"

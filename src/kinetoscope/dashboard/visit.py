@@ -83,7 +83,13 @@ class Visit:
         return self.request.query_params.get(name, "")
 
     async def form(self) -> Form:
-        """Read what was filled in; raises InvalidRequest or BodyTooLarge."""
+        """Read what was filled in, once; raises InvalidRequest or BodyTooLarge."""
+        read: Form | None = getattr(self.request.state, "form", None)
+        if read is None:
+            read = self.request.state.form = await self._read_form()
+        return read
+
+    async def _read_form(self) -> Form:
         body = await read_body(self.request, FORM_BYTES_MAX)
         try:
             values = parse_qs(

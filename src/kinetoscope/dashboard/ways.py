@@ -7,7 +7,7 @@ from starlette.responses import Response
 from kinetoscope.accounts import identities, passkeys, signing_in
 from kinetoscope.dashboard.pages import Pages
 from kinetoscope.dashboard.visit import Visit
-from kinetoscope.kernel.errors import Conflict, RateLimited, Unauthenticated
+from kinetoscope.kernel.errors import RateLimited, Unauthenticated
 
 SETTINGS = "/settings"
 
@@ -34,25 +34,14 @@ async def page(visit: Visit, errors: Mapping[str, str], status: int = 200) -> Re
     )
 
 
-async def require_another(visit: Visit) -> None:
-    """Refuse to take away somebody's only way in; raises Conflict."""
-    database, me = visit.runtime.database, visit.me
-    ways = [
-        *await identities.listing(database, me.person_id),
-        *await passkeys.listing(database, me.person_id),
-    ]
-    if not me.has_password and len(ways) == 1:
-        raise Conflict("This is your only way to sign in. Set a password first.")
-
-
 async def password_error(visit: Visit, password: str) -> str:
     """Return why somebody who is signed in does not get to add a way in, or nothing.
 
     A browser left open is enough to use an account for a while, and not to keep it: whoever has a
-    password shows that they know it.
+    password shows that they know it, or has just come in without it.
     """
     me = visit.me
-    if not me.has_password:
+    if not me.must_show_password(visit.now):
         return ""
     try:
         await signing_in.by_password(visit.runtime.database, me.email, password, visit.now)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from urllib.parse import urlencode
 
 from starlette.responses import Response
 
@@ -10,6 +9,7 @@ from kinetoscope.accounts import audit
 from kinetoscope.api.callback import callback_issues, test_body
 from kinetoscope.api.webhooks import DELIVERY_ID
 from kinetoscope.dashboard import webhook_words as words
+from kinetoscope.dashboard.addresses import number_of, query_of
 from kinetoscope.dashboard.pages import Pages
 from kinetoscope.dashboard.visit import Visit
 from kinetoscope.kernel.errors import Conflict, InvalidRequest, NotFound
@@ -23,8 +23,6 @@ ROWS = 20
 SOON_S, LATER_S = 2, 20
 """How often rows that are pending are looked at: those whose next try is near, and the others."""
 NEAR = timedelta(minutes=1)
-
-SEQUENCE_DIGITS_MAX = 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +48,7 @@ def mount(pages: Pages) -> None:
     pages.add("GET", "/webhooks", "person", show)
     pages.add("GET", "/webhooks/deliveries", "person", deliveries)
     pages.add("GET", "/webhooks/deliveries/{id}", "person", delivery)
-    pages.add("POST", "/webhooks/deliveries/{id}/again", "owner", again)
+    pages.add("POST", "/webhooks/deliveries/{id}/again", "person", again)
     pages.add("POST", "/webhooks/secret", "owner", make_secret)
     pages.add("POST", "/webhooks/headers", "owner", choose_headers)
     pages.add("POST", "/webhooks/test", "owner", send_test)
@@ -97,7 +95,7 @@ async def deliveries_shown(visit: Visit) -> Shown:
         asked = Filter(
             task_id=task_id or None,
             state=state or None,
-            before=_sequence(before),
+            before=number_of(before),
             limit=ROWS + 1,
         )
         found = await log.listing(visit.runtime.database, visit.me.account_id, asked)
@@ -108,8 +106,8 @@ async def deliveries_shown(visit: Visit) -> Shown:
         task_id=task_id,
         task_problem="" if is_good else "The id of a task looks like task_ and letters and digits",
         deliveries=found[:ROWS],
-        address="/webhooks/deliveries" + _query({**kept, "before": before}),
-        next_address="/webhooks" + _query(following) if following else "",
+        address="/webhooks/deliveries" + query_of({**kept, "before": before}),
+        next_address="/webhooks" + query_of(following) if following else "",
         poll_s=poll_s(found[:ROWS], visit.now),
     )
 
@@ -225,13 +223,3 @@ def _asked_id(visit: Visit) -> str:
     if not DELIVERY_ID.fullmatch(delivery_id):
         raise NotFound("Delivery not found")
     return delivery_id
-
-
-def _query(values: dict[str, str]) -> str:
-    given = {name: value for name, value in values.items() if value}
-    return f"?{urlencode(given)}" if given else ""
-
-
-def _sequence(text: str) -> int | None:
-    is_number = text.isascii() and text.isdecimal() and len(text) <= SEQUENCE_DIGITS_MAX
-    return int(text) if is_number else None

@@ -60,6 +60,35 @@ async def grant_within(
     await _move(connection, account_id, None, entry.grant(amount), reason=reason, now=now)
 
 
+async def grant_named_within(
+    connection: Connection,
+    account_id: AccountId,
+    amount: Credits,
+    *,
+    token: str,
+    reason: str,
+    now: datetime,
+) -> bool:
+    """Give credits, or take unused ones back, once for each token; False where that was before.
+
+    Part of a transaction; raises CreditsShort, NotFound.
+    """
+    available = await _lock_available(connection, account_id)
+    cursor = await connection.execute(
+        """
+        insert into grant_once (token, account_id, created_at) values (%s, %s, %s)
+        on conflict (token) do nothing
+        """,
+        (token, account_id, now),
+    )
+    if cursor.rowcount == 0:
+        return False
+    if available + amount < 0:
+        raise CreditsShort(required=Credits(-amount), available=available)
+    await _move(connection, account_id, None, entry.grant(amount), reason=reason, now=now)
+    return True
+
+
 async def take_back_within(
     connection: Connection, account_id: AccountId, amount: Credits, *, reason: str, now: datetime
 ) -> Credits:

@@ -1,8 +1,4 @@
-"""Payments: packs of credits that somebody buys. What Stripe tells of one is settled here, once.
-
-News come in any order, several times, and to several processes at once. Each is settled under the
-payment's lock; what it grants or takes back is part of the same transaction.
-"""
+"""Payments: packs of credits that somebody buys, and what settling one is made of."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +12,8 @@ from kinetoscope.kernel.ids import AccountId, random_base36
 from kinetoscope.ledger import book
 from kinetoscope.postgres.pool import Connection, Database
 
-State = Literal["open", "pending", "paid", "failed", "expired", "refunded"]
+State = Literal["open", "pending", "paid", "failed", "expired", "refunded", "disputed"]
+Outcome = Literal["granted", "taken_back", "disputed", "given_back", "noted", "nothing", "differs"]
 
 OPEN_SHOWN = timedelta(hours=24)
 """How long one can go on with a payment: Stripe's sessions end then."""
@@ -24,7 +21,8 @@ OPEN_SHOWN = timedelta(hours=24)
 BEGUN_TIME = timedelta(hours=1)
 BEGUN_MAX = 20
 
-CLOSED = frozenset({"paid", "refunded"})
+CLOSED = frozenset({"paid", "refunded", "disputed"})
+"""States of payments that were granted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,41 +33,17 @@ class Payment:
     account_id: AccountId
     person_id: str
     credits: Credits
-    amount_cents: int
+    amount_minor: int
     currency: str
     state: State
     session_id: str | None
     checkout_url: str | None
     receipt_url: str | None
-    refunded_cents: int
+    refunded_minor: int
     taken_back: Credits
     created_at: datetime
     paid_at: datetime | None
     refunded_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionNews:
-    """What became of a checkout; `amount_cents` and `currency` are what was asked there."""
-
-    payment_id: str
-    session_id: str
-    state: Literal["pending", "paid", "failed", "expired"]
-    amount_cents: int | None
-    currency: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChargeNews:
-    """What is known of the money: where its receipt is, and how much of it went back so far."""
-
-    payment_id: str
-    receipt_url: str | None
-    refunded_cents: int
-    currency: str
-
-
-News = SessionNews | ChargeNews
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,13 +52,13 @@ class Settled:
 
     payment_id: str
     account_id: AccountId
-    outcome: Literal["granted", "taken_back", "noted", "nothing", "differs"]
+    outcome: Outcome
     credits: Credits
 
 
 COLUMNS = """
-  id, account_id, person_id, credits, amount_cents, currency, state, session_id, checkout_url,
-  receipt_url, refunded_cents, taken_back, created_at, paid_at, refunded_at
+  id, account_id, person_id, credits, amount_minor, currency, state, session_id, checkout_url,
+  receipt_url, refunded_minor, taken_back, created_at, paid_at, refunded_at
 """
 
 
@@ -94,7 +68,7 @@ async def begin(  # noqa: PLR0913 - one value per column
     person_id: str,
     *,
     bought: Credits,
-    amount_cents: int,
+    amount_minor: int,
     currency: str,
     now: datetime,
 ) -> Payment:
@@ -106,8 +80,8 @@ async def begin(  # noqa: PLR0913 - one value per column
     await database.execute(
         """
         insert into payment
-          (id, account_id, person_id, credits, amount_cents, currency, created_at)
-        select %(id)s, %(account_id)s, %(person_id)s, %(credits)s, %(amount_cents)s, %(currency)s,
+          (id, account_id, person_id, credits, amount_minor, currency, created_at)
+        select %(id)s, %(account_id)s, %(person_id)s, %(credits)s, %(amount_minor)s, %(currency)s,
                %(now)s
         where (select count(*) from payment
                where account_id = %(account_id)s and state = 'open'
@@ -119,7 +93,7 @@ async def begin(  # noqa: PLR0913 - one value per column
             "account_id": account_id,
             "person_id": person_id,
             "credits": bought,
-            "amount_cents": amount_cents,
+            "amount_minor": amount_minor,
             "currency": currency,
             "now": now,
             "begun_since": now - BEGUN_TIME,
@@ -165,7 +139,7 @@ async def listing(
         f"""
         select {COLUMNS} from payment
         where account_id = %(account_id)s
-          and (state in ('pending', 'paid', 'failed', 'refunded')
+          and (state in ('pending', 'paid', 'failed', 'refunded', 'disputed')
                or state = 'open' and checkout_url is not null and created_at > %(open_since)s)
         order by created_at desc, id
         limit %(limit)s
@@ -174,100 +148,49 @@ async def listing(
     )
 
 
-async def settle(database: Database, news: News, now: datetime) -> Settled | None:
-    """Do what a piece of news comes to, if it was not done before; None for no payment of ours."""
-
-    async def steps(connection: Connection) -> Settled | None:
-        payment = await _locked(connection, news.payment_id)
-        if payment is None:
-            return None
-        if isinstance(news, ChargeNews):
-            return await _settle_charge(connection, payment, news, now)
-        return await _settle_session(connection, payment, news, now)
-
-    return await database.transact(steps)
-
-
-async def _locked(connection: Connection, payment_id: str) -> Payment | None:
+async def locked(
+    connection: Connection, column: Literal["id", "intent_id"], name: str
+) -> Payment | None:
+    """Return a payment that nobody else settles until the transaction ends."""
+    query = f"select {COLUMNS} from payment where {column} = %s for update"
     async with connection.cursor(row_factory=class_row(Payment)) as cursor:
-        await cursor.execute(
-            f"select {COLUMNS} from payment where id = %s for update", (payment_id,)
-        )
+        await cursor.execute(query.encode(), (name,))
         return await cursor.fetchone()
 
 
-async def _settle_session(
-    connection: Connection, payment: Payment, news: SessionNews, now: datetime
-) -> Settled:
-    if payment.session_id not in {None, news.session_id}:
-        return _settled(payment, "differs")
-    if payment.state in CLOSED:
-        return _settled(payment, "nothing")
-    if news.state != "paid":
-        # Late news of waiting undo no end.
-        if news.state == "pending" and payment.state != "open":
-            return _settled(payment, "nothing")
-        await connection.execute(
-            "update payment set state = %s where id = %s", (news.state, payment.id)
-        )
-        return _settled(payment, "noted")
-    if (news.amount_cents, news.currency) != (payment.amount_cents, payment.currency):
-        return _settled(payment, "differs")
-    # Money may have gone back before it was told that it came.
-    granted = Credits(payment.credits - _share(payment, payment.refunded_cents))
-    await connection.execute(
+async def take_back(
+    connection: Connection, payment: Payment, due: int, *, reason: str, now: datetime
+) -> Credits:
+    """Take back credits of a payment, as far as they are available; return how many.
+
+    No more than it brought, whatever was taken for refunds and for disputes before.
+    """
+    cursor = await connection.execute(
         """
-        update payment set state = %s, session_id = %s, paid_at = %s where id = %s
+        select coalesce(sum(taken_back), 0)::bigint from payment_dispute
+        where payment_id = %s and state <> 'won'
         """,
-        ("paid" if granted else "refunded", news.session_id, now, payment.id),
+        (payment.id,),
     )
-    if granted:
-        reason = f"payment {payment.id}"
-        await book.grant_within(connection, payment.account_id, granted, reason=reason, now=now)
-    return _settled(payment, "granted", granted)
-
-
-async def _settle_charge(
-    connection: Connection, payment: Payment, news: ChargeNews, now: datetime
-) -> Settled:
-    if news.currency != payment.currency:
-        return _settled(payment, "differs")
-    await connection.execute(
-        "update payment set receipt_url = coalesce(%s, receipt_url) where id = %s",
-        (news.receipt_url, payment.id),
+    row = await cursor.fetchone()
+    assert row is not None  # noqa: S101 - a sum is always one row
+    left = payment.credits - payment.taken_back - int(row[0])
+    return await book.take_back_within(
+        connection,
+        payment.account_id,
+        Credits(max(0, min(due, left))),
+        reason=f"{reason} {payment.id}",
+        now=now,
     )
-    refunded_cents = min(news.refunded_cents, payment.amount_cents)
-    if refunded_cents <= payment.refunded_cents:
-        return _settled(payment, "noted")
-    taken = Credits(0)
-    if payment.state == "paid":
-        due = _share(payment, refunded_cents) - _share(payment, payment.refunded_cents)
-        reason = f"refund {payment.id}"
-        taken = await book.take_back_within(
-            connection, payment.account_id, Credits(due), reason=reason, now=now
-        )
-    state = "refunded" if refunded_cents == payment.amount_cents else payment.state
-    await connection.execute(
-        """
-        update payment
-        set state = %s, refunded_cents = %s, taken_back = taken_back + %s, refunded_at = %s
-        where id = %s
-        """,
-        (state, refunded_cents, taken, now, payment.id),
-    )
-    return _settled(payment, "taken_back", taken)
 
 
-def _share(payment: Payment, refunded_cents: int) -> int:
+def share(payment: Payment, amount_minor: int) -> int:
     """Return the credits that so much of the money stands for, rounded down."""
-    return payment.credits * refunded_cents // payment.amount_cents
+    return payment.credits * amount_minor // payment.amount_minor
 
 
-def _settled(
-    payment: Payment,
-    outcome: Literal["granted", "taken_back", "noted", "nothing", "differs"],
-    amount: int = 0,
-) -> Settled:
+def settled(payment: Payment, outcome: Outcome, amount: int = 0) -> Settled:
+    """Say what was done about a payment."""
     return Settled(
         payment_id=payment.id,
         account_id=payment.account_id,

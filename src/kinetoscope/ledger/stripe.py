@@ -15,7 +15,9 @@ from kinetoscope.kernel.calling import Answer, Call
 from kinetoscope.kernel.credits import format_credits
 from kinetoscope.kernel.errors import KinetoscopeError
 from kinetoscope.kernel.order import JSON
-from kinetoscope.ledger.payments import ChargeNews, News, Payment, SessionNews
+from kinetoscope.ledger.disputes import DisputeNews
+from kinetoscope.ledger.payments import Payment
+from kinetoscope.ledger.settling import ChargeNews, News, SessionNews
 
 VERSION = "2026-10-28.endive"
 """Of Stripe's API: https://docs.stripe.com/api/versioning."""
@@ -32,8 +34,20 @@ SESSION_STATES: dict[str, Literal["pending", "paid", "failed", "expired"]] = {
 }
 PAID_EVENTS = frozenset({"checkout.session.completed", "checkout.session.async_payment_succeeded"})
 CHARGE_EVENTS = frozenset({"charge.succeeded", "charge.updated", "charge.refunded"})
+DISPUTE_EVENTS = frozenset(
+    {"charge.dispute.created", "charge.dispute.funds_withdrawn", "charge.dispute.closed"}
+)
+"""An inquiry becomes a dispute, with the same name, when the money is withdrawn."""
 
-EVENTS = (*sorted(PAID_EVENTS), *sorted(SESSION_STATES), *sorted(CHARGE_EVENTS))
+INQUIRY = "warning_"
+"""How the states of a dispute begin while no money has moved, and perhaps never will."""
+
+EVENTS = (
+    *sorted(PAID_EVENTS),
+    *sorted(SESSION_STATES),
+    *sorted(CHARGE_EVENTS),
+    *sorted(DISPUTE_EVENTS),
+)
 """What an operator has Stripe send."""
 
 
@@ -68,7 +82,7 @@ def create(shop: Shop, payment: Payment, success_url: str, cancel_url: str) -> C
         "payment_intent_data[metadata][payment_id]": payment.id,
         "line_items[0][quantity]": "1",
         "line_items[0][price_data][currency]": payment.currency,
-        "line_items[0][price_data][unit_amount]": str(payment.amount_cents),
+        "line_items[0][price_data][unit_amount]": str(payment.amount_minor),
         "line_items[0][price_data][product_data][name]": f"{bought} credits",
         # What is paid is compared with our row: in our currency.
         "adaptive_pricing[enabled]": "false",
@@ -119,7 +133,7 @@ def signed(header: str, body: bytes, secret: str, now: datetime) -> bool:
     return any([hmac.compare_digest(expected, each) for each in given])  # noqa: C419 - as above
 
 
-def read_event(body: bytes) -> News | None:
+def read_event(body: bytes) -> News | DisputeNews | None:
     """Read what an event tells of a payment; None where that is nothing of interest."""
     try:
         event = _table(orjson.loads(body))
@@ -127,6 +141,8 @@ def read_event(body: bytes) -> News | None:
         return None
     kind = event.get("type")
     about = _table(_table(event.get("data")).get("object"))
+    if kind in DISPUTE_EVENTS:
+        return _dispute(about)
     named = _table(about.get("metadata")).get("payment_id") or about.get("client_reference_id")
     if not isinstance(kind, str) or not isinstance(named, str):
         return None
@@ -149,8 +165,9 @@ def _session(payment_id: str, kind: str, about: dict[str, JSON]) -> SessionNews 
     return SessionNews(
         payment_id=payment_id,
         session_id=session_id,
+        intent_id=_text(about.get("payment_intent")),
         state=state,
-        amount_cents=_whole(amount),
+        amount_minor=_whole(amount),
         currency=str(about.get("currency", "")).lower(),
     )
 
@@ -160,10 +177,31 @@ def _charge(payment_id: str, about: dict[str, JSON]) -> ChargeNews:
     is_link = isinstance(receipt, str) and receipt.startswith("https://")
     return ChargeNews(
         payment_id=payment_id,
+        intent_id=_text(about.get("payment_intent")),
         receipt_url=str(receipt) if is_link else None,
-        refunded_cents=max(0, _whole(about.get("amount_refunded")) or 0),
+        refunded_minor=max(0, _whole(about.get("amount_refunded")) or 0),
         currency=str(about.get("currency", "")).lower(),
     )
+
+
+def _dispute(about: dict[str, JSON]) -> DisputeNews | None:
+    dispute_id, intent_id = _text(about.get("id")), _text(about.get("payment_intent"))
+    status, amount = _text(about.get("status")), _whole(about.get("amount"))
+    if dispute_id is None or intent_id is None or status is None or amount is None:
+        return None
+    if status.startswith(INQUIRY) or status == "prevented" or amount < 0:
+        return None
+    return DisputeNews(
+        dispute_id=dispute_id,
+        intent_id=intent_id,
+        state="won" if status == "won" else "lost" if status == "lost" else "open",
+        amount_minor=amount,
+        currency=str(about.get("currency", "")).lower(),
+    )
+
+
+def _text(value: JSON) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _whole(value: JSON) -> int | None:

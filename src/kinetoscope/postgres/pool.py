@@ -115,6 +115,27 @@ class Database:
 
         return await self._patiently(once)
 
+    async def transact_once(self, steps: Callable[[Connection], Awaitable[Result]]) -> Result:
+        """Do the same where twice would be wrong: a commit whose answer was lost is found again.
+
+        https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-INFO-SNAPSHOT
+        """
+        attempts: list[tuple[str, Result]] = []
+
+        async def once(connection: Connection) -> Result:
+            for attempt, result in attempts:
+                if await _was_committed(connection, attempt):
+                    return result
+            async with connection.transaction():
+                query = "select pg_current_xact_id()::text"
+                row = await (await connection.execute(query)).fetchone()
+                assert row is not None  # noqa: S101 - no table, so always one row
+                result = await steps(connection)
+                attempts.append((row[0], result))
+                return result
+
+        return await self._patiently(once)
+
     async def transact_pipelined(self, steps: Callable[[Connection], Awaitable[Result]]) -> Result:
         """Do the same, sending statements on without waiting for those before them.
 
@@ -169,6 +190,16 @@ def with_timeouts(conninfo: str) -> str:
 def named(conninfo: str, name: str) -> str:
     """Add what a process's connections are called in the database."""
     return make_conninfo(conninfo, application_name=name)
+
+
+async def _was_committed(connection: Connection, attempt: str) -> bool:
+    """Tell how a transaction ended; raises OperationalError while the server is still at it."""
+    query = "select pg_xact_status(%s::text::xid8)"
+    row = await (await connection.execute(query, (attempt,))).fetchone()
+    assert row is not None  # noqa: S101 - no table, so always one row
+    if row[0] == "in progress":
+        raise psycopg.OperationalError("an earlier attempt has not ended yet")
+    return bool(row[0] == "committed")
 
 
 async def _configure(connection: Connection) -> None:

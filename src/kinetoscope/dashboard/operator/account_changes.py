@@ -1,5 +1,6 @@
 """What an operator changes about an account: credits, limits, and what is kept. All is audited."""
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -16,6 +17,10 @@ from kinetoscope.kernel.credits import Credits, format_credits, parse_credits
 from kinetoscope.kernel.errors import CreditsShort, InvalidRequest
 from kinetoscope.kernel.order import JSON
 from kinetoscope.ledger import book
+from kinetoscope.postgres.pool import Connection
+
+TOKEN = re.compile(r"[0-9a-z]{24}")
+"""What tells one filled-in form from another."""
 
 REASON_LENGTH_MAX = 200
 NUMBER_DIGITS_MAX = 9
@@ -41,14 +46,39 @@ async def change_credits(visit: Visit) -> Response:
     if not 1 <= len(reason) <= REASON_LENGTH_MAX or not reason.isprintable():
         text = f"Say why, in up to {REASON_LENGTH_MAX} characters: it stands in the ledger"
         return await _refused(visit, found, form, {"reason": text})
+    if not TOKEN.fullmatch(form["token"]):
+        raise InvalidRequest("Open the account's page again, and fill the form in there")
     try:
-        await book.grant(visit.runtime.database, found.id, amount, reason=reason, now=visit.now)
+        is_new = await _move(visit, found, amount, reason, form["token"])
     except CreditsShort as error:
         text = f"Only {format_credits(error.available)} credits are available to take back"
         return await _refused(visit, found, form, {"amount": text})
-    await _note(visit, found, "credits", {"credits": format_credits(amount), "reason": reason})
+    if not is_new:
+        return _back(visit, found, "This form was sent before, and counted once")
     done = "given" if amount > 0 else "taken back"
     return _back(visit, found, f"{format_credits(Credits(abs(amount)))} credits {done}")
+
+
+async def _move(visit: Visit, found: Listed, amount: Credits, reason: str, token: str) -> bool:
+    """Move credits and note it, both or neither; False where this very form did so before."""
+
+    async def steps(connection: Connection) -> bool:
+        is_new = await book.grant_named_within(
+            connection, found.id, amount, token=token, reason=reason, now=visit.now
+        )
+        if is_new:
+            await audit.note_within(
+                connection,
+                visit.actor,
+                "account.credits",
+                found.name,
+                visit.now,
+                account_id=found.id,
+                detail={"credits": format_credits(amount), "reason": reason},
+            )
+        return is_new
+
+    return await visit.runtime.database.transact_once(steps)
 
 
 def read_amount(text: str, way: str) -> Credits:

@@ -10,7 +10,7 @@ from kinetoscope.dashboard.operator.finding import ROWS, asked_id, asked_text, r
 from kinetoscope.dashboard.operator.spans import span_of
 from kinetoscope.dashboard.pages import Pages
 from kinetoscope.dashboard.visit import Visit
-from kinetoscope.kernel.ids import AccountId
+from kinetoscope.kernel.ids import AccountId, random_base36
 from kinetoscope.ledger.statement import statement
 from kinetoscope.tasks import everywhere
 from kinetoscope.tasks.everywhere import Asked
@@ -82,6 +82,7 @@ async def page(
         tasks=await everywhere.listing(database, Asked(account_id=found.id), RECENT),
         errors=errors,
         form={**stated, **form},
+        token=random_base36(24),
     )
 
 

@@ -5,13 +5,12 @@ from starlette.responses import Response
 
 from kinetoscope.accounts import audit, directory
 from kinetoscope.accounts.audit import AuditEntry
+from kinetoscope.dashboard.addresses import number_of
 from kinetoscope.dashboard.operator.finding import ROWS, asked_text, rows_of
 from kinetoscope.dashboard.pages import Pages
 from kinetoscope.dashboard.visit import Visit
 from kinetoscope.kernel.errors import NotFound
 from kinetoscope.kernel.ids import AccountId
-
-NUMBER_DIGITS_MAX = 18
 
 
 def mount(pages: Pages) -> None:
@@ -29,7 +28,6 @@ async def page(visit: Visit, *, checked: bool = False, broken: int | None = None
     """Show the log, and what a check of it has just found."""
     database = visit.runtime.database
     text, before = asked_text(visit, "account"), asked_text(visit, "before")
-    is_number = before.isascii() and before.isdecimal() and len(before) <= NUMBER_DIGITS_MAX
     account = None
     if text:
         try:
@@ -42,7 +40,7 @@ async def page(visit: Visit, *, checked: bool = False, broken: int | None = None
         found = await audit.listing(
             database,
             None if account is None else account.id,
-            int(before) if is_number else None,
+            number_of(before),
             ROWS + 1,
         )
     return visit.render(

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
-from urllib.parse import urlencode
 
+from kinetoscope.dashboard.addresses import query_of
 from kinetoscope.dashboard.visit import Visit
 from kinetoscope.kernel.errors import NotFound
 
@@ -31,14 +31,8 @@ def rows_of(found: Sequence[Row], path: str, kept: Mapping[str, str], last_id: s
     page = found[:ROWS]
     following = ""
     if len(found) > ROWS:
-        following = path + query({**kept, "before": str(getattr(page[-1], last_id))})
+        following = path + query_of({**kept, "before": str(getattr(page[-1], last_id))})
     return Rows(rows=page, next_address=following)
-
-
-def query(values: Mapping[str, str]) -> str:
-    """Write filters into an address."""
-    given = {name: value for name, value in values.items() if value}
-    return f"?{urlencode(given)}" if given else ""
 
 
 def asked_text(visit: Visit, name: str) -> str:

@@ -1,13 +1,5 @@
-// Keys, members and settings: dialogs, and what is shown once and not asked for again by a reload.
+// Keys, members, settings: what dialogs hold, and what is shown once and not again by a reload.
 "use strict";
-
-addEventListener("click", (event) => {
-  const opener = event.target.closest("[data-opens]");
-  const dialog = opener && document.querySelector(opener.dataset.opens);
-  if (!dialog || event.metaKey || event.ctrlKey || event.shiftKey) return;
-  event.preventDefault();
-  dialog.showModal();
-});
 
 // A dialog hides the note that something was copied, so the button says it.
 addEventListener("click", (event) => {

@@ -65,10 +65,16 @@ addEventListener("keydown", (event) => {
 // In a long sidebar the present place is in sight.
 document.querySelector(".nav-groups [aria-current]")?.scrollIntoView({ block: "nearest" });
 
-// Dialogs that a button opens: <button data-dialog="#id">; [data-close] within one closes it.
+// Dialogs that a button opens: <button data-dialog="#id">, or a link to the same on a page of its
+// own, which a new tab is for; [data-close] within one closes it.
 addEventListener("click", (event) => {
   const opener = event.target.closest("[data-dialog]");
-  if (opener) document.querySelector(opener.dataset.dialog)?.showModal();
+  const isElsewhere = opener?.href && (event.metaKey || event.ctrlKey || event.shiftKey);
+  const dialog = opener && !isElsewhere && document.querySelector(opener.dataset.dialog);
+  if (dialog) {
+    event.preventDefault();
+    dialog.showModal();
+  }
   if (event.target.closest("[data-close]")) event.target.closest("dialog")?.close();
   if (event.target.matches("dialog.dialog")) event.target.close();
 });
@@ -78,6 +84,13 @@ addEventListener("input", (event) => {
   const word = event.target.dataset?.confirm;
   if (word === undefined) return;
   event.target.form.querySelector("[data-confirmed]").disabled = event.target.value !== word;
+});
+
+// A form says which account it was shown for: in another tab somebody may act for another by now.
+const account = document.querySelector('meta[name="account"]')?.content;
+addEventListener("formdata", (event) => {
+  const method = event.target.getAttribute("method") || "get";
+  if (account && method.toLowerCase() === "post") event.formData.set("_account", account);
 });
 
 // A filter that is chosen is applied, and an empty one is not in the address: <form data-auto>.

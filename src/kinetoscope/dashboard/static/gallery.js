@@ -18,8 +18,3 @@ addEventListener("pointerover", play);
 addEventListener("pointerout", stop);
 addEventListener("focusin", play);
 addEventListener("focusout", stop);
-
-addEventListener("formdata", (event) => {
-  if (!event.target.hasAttribute("data-auto")) return;
-  for (const [name, value] of [...event.formData]) if (!value) event.formData.delete(name);
-});

@@ -5,7 +5,6 @@
   const pricer = document.getElementById("pricer");
   const prompt = form.querySelector("[data-prompt]");
   const mentions = document.getElementById("mentions");
-  const say = (category, title) => document.getElementById("toaster")?.toast?.({ category, title });
 
   // The price is asked for a moment after the last change.
   let waiting;
@@ -59,7 +58,7 @@
   const add = (field, url, preview) => {
     const kind = kindOf(field);
     if (chips(field).length >= Number(field.dataset.max)) {
-      say("error", `No more than ${field.dataset.max} here`);
+      toast("error", `No more than ${field.dataset.max} here`);
       return null;
     }
     const chip = document.createElement("li");
@@ -114,7 +113,7 @@
     } catch (error) {
       chip.remove();
       number();
-      say("error", `${file.name}: ${error.message}`);
+      toast("error", `${file.name}: ${error.message}`);
     }
   };
   // fetch() tells nothing of how far an upload is.
@@ -137,7 +136,7 @@
       const kind = file.type.split("/")[0];
       const fitting = kindOf(field) === kind ? field : fields.find((each) => kindOf(each) === kind);
       if (fitting) upload(fitting, file);
-      else say("error", `${file.name} is nothing that this model takes`);
+      else toast("error", `${file.name} is nothing that this model takes`);
     }
   };
 
@@ -228,10 +227,10 @@
     const use = event.target.closest("[data-use]");
     if (use) {
       const field = fields.find((each) => kindOf(each) === use.dataset.use);
-      if (!field) say("error", `This model takes no ${use.dataset.use}`);
+      if (!field) toast("error", `This model takes no ${use.dataset.use}`);
       else if (add(field, use.dataset.url)) {
         field.scrollIntoView({ block: "center" });
-        say("success", "Added to the form");
+        toast("success", "Added to the form");
       }
     }
     const dice = event.target.closest("[data-dice]");
@@ -254,16 +253,16 @@
   const filled = () => {
     const query = new URLSearchParams();
     for (const [name, value] of new FormData(form)) {
-      if (name !== "once" && value !== "") query.append(name, value);
+      if (name !== "once" && !name.startsWith("_") && value !== "") query.append(name, value);
     }
     return query;
   };
   const share = async () => {
     try {
       await navigator.clipboard.writeText(`${location.origin}/studio?${filled()}`);
-      say("success", "A link to these settings is copied");
+      toast("success", "A link to these settings is copied");
     } catch {
-      say("error", "The browser did not let us copy this");
+      toast("error", "The browser did not let us copy this");
     }
   };
   document.querySelector("[data-filter]")?.addEventListener("input", (event) => {

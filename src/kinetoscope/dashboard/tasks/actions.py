@@ -78,7 +78,7 @@ async def redeliver(visit: Visit) -> Response:
         delivery_id,
         visit.now,
         account_id=account_id,
-        detail={"task": about.id},
+        detail={"taskId": about.id},
     )
     return visit.go(f"/tasks/{about.id}#webhooks", "On its way again")
 

@@ -98,7 +98,10 @@ def _source(kind: MediaKind, url: str, signer: Signer, now: datetime) -> Source:
         is_here = signer.own_name(url, now) is not None
     except KinetoscopeError:
         is_here = False
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # what looks like an IPv6 address and is none
+        return Source(kind=kind, shown=url, url="", here="")
     is_safe = parts.scheme in {"http", "https"}
     return Source(
         kind=kind,

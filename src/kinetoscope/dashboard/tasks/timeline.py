@@ -4,16 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from kinetoscope.dashboard.render import lasted_text
 from kinetoscope.tasks.read import Record
 from kinetoscope.tasks.story import Story
 from kinetoscope.tasks.task import CANCELLED, Status
 
 Mark = Literal["done", "now", "later", "bad"]
-
-MINUTE_S = 60
-HOUR_S = 3600
-TENTHS_BELOW_S = 10
-SHORTEST_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +82,5 @@ def queue_note(position: int | None) -> str:
 
 
 def took(start: datetime, end: datetime) -> str:
-    """Write how long something took: `0.4 s`, `38 s`, `2 min 5 s`, `1 h 12 min`."""
-    seconds = max(0.0, (end - start).total_seconds())
-    if seconds < TENTHS_BELOW_S:
-        return f"{seconds:.1f} s" if seconds >= SHORTEST_S else "0 s"
-    whole = int(seconds)
-    if whole < MINUTE_S:
-        return f"{whole} s"
-    if whole < HOUR_S:
-        return f"{whole // MINUTE_S} min {whole % MINUTE_S} s"
-    return f"{whole // HOUR_S} h {whole % HOUR_S // MINUTE_S} min"
+    """Write how long something took; clocks that disagree make it no less than nothing."""
+    return lasted_text(max(0.0, (end - start).total_seconds()))
