@@ -97,6 +97,12 @@ GUIDES = (
         about="Who makes what: hosted providers, own engines, keys, models and prices",
     ),
     Guide(
+        slug="people",
+        title="People, single sign-on and selling credits",
+        group="Operate",
+        about="Who may sign up, how they sign in, and how they pay",
+    ),
+    Guide(
         slug="performance",
         title="Performance",
         group="Operate",

@@ -25,6 +25,7 @@ ICONS = {
     "agents": "bot",
     "embedded-renderer": "clapperboard",
     "providers": "plug",
+    "people": "users",
     "performance": "gauge",
 }
 
