@@ -97,6 +97,7 @@ class Window:
         page.on("console", self._said)
         page.on("pageerror", lambda error: self.faults.append(f"script: {error}"))
         page.on("request", self._asked)
+        page.on("dialog", lambda dialog: dialog.accept())
 
     def _said(self, message: ConsoleMessage) -> None:
         if message.type in {"error", "warning"}:

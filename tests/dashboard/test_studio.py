@@ -3,6 +3,7 @@
 import asyncio
 import re
 
+import httpx
 import pytest
 from tests.conftest import World
 from tests.dashboard.signed_in import signed_in
@@ -145,3 +146,18 @@ def test_an_earlier_tasks_inputs_fill_the_form_as_they_were():
         read = inputs_of(model, from_inputs(stated))
         for name, value in read.items():
             assert stated[name] == value
+
+
+async def test_a_link_to_settings_keeps_what_is_switched_on(world: World):
+    async with signed_in(world, "ada") as ada:
+        on = "/studio?model=seedance-20&generate_audio=false&generate_audio=true"
+        for path, checked in ((on, True), ("/studio?model=seedance-20", True)):
+            assert is_on(await ada.client.get(path)) is checked
+        off = "/studio?model=seedance-20&generate_audio=false"
+        assert is_on(await ada.client.get(off)) is False
+
+
+def is_on(page: httpx.Response) -> bool:
+    found = re.search(r'<input type="checkbox"[^>]*name="generate_audio"[^>]*>', page.text)
+    assert found is not None
+    return "checked" in found[0]

@@ -96,7 +96,7 @@ def list_people() -> None:
         return await people.everyone(runtime.database)
 
     for person in with_runtime(work):
-        role = "operator" if person.is_operator else "member"
+        role = "operator" if person.is_operator else "person"
         state = "disabled" if person.disabled_at else "active"
         typer.echo(f"{person.email}  {person.name}  {role}  {state}")
 

@@ -82,6 +82,7 @@ def mount(doors: Doors) -> None:
         "version": __version__,
         "groups": groups,
         "public_url": doors.runtime.settings.public_url,
+        "model_titles": {model.id: model.title for model in doors.runtime.catalog.models},
     }
     pages = Pages(doors, shared)
     for section in SECTIONS:

@@ -104,7 +104,9 @@ def _control(model: Model, field: Field, filled: Filled) -> Control:
         case Integer():
             return _integer(field, value, blank)
         case Boolean():
-            shown = value if value in {ON, OFF} else ON if field.default else OFF
+            # A switch that is on says both, as the form has it: off first, then on.
+            is_on = ON in filled.all(field.name) if value else bool(field.default)
+            shown = ON if is_on else OFF
             return replace(blank, kind="switch", value=shown, is_later=field.default is None)
         case Media():
             return replace(

@@ -63,7 +63,13 @@ addEventListener("keydown", (event) => {
 });
 
 // In a long sidebar the present place is in sight.
-document.querySelector(".nav-groups [aria-current]")?.scrollIntoView({ block: "nearest" });
+// (Not by scrollIntoView, from which the next Tab would go on.)
+const present = document.querySelector(".nav-groups [aria-current]");
+if (present) {
+  const list = present.closest(".nav-groups");
+  const below = present.getBoundingClientRect().bottom - list.getBoundingClientRect().bottom;
+  if (below > 0) list.scrollTop += below + 8;
+}
 
 // Dialogs that a button opens: <button data-dialog="#id">, or a link to the same on a page of its
 // own, which a new tab is for; [data-close] within one closes it.
@@ -91,6 +97,12 @@ const account = document.querySelector('meta[name="account"]')?.content;
 addEventListener("formdata", (event) => {
   const method = event.target.getAttribute("method") || "get";
   if (account && method.toLowerCase() === "post") event.formData.set("_account", account);
+});
+
+// What cannot be taken back is asked for twice: <button data-sure="Really?">.
+addEventListener("submit", (event) => {
+  const question = event.submitter?.dataset.sure;
+  if (question && !confirm(question)) event.preventDefault();
 });
 
 // A filter that is chosen is applied, and an empty one is not in the address: <form data-auto>.

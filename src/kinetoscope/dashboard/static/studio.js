@@ -271,6 +271,19 @@
       link.closest("li").hidden = !link.textContent.toLowerCase().includes(wanted);
     }
   });
+  // What has just begun is brought into sight, and the price told anew once the balance is another.
+  const runs = document.getElementById("runs");
+  new MutationObserver(() => {
+    runs.firstElementChild?.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  }).observe(runs, { childList: true });
+  const balance = document.getElementById("balance");
+  let told = balance?.textContent;
+  new MutationObserver(() => {
+    if (balance.textContent.trim() === told?.trim()) return;
+    told = balance.textContent;
+    changed();
+  }).observe(balance, { childList: true, subtree: true, characterData: true });
+
   const rivals = form.querySelector(".rivals");
   const limit = () => {
     const boxes = [...rivals.querySelectorAll("input")];
