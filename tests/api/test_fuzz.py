@@ -274,8 +274,8 @@ def test_headers_of_test_keys_are_taken_or_refused_as_documented(settings: Setti
     headers = {"Authorization": f"Bearer {key}"}
     seen = run(schema_of(app, headers, 60, KeyMode.TEST, operations, (CREATE,)))
     assert seen.failures == []
-    assert seen.answers[CREATE, 200] > 5
-    assert seen.answers[CREATE, 400] > 5
+    assert seen.answers[CREATE, 200] > 1
+    assert seen.answers[CREATE, 400] > 1
     assert asyncio.run(run_in(settings, conninfo, discrepancies)) == []
 
 

@@ -130,7 +130,7 @@ def _played(window: Window, task_id: str) -> None:
     copied = page.evaluate("navigator.clipboard.readText()")
     assert httpx.get(copied).headers["content-type"] == "video/mp4"
     page.get_by_text("Record as JSON").click()
-    assert json.loads(page.locator("#raw").inner_text())["taskId"] == task_id
+    assert json.loads(page.locator("#raw").text_content() or "")["taskId"] == task_id
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
     assert download.value.suggested_filename.endswith(".mp4")
