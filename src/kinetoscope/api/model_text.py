@@ -1,13 +1,13 @@
-"""The models as Markdown and JSON Schema, and requests to copy in three languages."""
+"""The models as Markdown and JSON Schema."""
 
 import json
-import shlex
 from typing import Any
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from kinetoscope.api import snippets
 from kinetoscope.api.cached import cached
 from kinetoscope.api.doors import Doors, Operation
 from kinetoscope.api.models import MODEL_ID, UNCHANGED, nearest
@@ -76,6 +76,7 @@ def model_markdown(model: Model, public_url: str) -> str:
     old = [f"`{old}` for {' or '.join(names)}" for old, names in model.names_by_alias.items()]
     older = f"\nOlder names are accepted: {', '.join(old)}.\n" if old else ""
     prices = "\n".join(f"- {line}" for line in price_lines(model))
+    order = order_example(model)
     return f"""# {model.title}
 
 > {model.description}
@@ -95,15 +96,15 @@ Model id: `{model.id}`. Makes {model.count} {model.kind.value} file(s) per task.
 ## Try it
 
 ```sh
-{curl_snippet(model, public_url)}
+{snippets.curl(order, public_url)}
 ```
 
 ```python
-{python_snippet(model, public_url)}
+{snippets.python(order, public_url)}
 ```
 
 ```js
-{javascript_snippet(model, public_url)}
+{snippets.javascript(order, public_url)}
 ```
 """
 
@@ -118,56 +119,3 @@ def input_rows(model: Model) -> list[Row]:
             default = json.dumps(field["default"])
         rows.append((name, takes(field), default, str(field["description"])))
     return rows
-
-
-def curl_snippet(model: Model, public_url: str) -> str:
-    """Return a command that creates a task."""
-    body = shlex.quote(json.dumps(order_example(model), ensure_ascii=False))
-    return f"""curl {public_url}/api/v1/jobs/createTask \\
-  -H "Authorization: Bearer $KINETOSCOPE_KEY" \\
-  -H 'Content-Type: application/json' \\
-  -d {body}"""
-
-
-def python_snippet(model: Model, public_url: str) -> str:
-    """Return a script, without any package, that creates a task and waits for its files."""
-    return f"""import json, os, time, urllib.request
-
-def ask(path, body=None):
-    request = urllib.request.Request("{public_url}/api/v1/jobs/" + path)
-    request.add_header("Authorization", "Bearer " + os.environ["KINETOSCOPE_KEY"])
-    request.add_header("Content-Type", "application/json")
-    data = None if body is None else json.dumps(body).encode()
-    return json.load(urllib.request.urlopen(request, data))
-
-order = {order_example(model)!r}
-task_id = ask("createTask", order)["taskId"]
-while (task := ask("recordInfo?taskId=" + task_id))["status"] not in ("success", "fail"):
-    time.sleep(3)
-print(task["error"] or [file["url"] for file in task["output"]])"""
-
-
-def javascript_snippet(model: Model, public_url: str) -> str:
-    """Return the same for Node.js and its kind, with nothing but fetch."""
-    order = json.dumps(order_example(model), ensure_ascii=False)
-    return f"""const ask = async (path, body) => {{
-  const response = await fetch("{public_url}/api/v1/jobs/" + path, {{
-    method: body ? "POST" : "GET",
-    headers: {{
-      Authorization: `Bearer ${{process.env.KINETOSCOPE_KEY}}`,
-      "Content-Type": "application/json",
-    }},
-    body: body && JSON.stringify(body),
-  }});
-  if (!response.ok) throw new Error(await response.text());
-  return response.json();
-}};
-
-const order = {order};
-const {{ taskId }} = await ask("createTask", order);
-let task;
-do {{
-  await new Promise((resolve) => setTimeout(resolve, 3000));
-  task = await ask("recordInfo?taskId=" + taskId);
-}} while (!["success", "fail"].includes(task.status));
-console.log(task.error ?? task.output.map((file) => file.url));"""

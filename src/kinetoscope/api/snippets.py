@@ -5,21 +5,21 @@ import pprint
 import shlex
 from typing import Any
 
-JS_INDENT = 2
+Order = dict[str, Any]
 
 
-def curl(order: dict[str, Any], public_url: str) -> str:
-    """Return a command that creates a task."""
-    body = shlex.quote(json.dumps(order, ensure_ascii=False, indent=2))
+def curl(order: Order, public_url: str, indent: int | None = None) -> str:
+    """Return a command that creates a task; with `indent` its order is spread over lines."""
+    body = shlex.quote(json.dumps(order, ensure_ascii=False, indent=indent))
     return f"""curl {public_url}/api/v1/jobs/createTask \\
   -H "Authorization: Bearer $KINETOSCOPE_KEY" \\
   -H 'Content-Type: application/json' \\
   -d {body}"""
 
 
-def python(order: dict[str, Any], public_url: str) -> str:
+def python(order: Order, public_url: str, indent: int | None = None) -> str:
     """Return a script, without any package, that creates a task and waits for its files."""
-    shown = pprint.pformat(order, sort_dicts=False, width=88)
+    shown = repr(order) if indent is None else pprint.pformat(order, sort_dicts=False, width=88)
     return f"""import json, os, time, urllib.request
 
 def ask(path, body=None):
@@ -36,11 +36,11 @@ while (task := ask("recordInfo?taskId=" + task_id))["status"] not in ("success",
 print(task["error"] or [file["url"] for file in task["output"]])"""
 
 
-def javascript(order: dict[str, Any], public_url: str) -> str:
-    """Return a module for Node 18 and later that does the same with `fetch`."""
-    shown = json.dumps(order, ensure_ascii=False, indent=JS_INDENT)
+def javascript(order: Order, public_url: str, indent: int | None = None) -> str:
+    """Return the same for Node.js and its kind, with nothing but fetch."""
+    shown = json.dumps(order, ensure_ascii=False, indent=indent)
     return f"""const ask = async (path, body) => {{
-  const answer = await fetch("{public_url}/api/v1/jobs/" + path, {{
+  const response = await fetch("{public_url}/api/v1/jobs/" + path, {{
     method: body ? "POST" : "GET",
     headers: {{
       Authorization: `Bearer ${{process.env.KINETOSCOPE_KEY}}`,
@@ -48,8 +48,8 @@ def javascript(order: dict[str, Any], public_url: str) -> str:
     }},
     body: body && JSON.stringify(body),
   }});
-  if (!answer.ok) throw new Error(await answer.text());
-  return answer.json();
+  if (!response.ok) throw new Error(await response.text());
+  return response.json();
 }};
 
 const order = {shown};
@@ -58,5 +58,5 @@ let task;
 do {{
   await new Promise((resolve) => setTimeout(resolve, 3000));
   task = await ask("recordInfo?taskId=" + taskId);
-}} while (task.status !== "success" && task.status !== "fail");
+}} while (!["success", "fail"].includes(task.status));
 console.log(task.error ?? task.output.map((file) => file.url));"""

@@ -7,7 +7,8 @@ from markupsafe import Markup
 from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
 from pygments.lexers import get_lexer_by_name  # type: ignore[import-untyped]
 
-from kinetoscope.api import model_text
+from kinetoscope.api import snippets
+from kinetoscope.api.samples import order_example
 from kinetoscope.catalog.model import Model
 from kinetoscope.dashboard.render import icon
 
@@ -47,8 +48,9 @@ def block(text: str, language: str = "") -> Markup:
 
 def of_model(model: Model, public_url: str) -> list[tuple[str, Markup]]:
     """Return requests to copy for a model, each with the name of its language."""
+    order = order_example(model)
     return [
-        ("cURL", block(model_text.curl_snippet(model, public_url), "sh")),
-        ("Python", block(model_text.python_snippet(model, public_url), "python")),
-        ("JavaScript", block(model_text.javascript_snippet(model, public_url), "js")),
+        ("cURL", block(snippets.curl(order, public_url), "sh")),
+        ("Python", block(snippets.python(order, public_url), "python")),
+        ("JavaScript", block(snippets.javascript(order, public_url), "js")),
     ]

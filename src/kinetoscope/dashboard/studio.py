@@ -135,9 +135,9 @@ async def price(visit: Visit) -> Response:
         is_test=mode_of(form) is KeyMode.TEST,
         has_prompt=bool(form["prompt"].strip()),
         snippets={
-            "curl": snippets.curl(order, public_url),
-            "python": snippets.python(order, public_url),
-            "javascript": snippets.javascript(order, public_url),
+            "curl": snippets.curl(order, public_url, indent=2),
+            "python": snippets.python(order, public_url, indent=2),
+            "javascript": snippets.javascript(order, public_url, indent=2),
         },
     )
 
