@@ -102,10 +102,7 @@ async def note_within(  # noqa: PLR0913 - one value per column
         await connection.execute("select sha256 from audit_entry order by id desc limit 1")
     ).fetchone()
     previous = FIRST if last is None else bytes(last[0])
-    content = {
-        "person": actor.person_id,
-        **_content(actor.name, actor.client_ip, account_id, action, target, detail or {}, now),
-    }
+    content = _content(actor, account_id, action, target, detail or {}, now)
     await connection.execute(
         """
         insert into audit_entry
@@ -155,18 +152,10 @@ async def first_broken(database: Database) -> int | None:
             {"after": after},
         )
         for entry in page:
-            content = {
-                "person": entry.person_id,
-                **_content(
-                    entry.actor,
-                    entry.address,
-                    entry.account_id,
-                    entry.action,
-                    entry.target,
-                    entry.detail,
-                    entry.created_at,
-                ),
-            }
+            actor = Actor(person_id=entry.person_id, name=entry.actor, client_ip=entry.address)
+            content = _content(
+                actor, entry.account_id, entry.action, entry.target, entry.detail, entry.created_at
+            )
             if bytes(entry.previous) != previous or bytes(entry.sha256) != hash_of(
                 content, previous
             ):
@@ -176,9 +165,8 @@ async def first_broken(database: Database) -> int | None:
             return None
 
 
-def _content(  # noqa: PLR0913 - what an entry says
-    actor: str,
-    address: str | None,
+def _content(
+    actor: Actor,
     account_id: AccountId | None,
     action: str,
     target: str,
@@ -186,8 +174,9 @@ def _content(  # noqa: PLR0913 - what an entry says
     now: datetime,
 ) -> dict[str, object]:
     return {
-        "actor": actor,
-        "address": address,
+        "person": actor.person_id,
+        "actor": actor.name,
+        "address": actor.client_ip,
         "account": account_id,
         "action": action,
         "target": target,

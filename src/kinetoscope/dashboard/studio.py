@@ -124,16 +124,22 @@ def shown_order(model: Model, form: Form) -> dict[str, JSON]:
 async def price(visit: Visit) -> Response:
     """Say what the form would cost, what is wrong with it, and how a program would say it."""
     form = await visit.form()
-    models = models_of(visit, form)
-    priced = [await _priced(visit, form, model) for model in models]
+    models, mode = models_of(visit, form), mode_of(form)
+    caller = Caller(
+        account_id=visit.me.account_id,
+        key_id=(await key_of(visit, mode)).id,
+        mode=mode,
+        scopes=studio_keys.SCOPES,
+        capped=False,
+    )
+    priced = [await _priced(visit, caller, model, form) for model in models]
     order = shown_order(models[0], form)
     public_url = visit.runtime.settings.public_url
     return visit.render(
         "studio/price.html",
         priced=priced,
         total=sum(each.estimate.price for each in priced if each.estimate is not None),
-        is_test=mode_of(form) is KeyMode.TEST,
-        has_prompt=bool(form["prompt"].strip()),
+        is_test=mode is KeyMode.TEST,
         snippets={
             "curl": snippets.curl(order, public_url, indent=2),
             "python": snippets.python(order, public_url, indent=2),
@@ -142,19 +148,10 @@ async def price(visit: Visit) -> Response:
     )
 
 
-async def _priced(visit: Visit, form: Form, model: Model) -> Priced:
-    inputs = inputs_of(model, form)
+async def _priced(visit: Visit, caller: Caller, model: Model, form: Form) -> Priced:
+    runtime = visit.runtime
     # A price does not wait for the prompt.
-    inputs.setdefault("prompt", model.examples[0])
-    runtime, mode = visit.runtime, mode_of(form)
-    key = await key_of(visit, mode)
-    caller = Caller(
-        account_id=visit.me.account_id,
-        key_id=key.id,
-        mode=mode,
-        scopes=studio_keys.SCOPES,
-        capped=False,
-    )
+    inputs = shown_order(model, form)["inputs"]
     asked = Request(model=model.id, inputs=inputs, auto_fix=False, callback_url=None)
     try:
         found = await estimate(
