@@ -8,6 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from tests.long_files import SECONDS
 
 from kinetoscope.server import create_app
 from kinetoscope.settings import Settings, load_settings, variable_of
@@ -75,6 +76,10 @@ def test_the_readme_names_every_setting():
     text = (ROOT / "README.md").read_text()
     for setting in fields(Settings):
         assert f"`{variable_of(setting)}`" in text
+
+
+def test_the_files_that_take_long_are_there():
+    assert [name for name in SECONDS if not (ROOT / name).exists()] == []
 
 
 def test_a_decision_has_its_parts():

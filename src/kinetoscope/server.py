@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -41,6 +42,11 @@ from kinetoscope.api.direct import DirectApp
 from kinetoscope.api.doors import Doors
 from kinetoscope.api.envelope import answer, answer_bug, answer_error, answer_gone
 from kinetoscope.dashboard import door as people
+from kinetoscope.dialects.fal import door as fal
+from kinetoscope.dialects.kie import door as kie
+from kinetoscope.dialects.openai import door as openai
+from kinetoscope.dialects.replicate import door as replicate
+from kinetoscope.dialects.telling import telling
 from kinetoscope.kernel.errors import KinetoscopeError
 from kinetoscope.kernel.lifeline import end_with_parent
 from kinetoscope.kernel.log import configure_logging
@@ -70,6 +76,10 @@ DOORS = (
     openapi.mount,
     discovery.mount,
     agents.mount,
+    openai.mount,
+    replicate.mount,
+    fal.mount,
+    kie.mount,
     people.mount,
 )
 
@@ -101,7 +111,7 @@ def create_app(runtime: Runtime) -> FastAPI:
         await runtime.database.close()
 
     app = DirectApp(title="Kinetoscope", version=__version__, lifespan=lifespan)
-    doors = Doors(app, runtime, seen)
+    doors = Doors(app, runtime, seen, partial(telling, runtime))
     for door in DOORS:
         door(doors)
     app.state.declared = doors.declared

@@ -58,6 +58,8 @@ class Settings(PeopleSettings):
     """How many processes render at once in each worker."""
     media_url: str
     """Where media is stored: file://, s3://, gs:// or az://; empty for the data folder."""
+    model_names: Mapping[str, str]
+    """Further names of models for the clients of other services: `theirs=ours`, with commas."""
     adapters: tuple[str, ...]
     """Python modules whose `ADAPTERS` provider files may name besides ours, comma-separated."""
     credit_usd_micros: int = field(metadata={"variable": "KINETOSCOPE_CREDIT_USD"})
@@ -148,6 +150,7 @@ def load_settings(environment: Mapping[str, str] | None = None) -> Settings:
         render_processes=read("render_processes", values.positive, _spare_cores()),
         media_url=read("media_url", values.media_url, f"file://{data_dir / 'media'}"),
         first_grant=read("first_grant", values.grant, Credits(1_000_000)),
+        model_names=read("model_names", values.pairs, {}),
         adapters=read("adapters", values.names, ()),
         credit_usd_micros=read("credit_usd", parse_usd, parse_usd("0.005")),
         body_bytes_max=read("body_bytes_max", values.positive, 24 * 1024 * 1024),
@@ -247,12 +250,13 @@ def _content(variable: str, path: str) -> str:
 def _is_somebody_elses(variable: str, value: str) -> bool:
     """Whether a variable with our prefix is none of our settings.
 
-    KINETOSCOPE_KEY is the client's. The rest is what Kubernetes sets for a service of our name:
+    KINETOSCOPE_KEY and KINETOSCOPE_URL are the client's. The rest is what Kubernetes sets for a
+    service of our name:
     https://kubernetes.io/docs/concepts/services-networking/service/#environment-variables
     """
     name = variable.removeprefix(PREFIX)
     return (
-        name == "KEY"
+        name in {"KEY", "URL"}
         or name.startswith("SERVICE_")
         or re.fullmatch(r"PORT_[0-9]+_.*", name) is not None
         or (name == "PORT" and "://" in value)

@@ -22,6 +22,7 @@ from tests.scripted import (
 from kinetoscope.accounts import accounts
 from kinetoscope.kernel.ids import TaskId
 from kinetoscope.kernel.secrets import KeyMode
+from kinetoscope.providers import rehearsal
 from kinetoscope.providers.contract import Accepted, Job, Lost, Rehearsal, Status
 from kinetoscope.providers.rehearsal import FAILURES, SLOW_S, TIMEOUT_S, RehearsalProvider
 from kinetoscope.tasks import request
@@ -34,6 +35,12 @@ from kinetoscope.tasks.tools import Tools
 from kinetoscope.wiring import MIGRATIONS
 
 pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock is moved by whoever asks; a rehearsal need not sleep before it answers."""
+    monkeypatch.setattr(rehearsal, "STEP_S", 0.0)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from kinetoscope.providers.contract import Failed
 from kinetoscope.settings import Settings
 from kinetoscope.tasks.advance import advance
 from kinetoscope.webhooks import deliver, log, outbox
-from kinetoscope.webhooks.deliver import Parts
+from kinetoscope.webhooks.deliver import Parts, Telling
 from kinetoscope.webhooks.outbox import Claimed, Room
 from kinetoscope.webhooks.schedule import DELAYS_S
 from kinetoscope.webhooks.sender import LEASE, Sender
@@ -211,7 +211,7 @@ async def test_a_task_that_is_no_more_is_not_told_of(
 async def test_a_fault_of_ours_costs_no_delivery(
     world: World, alice: Person, receiver: Receiver, parts: Parts
 ):
-    async def breaks(_task_id: TaskId) -> bytes | None:
+    async def breaks(_task_id: TaskId) -> Telling | None:
         raise ZeroDivisionError
 
     await ended(world, alice, receiver.url())

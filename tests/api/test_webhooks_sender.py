@@ -18,6 +18,7 @@ from kinetoscope.kernel.ids import TaskId
 from kinetoscope.settings import Settings
 from kinetoscope.webhooks import outbox
 from kinetoscope.webhooks import sender as sender_module
+from kinetoscope.webhooks.deliver import Telling
 from kinetoscope.webhooks.outbox import Room
 from kinetoscope.webhooks.sender import (
     DELIVERIES_MAX,
@@ -102,7 +103,7 @@ async def test_an_account_with_many_dead_receivers_delays_no_other(
     """Their bodies take for ever, which is what a name or a connection might do."""
     body_of = sender.parts.body_of
 
-    async def hanging(task_id: TaskId) -> bytes | None:
+    async def hanging(task_id: TaskId) -> Telling | None:
         if task_id.startswith("task_hang"):
             await asyncio.sleep(3600)
         return await body_of(task_id)

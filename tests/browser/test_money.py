@@ -8,7 +8,7 @@ import httpx
 import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
-from tests.browser.conftest import SHOTS, Window
+from tests.browser.conftest import Window
 from tests.dashboard.fake_stripe import KEY, SECRET, FakeStripe, fake_stripe, signature
 from tests.story.deployment import Deployment, deployment
 
@@ -33,6 +33,7 @@ def selling(stripe: FakeStripe) -> Iterator[Deployment]:
         KINETOSCOPE_REQUESTS_PER_SECOND="500",
         KINETOSCOPE_REQUESTS_BURST="2000",
         KINETOSCOPE_REQUESTS_PER_ADDRESS="0",
+        KINETOSCOPE_DEMO_KEY="off",
     ) as made:
         yield made
 
@@ -117,7 +118,7 @@ def test_usage_with_and_without_anything(window: Window):
     assert chart_is_drawn(page)
     page.locator("#chart").hover(position={"x": 860, "y": 120})
     expect(page.locator(".tip")).to_be_visible()
-    page.screenshot(path=SHOTS / "usage-tip.png")
+    window.photograph("usage-tip")
     page.get_by_text("The same as a table").click()
     expect(page.get_by_role("region", name="Each day")).to_be_visible()
     window.look("usage")

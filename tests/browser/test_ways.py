@@ -30,6 +30,7 @@ def named(there: Issuer) -> Iterator[Deployment]:
     extra = {
         "KINETOSCOPE_PUBLIC_URL": f"http://localhost:{port}",
         "KINETOSCOPE_PASSKEYS": "1",
+        "KINETOSCOPE_DEMO_KEY": "off",
         "KINETOSCOPE_OIDC_ISSUER": there.address,
         "KINETOSCOPE_OIDC_NAME": "Example Works",
         "KINETOSCOPE_OIDC_CLIENT_ID": CLIENT_ID,

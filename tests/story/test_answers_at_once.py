@@ -21,6 +21,8 @@ from kinetoscope.kernel.order import MediaKind
 MODEL = "gpt-image-2"
 MAKING_S = 9.0
 """More than a worker gives other steps when it is told to stop."""
+MAKING_BRIEFLY_S = 4.0
+"""More than a database takes to come back."""
 
 
 class Studio(ThreadingHTTPServer):
@@ -28,8 +30,9 @@ class Studio(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self) -> None:
+    def __init__(self, making_s: float) -> None:
         super().__init__(("127.0.0.1", 0), Making)
+        self.making_s = making_s
         self.asked = 0
         self.answered = 0
 
@@ -44,7 +47,7 @@ class Making(BaseHTTPRequestHandler):
         assert isinstance(self.server, Studio)
         self.server.asked += 1
         self.rfile.read(int(self.headers["Content-Length"]))
-        time.sleep(MAKING_S)
+        time.sleep(self.server.making_s)
         picture = base64.b64encode(media_of(MediaKind.IMAGE)[1]).decode()
         self._answer({"data": [{"b64_json": picture}]})
         self.server.answered += 1
@@ -63,10 +66,10 @@ class Making(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def studio() -> Iterator[Studio]:
+def studio(making_s: float) -> Iterator[Studio]:
     media_of(MediaKind.IMAGE)
-    with Studio() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with Studio(making_s) as server:
+        threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
         yield server
         server.shutdown()
 
@@ -107,10 +110,13 @@ def _stop_all(deployed: Deployment) -> None:
     deployed.start()
 
 
-@pytest.mark.parametrize("disturb", [_kill_database, _stop_worker, _stop_all])
-def test_what_is_being_made_is_not_thrown_away(disturb: object):
+@pytest.mark.parametrize(
+    ("disturb", "making_s"),
+    [(_kill_database, MAKING_BRIEFLY_S), (_stop_worker, MAKING_S), (_stop_all, MAKING_S)],
+)
+def test_what_is_being_made_is_not_thrown_away(disturb: object, making_s: float):
     assert callable(disturb)
-    with studio() as server, deployed_with(server) as deployed:
+    with studio(making_s) as server, deployed_with(server) as deployed:
         with deployed.client() as client:
             task_id = deployed.create(client, MODEL, prompt="A lighthouse at night")
             wait_until(lambda: server.asked == 1, 30, "the upstream is at it")

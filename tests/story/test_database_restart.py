@@ -11,7 +11,7 @@ POLLING_S = 2
 
 
 def test_a_restart_of_the_database_does_not_make_workers_deaf():
-    with deployment() as deployed:
+    with deployment(KINETOSCOPE_DEMO_KEY="off") as deployed:
         before_s = _slowest_s(deployed)
         pid_file = deployed.folder / "postgres" / "data" / "postmaster.pid"
         psutil.Process(int(pid_file.read_text().split()[0])).kill()

@@ -27,14 +27,17 @@ CLIENTS = 4
 REQUESTS = 125
 
 CLIENT = """
-import asyncio, json, sys, httpx
+import asyncio, json, sys, aiohttp
 async def main(url, key, requests):
-    limits = httpx.Limits(max_connections=requests)
     headers = {"Authorization": f"Bearer {key}"}
     body = {"model": "midjourney-v8", "inputs": {"prompt": "A fox"}}
-    async with httpx.AsyncClient(limits=limits, headers=headers, timeout=60) as client:
-        answers = await asyncio.gather(*[client.post(url, json=body) for _ in range(requests)])
-    print(json.dumps([[answer.status_code, answer.json()] for answer in answers]))
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, headers=headers) as client:
+        async def ask():
+            async with client.post(url, json=body) as answer:
+                return answer.status, await answer.json()
+        answers = await asyncio.gather(*[ask() for _ in range(requests)])
+    print(json.dumps(answers))
 for line in sys.stdin:
     url, key, requests = line.split()
     asyncio.run(main(url, key, int(requests)))
@@ -45,7 +48,7 @@ for line in sys.stdin:
 @pytest.fixture(scope="module")
 def deployed():
     # The worker is held still, so that no task ends and makes room for another.
-    with deployment(KINETOSCOPE_API_PROCESSES="2") as running:
+    with deployment(KINETOSCOPE_API_PROCESSES="2", KINETOSCOPE_DEMO_KEY="off") as running:
         wait_until(lambda: running.part("worker") is not None, 30, "the worker runs")
         worker = running.part("worker")
         assert worker is not None

@@ -198,7 +198,7 @@ def _noting() -> Iterator[tuple[str, Posts]]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=[0.02])
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}", posts
@@ -209,7 +209,7 @@ def _noting() -> Iterator[tuple[str, Posts]]:
 
 
 def test_listen_brings_deliveries_home():
-    allowed = {"KINETOSCOPE_ALLOWED_NETWORKS": "127.0.0.1/32"}
+    allowed = {"KINETOSCOPE_ALLOWED_NETWORKS": "127.0.0.1/32", "KINETOSCOPE_DEMO_KEY": "off"}
     with _noting() as (home, posts), deployment(**allowed) as deployed:
         listener = _listen(deployed, home + "/local")
         try:
@@ -243,7 +243,7 @@ def test_listen_brings_deliveries_home():
 
 
 def test_listen_says_when_its_key_does_not_open():
-    with deployment() as deployed:
+    with deployment(KINETOSCOPE_DEMO_KEY="off") as deployed:
         listener = _listen(deployed, "http://127.0.0.1:9/", key="kino_live_wrong")
         output, _ = listener.communicate(timeout=30)
     assert listener.returncode == 1

@@ -17,9 +17,10 @@ from kinetoscope.kernel.secrets import KeyMode, issue_key
 def configured() -> Iterator[None]:
     """Configure logging as a process of ours does."""
     handlers, level = logging.root.handlers[:], logging.root.level
+    kept = structlog.get_config()
     configure_logging(as_json=True, level="INFO")
     yield
-    structlog.reset_defaults()
+    structlog.configure(**kept)
     logging.root.handlers[:], logging.root.level = handlers, level
 
 

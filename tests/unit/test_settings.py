@@ -161,6 +161,7 @@ BAD = {
         "https://example.com#x",
         "http://[::1",
     ],
+    "model_names": ["sora-2", "=seedance-20", "sora-2=", "a=b,a=c", ","],
     "api_processes": ["0", "-1", "many"],
     "worker_processes": ["0", "-1", "many"],
     "render_processes": ["0", "1.5"],

@@ -17,7 +17,11 @@ from kinetoscope.accounts import opening, powers
 from kinetoscope.accounts.opening import Caller
 from kinetoscope.api.auth import KeysSeen, client_ip, presented
 from kinetoscope.api.direct import DirectApp
+from kinetoscope.api.intake import intake_of
 from kinetoscope.api.pace import keep_address_pace, keep_pace, limiter_of
+from kinetoscope.kernel.secrets import PresentedKey
+from kinetoscope.tasks.whole import Whole
+from kinetoscope.webhooks.deliver import Telling
 from kinetoscope.wiring import Runtime
 
 Schema = Mapping[str, Any]
@@ -64,13 +68,21 @@ class Declared:
     operation: Operation
 
 
+TellingOf = Callable[[Whole], Telling]
+"""What a webhook tells of a task, in the words in which that was asked for."""
+
+
 class Doors:
     """Adds routes to the app and remembers their declarations."""
 
-    def __init__(self, app: DirectApp, runtime: Runtime, seen: KeysSeen) -> None:
+    def __init__(
+        self, app: DirectApp, runtime: Runtime, seen: KeysSeen, telling: TellingOf
+    ) -> None:
         self.app = app
         self.runtime = runtime
         self.seen = seen
+        self.telling = telling
+        self.intake = intake_of(runtime)
         self.limiter = limiter_of(runtime)
         self.declared: list[Declared] = []
 
@@ -90,7 +102,7 @@ class Doors:
             await keep_address_pace(self.limiter, client_ip(request, proxies))
             return await function(request)
 
-        self._declare(method, path, (), operation)
+        self.declare(method, path, (), operation)
         self.app.add_route(path, counted if paced else function, methods=[method])
 
     def guarded(
@@ -112,26 +124,30 @@ class Doors:
                 powers.require_live(caller.mode)
             return await function(request, caller)
 
-        self._declare(method, path, needed, operation, live_only=live_only)
+        self.declare(method, path, needed, operation, live_only=live_only)
         self.app.add_route(path, admitted, methods=[method])
 
     def direct(
         self, method: str, path: str, scope: str, function: OpenFunction, operation: Operation
     ) -> None:
         """Add a route on the short way, whose one statement checks key and scope itself."""
-        self._declare(method, path, (scope,), operation)
+        self.declare(method, path, (scope,), operation)
         self.app.add_direct_route(method, path, function)
 
     def app_at(
         self, method: str, path: str, scope: str, app: ASGIApp, operation: Operation
     ) -> None:
         """Add an ASGI app at one path; it calls `admit` itself."""
-        self._declare(method, path, (scope,), operation)
+        self.declare(method, path, (scope,), operation)
         self.app.router.routes.append(Route(path, app, methods=[method]))
 
     async def admit(self, request: Request, *scopes: str) -> Caller:
         """Return who is asking; raises Unauthenticated, RateLimited or Forbidden."""
         key = presented(request, self.runtime.settings.trusted_proxies)
+        return await self.admit_key(request, key, *scopes)
+
+    async def admit_key(self, request: Request, key: PresentedKey, *scopes: str) -> Caller:
+        """Do the same for a key that was read already."""
         await keep_pace(self.limiter, request, key)
         caller = await opening.authenticate(self.runtime.database, key, self.runtime.clock())
         for scope in scopes:
@@ -139,7 +155,7 @@ class Doors:
         self.seen.add(caller.key_id)
         return caller
 
-    def _declare(
+    def declare(
         self,
         method: str,
         path: str,
@@ -148,6 +164,7 @@ class Doors:
         *,
         live_only: bool = False,
     ) -> None:
+        """Note a route that was added."""
         self.declared.append(
             Declared(
                 method=method, path=path, scopes=scopes, live_only=live_only, operation=operation

@@ -35,11 +35,13 @@ from kinetoscope.kernel.errors import (
     RangeUnsatisfiable,
     RateLimited,
     SettingInvalid,
+    StillRunning,
     StoreUnavailable,
     TooManyUploads,
     TooManyWatching,
     Unauthenticated,
     UnknownModel,
+    Unsupported,
 )
 
 log = structlog.get_logger(__name__)
@@ -66,10 +68,12 @@ STATUS: Mapping[type[KinetoscopeError], int] = {
     RateLimited: 429,
     LeaseLost: 500,
     SettingInvalid: 500,
+    Unsupported: 501,
     DatabaseUnavailable: 503,
     IntakeFull: 503,
     ModelUnavailable: 503,
     StoreUnavailable: 503,
+    StillRunning: 504,
 }
 """Every error that can reach a door. A test demands that none is missing."""
 

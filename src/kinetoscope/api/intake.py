@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from starlette.requests import Request
@@ -14,6 +15,8 @@ from starlette.requests import Request
 from kinetoscope.api.body import LENGTH
 from kinetoscope.kernel.errors import BodyTooLarge, BodyTooSlow, IntakeFull
 from kinetoscope.kernel.ids import AccountId
+from kinetoscope.kernel.outbound import Egress
+from kinetoscope.wiring import Runtime, egress_of
 
 PLACES_MAX = 32
 """Files on their way in at once, in each process: each may take its full length of disk."""
@@ -27,6 +30,9 @@ TOTAL_S_MAX = 3600.0
 """How slowly a body may come: for a while as it likes, then at this pace on the whole."""
 
 STALE_S = 3600
+
+INSPECTIONS_MAX = 2
+"""Each may take the memory of a large picture."""
 
 
 class Places:
@@ -55,6 +61,28 @@ class Places:
 
     def _has_room(self, account_id: AccountId) -> bool:
         return self.taken[account_id] < PLACES_PER_ACCOUNT_MAX and self.taken.total() < PLACES_MAX
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """What taking files in needs; one for a process."""
+
+    runtime: Runtime
+    folder: Path
+    egress: Egress
+    inspecting: asyncio.Semaphore
+    places: Places
+
+
+def intake_of(runtime: Runtime) -> Intake:
+    """Return what takes files in here."""
+    return Intake(
+        runtime=runtime,
+        folder=runtime.settings.work_dir / "uploads",
+        egress=egress_of(runtime.settings),
+        inspecting=asyncio.Semaphore(INSPECTIONS_MAX),
+        places=Places(),
+    )
 
 
 async def arriving(request: Request, bytes_max: int) -> AsyncIterator[bytes]:

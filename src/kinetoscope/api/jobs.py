@@ -198,13 +198,13 @@ def parse_request(body: bytes, headers: Mapping[str, str], egress: Egress) -> Re
         auto_fix=auto_fix,
         callback_url=callback_url,
         reuse=use_cache,
-        once=None if name is None else Once(key=name, body_sha256=_fingerprint(stated, outcome)),
+        once=None if name is None else Once(key=name, body_sha256=fingerprint(stated, outcome)),
         outcome=outcome,
     )
 
 
-def _fingerprint(stated: dict[str, object], outcome: str | None) -> bytes:
-    """Hash what a request says, however its JSON is written."""
+def fingerprint(stated: dict[str, object], outcome: str | None) -> bytes:
+    """Hash what a request says, however its JSON is written; raises InvalidRequest."""
     try:
         text = orjson.dumps([stated, outcome], option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:

@@ -10,6 +10,7 @@ from kinetoscope.kernel.errors import NotFound, RangeUnsatisfiable
 from kinetoscope.media import files
 from kinetoscope.media.store import media_type_of
 from kinetoscope.media.uploads import remove_oversize
+from kinetoscope.wiring import Runtime
 
 RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
@@ -51,40 +52,51 @@ def mount(doors: Doors) -> None:
         expires_at = runtime.signer.check(
             name, query.get("expires", ""), query.get("signature", ""), now
         )
-        media_type = media_type_of(name)
-        await files.require_readable(runtime.database, name, now)
-        stored = await runtime.store.stat(name)
-        if await remove_oversize(runtime.database, runtime.store, stored, now):
-            raise NotFound("Media not found")
         seconds_left = int((expires_at - now).total_seconds())
-        headers = {
-            "Accept-Ranges": "bytes",
-            "Cache-Control": f"private, max-age={seconds_left}, immutable",
-            "Content-Disposition": f'inline; filename="{name}"',
-            "Content-Security-Policy": "default-src 'none'; sandbox",
-            "Cross-Origin-Resource-Policy": "cross-origin",
-            "Access-Control-Allow-Origin": "*",
-            "ETag": f'"{stored.tag}"',
-            "X-Content-Type-Options": "nosniff",
-        }
-        if is_known(request.headers.get("if-none-match", ""), headers["ETag"]):
-            return Response(status_code=304, headers=headers)
-        part = None
-        if request.headers.get("if-range", headers["ETag"]) == headers["ETag"]:
-            part = parse_range(request.headers.get("range"), stored.bytes_size)
-        start, end = part or (0, stored.bytes_size)
-        headers["Content-Length"] = str(end - start)
-        if part is not None:
-            headers["Content-Range"] = f"bytes {start}-{end - 1}/{stored.bytes_size}"
-        status = 200 if part is None else HTTP_PARTIAL
-        if request.method == "HEAD":
-            return Response(status_code=status, headers=headers, media_type=media_type)
-        return StreamingResponse(
-            runtime.store.read(name, start, end), status, headers, media_type=media_type
+        return await sent(
+            runtime, request, name, cache=f"private, max-age={seconds_left}, immutable"
         )
 
     # The router answers HEAD wherever there is a GET.
     doors.open("GET", "/media/{name}", download, DOWNLOAD, paced=True)
+
+
+async def sent(runtime: Runtime, request: Request, name: str, *, cache: str) -> Response:
+    """Send a stored file, or the part of it that was asked for; who may have it was settled before.
+
+    `cache` is what its Cache-Control says. Raises NotFound, RangeUnsatisfiable or StoreFailed.
+    """
+    now = runtime.clock()
+    media_type = media_type_of(name)
+    await files.require_readable(runtime.database, name, now)
+    stored = await runtime.store.stat(name)
+    if await remove_oversize(runtime.database, runtime.store, stored, now):
+        raise NotFound("Media not found")
+    headers = {
+        "Accept-Ranges": "bytes",
+        "Cache-Control": cache,
+        "Content-Disposition": f'inline; filename="{name}"',
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Cross-Origin-Resource-Policy": "cross-origin",
+        "Access-Control-Allow-Origin": "*",
+        "ETag": f'"{stored.tag}"',
+        "X-Content-Type-Options": "nosniff",
+    }
+    if is_known(request.headers.get("if-none-match", ""), headers["ETag"]):
+        return Response(status_code=304, headers=headers)
+    part = None
+    if request.headers.get("if-range", headers["ETag"]) == headers["ETag"]:
+        part = parse_range(request.headers.get("range"), stored.bytes_size)
+    start, end = part or (0, stored.bytes_size)
+    headers["Content-Length"] = str(end - start)
+    if part is not None:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{stored.bytes_size}"
+    status = 200 if part is None else HTTP_PARTIAL
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers, media_type=media_type)
+    return StreamingResponse(
+        runtime.store.read(name, start, end), status, headers, media_type=media_type
+    )
 
 
 def is_known(header: str, tag: str) -> bool:

@@ -1,7 +1,5 @@
 """Uploads: a place for a file, the file itself without a key, or a file fetched from an address."""
 
-import asyncio
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +10,12 @@ from kinetoscope.accounts.opening import Caller
 from kinetoscope.api.body import invalid, issue, read_object
 from kinetoscope.api.doors import Doors, Operation
 from kinetoscope.api.envelope import answer
-from kinetoscope.api.intake import Places, arriving, scratch
+from kinetoscope.api.intake import Intake, arriving, scratch
 from kinetoscope.kernel.clock import unix_ms
 from kinetoscope.kernel.errors import BodyTooLarge, Forbidden, InvalidRequest, NotFound
 from kinetoscope.kernel.ids import AccountId
+from kinetoscope.kernel.order import MediaKind
 from kinetoscope.kernel.outbound import (
-    Egress,
     FetchLimits,
     OutboundError,
     fetch,
@@ -25,14 +23,11 @@ from kinetoscope.kernel.outbound import (
 from kinetoscope.media import files, uploads
 from kinetoscope.media.inspect import MEDIA_KINDS
 from kinetoscope.media.uploads import BYTES_MAX, PUT_LIFETIME
-from kinetoscope.wiring import Runtime, egress_of
+from kinetoscope.wiring import Runtime
 
 SCOPE = "uploads:write"
 
 FETCH_TIMEOUT_S = 30
-INSPECTIONS_MAX = 2
-"""Each may take the memory of a large picture."""
-
 UPLOAD = {
     "type": "object",
     "required": ["url", "contentType", "expiresAt"],
@@ -94,27 +89,9 @@ PUT = Operation(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intake:
-    """What taking files in needs."""
-
-    runtime: Runtime
-    folder: Path
-    egress: Egress
-    inspecting: asyncio.Semaphore
-    places: Places
-
-
 def mount(doors: Doors) -> None:
     """Add the routes under /api/v1/uploads."""
-    settings = doors.runtime.settings
-    intake = Intake(
-        runtime=doors.runtime,
-        folder=settings.work_dir / "uploads",
-        egress=egress_of(settings),
-        inspecting=asyncio.Semaphore(INSPECTIONS_MAX),
-        places=Places(),
-    )
+    intake = doors.intake
 
     async def create(request: Request, caller: Caller) -> Response:
         """Make a place for a file, or fetch one."""
@@ -158,7 +135,6 @@ async def fetched(
 
     Its content says what it is; a name, where one is given, must stand for the same kind.
     """
-    runtime = intake.runtime
     kind = None if file_name is None else MEDIA_KINDS[uploads.media_type_for(file_name)]
     async with intake.places.place(account_id):
         with scratch(intake.folder) as path:
@@ -166,14 +142,24 @@ async def fetched(
                 await _bring(intake, url, path)
             except (OutboundError, Forbidden, NotFound) as error:
                 raise invalid(issue("invalid_value", str(error), "fileUrl")) from None
-            async with intake.inspecting:
-                media_type = await uploads.require_kind(path, kind, "fileUrl")
-            bytes_max = BYTES_MAX[MEDIA_KINDS[media_type]]
-            if _bytes_size(path) > bytes_max:
-                raise BodyTooLarge(bytes_max)
-            place = await _place(runtime, account_id, media_type)
             named = {} if file_name is None else {"fileName": file_name}
-            return await kept(intake, place.name, path) | named
+            return await brought(intake, account_id, path, kind, "fileUrl") | named
+
+
+async def brought(
+    intake: Intake, account_id: AccountId, path: Path, kind: MediaKind | None, field: str
+) -> dict[str, object]:
+    """Take in a file that is here already; its content says what it is, of a `kind` if any.
+
+    Raises InvalidRequest, which names the `field` it came by, BodyTooLarge or TooManyUploads.
+    """
+    async with intake.inspecting:
+        media_type = await uploads.require_kind(path, kind, field)
+    bytes_max = BYTES_MAX[MEDIA_KINDS[media_type]]
+    if _bytes_size(path) > bytes_max:
+        raise BodyTooLarge(bytes_max)
+    place = await _place(intake.runtime, account_id, media_type)
+    return await kept(intake, place.name, path)
 
 
 async def _bring(intake: Intake, url: str, path: Path) -> None:

@@ -10,14 +10,13 @@ from starlette.responses import Response
 from kinetoscope.accounts.opening import Caller
 from kinetoscope.api import webhook_shapes as shapes
 from kinetoscope.api.body import invalid, issue
-from kinetoscope.api.callback import callback_body
 from kinetoscope.api.doors import Doors
 from kinetoscope.api.envelope import answer
 from kinetoscope.kernel.clock import unix_ms
-from kinetoscope.tasks import ended
+from kinetoscope.tasks import ended, whole
 from kinetoscope.tasks.ended import Place
-from kinetoscope.tasks.read import Record
 from kinetoscope.tasks.task import Status
+from kinetoscope.tasks.whole import Whole
 from kinetoscope.webhooks.deliver import Message, signed_headers
 from kinetoscope.webhooks.outbox import message_id
 
@@ -33,17 +32,15 @@ EVENTS_PER_PAGE = 50
 def mount_listen(doors: Doors, scopes: tuple[str, ...]) -> None:
     """Add /api/v1/webhooks/listen."""
     runtime = doors.runtime
-    database, signer, sealer, clock = (
-        runtime.database,
-        runtime.signer,
-        runtime.sealer,
-        runtime.clock,
-    )
+    database, sealer, clock = runtime.database, runtime.sealer, runtime.clock
 
-    async def event(record: Record, caller: Caller, now: datetime) -> dict[str, Any]:
-        body = callback_body(record, signer)
+    async def event(found: Whole, caller: Caller, now: datetime) -> dict[str, Any]:
+        record = found.record
         message = Message(
-            id=message_id(record.id), account_id=caller.account_id, task_id=record.id, body=body
+            id=message_id(record.id),
+            account_id=caller.account_id,
+            task_id=record.id,
+            telling=doors.telling(found),
         )
         succeeded = record.status is Status.SUCCESS
         return {
@@ -52,7 +49,7 @@ def mount_listen(doors: Doors, scopes: tuple[str, ...]) -> None:
             "eventType": "task.succeeded" if succeeded else "task.failed",
             "endTime": unix_ms(record.completed_at or now),
             "headers": await signed_headers(database, sealer, message, now),
-            "body": body.decode(),
+            "body": message.body.decode(),
         }
 
     async def listen(request: Request, caller: Caller) -> Response:
@@ -62,9 +59,10 @@ def mount_listen(doors: Doors, scopes: tuple[str, ...]) -> None:
         records = await ended.after(database, caller.account_id, place, EVENTS_PER_PAGE, now)
         if records:
             place = Place(ended_at=records[-1].completed_at or now, task_id=records[-1].id)
+        ended_ones = await whole.besides(database, records)
         return answer(
             {
-                "events": [await event(record, caller, now) for record in records],
+                "events": [await event(found, caller, now) for found in ended_ones],
                 "cursor": f"{(place.ended_at - EPOCH) // MICROSECOND}_{place.task_id}",
                 "time": unix_ms(now),
             }

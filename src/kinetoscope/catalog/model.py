@@ -105,8 +105,9 @@ class Follows(StrEnum):
 class Model:
     """One model. `version` changes with the file that declares it.
 
-    `sizes` go by resolution, then aspect ratio; empty for audio. `count` is the number of files a
-    task makes. `shape` is the aspect ratio where nothing else tells. `refuses` are inputs of
+    `known_as` are names under which other services know the very same model. `sizes` go by
+    resolution, then aspect ratio; empty for audio. `count` is the number of files a task makes.
+    `shape` is the aspect ratio where nothing else tells. `refuses` are inputs of
     other models that this one turns away instead of ignoring. The names after `price` are
     computed on load: which inputs mean what, and what is left out.
     """
@@ -118,6 +119,7 @@ class Model:
     family: str
     description: str
     examples: tuple[str, ...]
+    known_as: tuple[str, ...]
     fields: tuple[Field, ...]
     refuses: tuple[str, ...]
     roles: Roles

@@ -122,6 +122,7 @@ def _model_from(table: Table, family: Table, shared: dict[str, Field], sizes: Si
         family=family.text("family"),
         description=table.text("description"),
         examples=table.texts("examples"),
+        known_as=table.texts("known_as", ()),
         fields=tuple(fields.values()),
         refuses=table.texts("refuses", ()),
         roles=_roles(table, family),

@@ -58,7 +58,9 @@ class Followed:
 def listen(
     forward: Annotated[str, typer.Option(help="Where to post, such as http://127.0.0.1:3000/hook")],
     key: Annotated[str, typer.Option(envvar="KINETOSCOPE_KEY", help="An API key of the account.")],
-    url: Annotated[str, typer.Option(help="The server; yours by default.")] = "",
+    url: Annotated[
+        str, typer.Option(envvar="KINETOSCOPE_URL", help="The server; yours by default.")
+    ] = "",
 ) -> None:
     """Forward webhooks to a port of this machine, until Ctrl-C."""
     if not forward.startswith(("http://", "https://")):

@@ -1,90 +1,71 @@
-"""The commands: what an operator types."""
+"""The commands: what a user types, who asks a server over HTTP, and what its operator types.
 
-import asyncio
-from dataclasses import replace
-from typing import Annotated
+Each is named here by where it is, and imported when it is used (`commands.py`). A new one is a
+line in the table.
+"""
 
 import typer
 
 from kinetoscope import __version__
-from kinetoscope.cli import accounts, keys, models, people, providers, retention, tasks
-from kinetoscope.cli import credits as credit_commands
-from kinetoscope.cli.doctor import doctor
-from kinetoscope.cli.first_start import prepare
-from kinetoscope.cli.listen import listen
-from kinetoscope.cli.session import fail, settings_or_fail
-from kinetoscope.kernel.errors import KinetoscopeError
-from kinetoscope.kernel.setting_values import names
-from kinetoscope.wiring import migrate_database, opened_database, run_in
+from kinetoscope.cli.commands import Deferred, with_table
+
+CLI = "kinetoscope.cli"
+
+MAKE = "Make media (asks a server: KINETOSCOPE_URL, KINETOSCOPE_KEY)"
+RUN = "Run a server"
+
+COMMANDS = (
+    Deferred("generate", "Make something and save it.", user=f"{CLI}.user.generate:generate"),
+    Deferred("tasks", "List, show, await, cancel and save tasks.", user=f"{CLI}.user.tasks:app"),
+    Deferred(
+        "models",
+        "Show models and their prices.",
+        user=f"{CLI}.user.models:app",
+        operator=f"{CLI}.models:app",
+    ),
+    Deferred("credits", "Show your balance; give credits.", user=f"{CLI}.user.credits:app"),
+    Deferred(
+        "keys",
+        "Make, show, stop and replace API keys.",
+        user=f"{CLI}.user.keys:app",
+        operator=f"{CLI}.keys:app",
+    ),
+    Deferred("mcp", "Connect assistants (Model Context Protocol).", user=f"{CLI}.mcp:app"),
+    Deferred(
+        "listen", "Forward webhooks to a port of this machine.", operator=f"{CLI}.listen:listen"
+    ),
+    Deferred(
+        "serve", "Start everything: database, API and a worker.", operator=f"{CLI}.running:serve"
+    ),
+    Deferred(
+        "worker", "Run tasks; any number share one database.", operator=f"{CLI}.running:worker"
+    ),
+    Deferred("migrate", "Bring the database's schema forward.", operator=f"{CLI}.running:migrate"),
+    Deferred("doctor", "Look for what is wrong.", operator=f"{CLI}.doctor:doctor"),
+    Deferred("accounts", "Look at accounts and set their limits.", operator=f"{CLI}.accounts:app"),
+    Deferred("people", "Who may sign in.", operator=f"{CLI}.people:app"),
+    Deferred("retention", "How long things are kept.", operator=f"{CLI}.retention:app"),
+    Deferred("providers", "Who makes the media.", operator=f"{CLI}.providers:app"),
+)
+
+for each in COMMANDS:
+    each.rich_help_panel = MAKE if each.user else RUN
 
 app = typer.Typer(
     name="kinetoscope",
     help="A self-hosted media-generation API platform.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    cls=with_table(*COMMANDS),
 )
-app.add_typer(keys.app, name="keys")
-app.add_typer(credit_commands.app, name="credits")
-app.add_typer(accounts.app, name="accounts")
-app.add_typer(people.app, name="people")
-app.add_typer(retention.app, name="retention")
-app.add_typer(models.app, name="models")
-app.add_typer(providers.app, name="providers")
-app.command()(doctor)
-app.command()(listen)
-app.add_typer(tasks.app, name="tasks")
 
 
-@app.command()
-def serve() -> None:
-    """Start everything: database, API and a worker."""
-    from kinetoscope.cli.serve import claim_port, supervise  # noqa: PLC0415 - heavy
-
-    settings = settings_or_fail()
-    try:
-        claim_port(settings)
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-        with opened_database(settings) as conninfo:
-            migrate_database(conninfo)
-            begun = asyncio.run(run_in(settings, conninfo, prepare))
-            asyncio.run(supervise(settings, conninfo, begun))
-    except (KinetoscopeError, OSError) as error:
-        raise fail(str(error)) from None
+@app.callback()
+def _all() -> None:
+    """A self-hosted media-generation API platform."""
 
 
-@app.command()
-def worker(
-    queues: Annotated[
-        str,
-        typer.Option(
-            help="Serve only these, comma-separated: embedded, test, hosted, webhooks, "
-            "and what provider files name. Those of KINETOSCOPE_QUEUES unless told, or all.",
-        ),
-    ] = "",
-) -> None:
-    """Run tasks; any number of workers share one database."""
-    from kinetoscope.cli.worker import Started, run  # noqa: PLC0415 - heavy
-
-    settings = settings_or_fail()
-    try:
-        run(replace(settings, queues=names(queues) or settings.queues), Started())
-    except (KinetoscopeError, OSError) as error:
-        raise fail(str(error)) from None
-
-
-@app.command()
-def migrate() -> None:
-    """Bring the database's schema forward (starting does this too)."""
-    settings = settings_or_fail()
-    try:
-        with opened_database(settings) as conninfo:
-            applied = migrate_database(conninfo)
-    except KinetoscopeError as error:
-        raise fail(str(error)) from None
-    typer.echo(f"{applied} migrations applied")
-
-
-@app.command()
+@app.command(rich_help_panel=RUN)
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)

@@ -8,27 +8,14 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
-from typer.core import TyperGroup
-from typing_extensions import override
 
 from kinetoscope.catalog import price, schema
 from kinetoscope.catalog.model import Model
 from kinetoscope.catalog.operator import load_with
 from kinetoscope.catalog.spec import builtin
+from kinetoscope.cli.commands import ByModel
 from kinetoscope.cli.session import fail, settings_or_fail
 from kinetoscope.kernel.errors import UnknownModel
-
-
-class ByModel(TyperGroup):
-    """A group that takes a model's id in the place of a command, and none as well."""
-
-    @override
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Let everything that is no command be something to show."""
-        if not args or (args[0] not in self.commands and args[0] != "--help"):
-            args = ["show", *args]
-        return list(super().parse_args(ctx, args))
-
 
 app = typer.Typer(help="Show models and their prices; check files that declare them.", cls=ByModel)
 

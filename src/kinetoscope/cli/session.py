@@ -36,11 +36,24 @@ def settings_or_fail() -> Settings:
     return settings
 
 
+def operates() -> bool:
+    """Whether this machine has a deployment: one has begun here, or a database is named."""
+    try:
+        settings = load_settings()
+    except KinetoscopeError:
+        return False
+    return _has_begun(settings)
+
+
+def _has_begun(settings: Settings) -> bool:
+    return bool(settings.database_url) or (settings.data_dir / "postgres").exists()
+
+
 def with_runtime(work: Callable[[Runtime], Awaitable[Result]]) -> Result:
     """Do something with the database, joining a server that runs or starting one for a moment."""
     settings = settings_or_fail()
     configure_logging(as_json=settings.log_json, level="WARNING")
-    if not settings.database_url and not (settings.data_dir / "postgres").exists():
+    if not _has_begun(settings):
         sys.stderr.write(
             f"kinetoscope: nothing has run with the data folder {settings.data_dir} yet; a new "
             "deployment begins there. For the one that runs, set KINETOSCOPE_DATA_DIR as it has.\n"

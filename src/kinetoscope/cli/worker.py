@@ -23,7 +23,7 @@ from kinetoscope.kernel.log import configure_logging
 from kinetoscope.postgres.deployment import require_public_url
 from kinetoscope.postgres.pool import named
 from kinetoscope.settings import Settings, load_settings
-from kinetoscope.tasks import alerts, served
+from kinetoscope.tasks import alerts, deadlines, served
 from kinetoscope.tasks.advance import advance
 from kinetoscope.tasks.cancellations import REFRESH_DELAY_S
 from kinetoscope.tasks.expire import sweep_drafts
@@ -158,6 +158,10 @@ def housekeeping(
         every(RECONCILE_DELAY_S, partial(engine.enqueue_orphans, database, queues)),
         every(served.NOTE_DELAY_S, tools.served.refresh),
         every(RESCUE_DELAY_S, rescue),
+        every(
+            deadlines.LOOK_DELAY_S,
+            lambda: deadlines.end_overdue(database, tools.lifetimes, clock()),
+        ),
         every(FORGET_DELAY_S, partial(engine.forget_finished, database)),
         every(REAP_DELAY_S, partial(reap, reaper)),
         every(FORGET_DELAY_S, partial(sweep_drafts, reaper)),

@@ -21,7 +21,9 @@
     │   ├── TooManyUploads      the account has as many uploads as it may
     │   ├── TooManyWatching     too many requests of the account wait for tasks already
     │   ├── RateLimited         too many requests; carries the limit and when to come back
-    │   └── CapReached          carries the limit and how many tasks are running
+    │   ├── CapReached          carries the limit and how many tasks are running
+    │   ├── Unsupported         we do not do this, and say so rather than do something else
+    │   └── StillRunning        the answer was to come with the task's end, which takes too long
     ├── LeaseLost               another worker took the task over; stop quietly
     ├── DatabaseUnavailable     the database cannot be reached; the caller may try again
     ├── StoreUnavailable        a file cannot be kept or looked into; the caller may try again
@@ -194,6 +196,18 @@ class CapReached(Refusal):
         )
         self.limit = limit
         self.current = current
+
+
+class Unsupported(Refusal):
+    """We do not do what is asked for, and say so rather than do something else."""
+
+
+class StillRunning(Refusal):
+    """The answer was to come with the task's end, which takes too long; the task goes on."""
+
+    def __init__(self, task_id: TaskId) -> None:
+        super().__init__(f"The task {task_id} is still running. Ask for it by its id.")
+        self.task_id = task_id
 
 
 class LeaseLost(KinetoscopeError):

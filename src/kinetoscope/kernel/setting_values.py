@@ -35,6 +35,19 @@ def number(text: str, smallest: int, largest: int) -> int:
     return value
 
 
+def pairs(text: str) -> dict[str, str]:
+    """Read `this=that` pairs with commas between them."""
+    found = {}
+    for part in text.split(","):
+        name, sign, value = (piece.strip() for piece in part.partition("="))
+        if not (name and sign and value):
+            raise ValueError(f"{part.strip()!r} is not of the form name=value")
+        if name in found:
+            raise ValueError(f"{name!r} is there twice")
+        found[name] = value
+    return found
+
+
 def folder(text: str) -> Path:
     """Read the path of a folder; `~` is the home folder."""
     return Path(text).expanduser().absolute()

@@ -10,6 +10,9 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "estimate": ("tasks:write",),
     "generate": ("tasks:write",),
     "get_task": (),
+    "wait_for_task": (),
+    "list_tasks": (),
+    "cancel": ("tasks:write",),
     "credits": ("account:read",),
 }
 """`generate` and `get_task` are looked at by the statements that create and find tasks."""

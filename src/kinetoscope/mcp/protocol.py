@@ -10,19 +10,27 @@ from kinetoscope.wiring import Runtime
 
 INSTRUCTIONS = (
     "Makes videos, images and audio. Choose a model with list_models and get_model, ask estimate "
-    "for the price, start with generate, then ask get_task until status is success or fail. "
-    "The output's addresses can be downloaded without a key until they expire."
+    "for the price, and start with generate, which spends credits. Then call wait_for_task until "
+    "status is success or fail, or give generate a wait_s. Finished files come as links, which can "
+    "be downloaded without a key until they expire, with a small picture to look at beside."
 )
 
 
 def app(runtime: Runtime) -> ASGIApp:
     """Return an ASGI app that answers each request by itself."""
-    server = MCPServer("kinetoscope", version=__version__, instructions=INSTRUCTIONS)
+    server = MCPServer(
+        "kinetoscope",
+        title="Kinetoscope",
+        version=__version__,
+        instructions=INSTRUCTIONS,
+        subscriptions=False,  # nothing here changes while the server runs
+    )
     add_tools(server, runtime)
     low_level = server._lowlevel_server  # noqa: SLF001 - the SDK's own apps are made from it
 
     async def handle(scope: Scope, receive: Receive, send: Send) -> None:
         # No host or origin list: every request needs a key, which no page of another site has.
+        # No JSON answers either: only a stream can tell of progress before the end.
         manager = StreamableHTTPSessionManager(low_level, stateless=True)
         async with manager.run():
             await manager.handle_request(scope, receive, send)

@@ -1,55 +1,63 @@
 """What agents can do: the native contract's verbs, with its JSON and its words for refusals."""
 
-from typing import Any
+from typing import Annotated
 
 import orjson
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
-from mcp.server.mcpserver.exceptions import ToolError
-from mcp.types import ToolAnnotations
-from starlette.requests import Request as HttpRequest
+from pydantic import Field
 
-from kinetoscope.accounts import accounts, opening
-from kinetoscope.accounts.opening import Caller
-from kinetoscope.api.auth import presented
-from kinetoscope.api.envelope import credits_json, error_body
+from kinetoscope.accounts import accounts
+from kinetoscope.api.body import invalid, issue, read_task_id
+from kinetoscope.api.envelope import credits_json
 from kinetoscope.api.estimate import estimate_json
-from kinetoscope.api.jobs import created_json, parse_request
+from kinetoscope.api.jobs import parse_request
+from kinetoscope.api.listing import LIMIT_DEFAULT, LIMIT_MAX, read_place, write_place
 from kinetoscope.api.record import record_json
-from kinetoscope.catalog.price import price_table
-from kinetoscope.catalog.schema import json_schema
-from kinetoscope.kernel.errors import KinetoscopeError
 from kinetoscope.kernel.outbound import Egress
-from kinetoscope.kernel.secrets import PresentedKey
-from kinetoscope.mcp.needs import NEEDS
-from kinetoscope.tasks import create, read
-from kinetoscope.tasks.estimate import estimate
-from kinetoscope.tasks.request import Request
-from kinetoscope.wiring import Runtime
-
-Answer = dict[str, Any]
-
-NOWHERE = Egress()
-"""Agents give no addresses to call; they ask get_task."""
-
-READS = ToolAnnotations(read_only_hint=True, open_world_hint=False)
-SPENDS = ToolAnnotations(
-    read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=True
+from kinetoscope.mcp.calls import (
+    ENDS,
+    READS,
+    Answer,
+    Inputs,
+    ModelId,
+    TheTaskId,
+    Told,
+    caller_of,
+    plain,
 )
+from kinetoscope.mcp.making import add_making
+from kinetoscope.mcp.models import add_models
+from kinetoscope.mcp.needs import NEEDS
+from kinetoscope.tasks import cancel as cancelling
+from kinetoscope.tasks import listing
+from kinetoscope.tasks.estimate import estimate
+from kinetoscope.tasks.task import Status
+from kinetoscope.wiring import Runtime, lifetimes_of
+
+State = Annotated[Status | None, Field(description="Only tasks in this state")]
+OfModel = Annotated[str | None, Field(description="Only tasks of this model", max_length=100)]
+Limit = Annotated[int, Field(ge=1, le=LIMIT_MAX, description="How many at most")]
+Cursor = Annotated[
+    str | None, Field(description="An earlier answer's nextCursor, for what comes behind it")
+]
 
 
 def add_tools(server: MCPServer, runtime: Runtime) -> None:
     """Give a server its tools over one runtime."""
-    _add_models(server, runtime)
-    _add_tasks(server, runtime)
+    add_models(server, runtime)
+    add_making(server, runtime)
+    _add_estimate(server, runtime)
+    _add_list_tasks(server, runtime)
+    _add_cancel(server, runtime)
 
-    @server.tool(name="credits", annotations=READS)
+    @server.tool(name="credits", annotations=READS, title="Count the credits")
     async def balance(ctx: Context) -> Answer:
         """Tell how many credits the account has: available, held by running tasks, spent."""
         with Told():
-            caller = await _caller(runtime, ctx, NEEDS["credits"])
+            caller = await caller_of(runtime, ctx, NEEDS["credits"])
             account = await accounts.by_id(runtime.database, caller.account_id)
-            return _plain(
+            return plain(
                 {
                     "available": credits_json(account.available),
                     "held": credits_json(account.held),
@@ -58,100 +66,71 @@ def add_tools(server: MCPServer, runtime: Runtime) -> None:
             )
 
 
-def _add_models(server: MCPServer, runtime: Runtime) -> None:
-    @server.tool(annotations=READS)
-    async def list_models() -> Answer:
-        """List the models: id, title, kind of media, what each is good for."""
-        return {
-            "models": [
-                {
-                    "id": model.id,
-                    "title": model.title,
-                    "kind": model.kind.value,
-                    "description": model.description,
-                }
-                for model in runtime.catalog.models
-            ]
-        }
-
-    @server.tool(annotations=READS)
-    async def get_model(model: str) -> Answer:
-        """Describe a model: the JSON Schema of its inputs, its prices in credits."""
-        with Told():
-            found = runtime.catalog.find(model)
-            prices = [
-                {"for": list(row.words), "credits": credits_json(row.price), "per": row.unit}
-                for row in price_table(found)
-            ]
-            return _plain({"id": found.id, "inputs": json_schema(found), "prices": prices})
-
-
-def _add_tasks(server: MCPServer, runtime: Runtime) -> None:
-    database, catalog, routes = runtime.database, runtime.catalog, runtime.routes
-
-    @server.tool(name="estimate", annotations=READS)
-    async def estimate_task(ctx: Context, model: str, inputs: dict[str, Any]) -> Answer:
+def _add_estimate(server: MCPServer, runtime: Runtime) -> None:
+    @server.tool(name="estimate", annotations=READS, title="Ask for the price")
+    async def estimate_task(ctx: Context, model: ModelId, inputs: Inputs) -> Answer:
         """Tell what a task would cost and whether it would be taken, without starting it."""
         with Told():
-            caller = await _caller(runtime, ctx, NEEDS["estimate"])
-            asked = _asked({"model": model, "inputs": inputs})
-            found = await estimate(database, catalog, routes, caller, asked, runtime.clock())
-            return _plain(estimate_json(found))
+            caller = await caller_of(runtime, ctx, NEEDS["estimate"])
+            stated = orjson.dumps({"model": model, "inputs": inputs})
+            asked = parse_request(stated, {}, Egress())
+            found = await estimate(
+                runtime.database, runtime.catalog, runtime.routes, caller, asked, runtime.clock()
+            )
+            return plain(estimate_json(found))
 
-    @server.tool(annotations=SPENDS)
-    async def generate(
-        ctx: Context, model: str, inputs: dict[str, Any], idempotency_key: str | None = None
+
+def _add_list_tasks(server: MCPServer, runtime: Runtime) -> None:
+    @server.tool(annotations=READS, title="List the tasks")
+    async def list_tasks(
+        ctx: Context,
+        status: State = None,
+        model: OfModel = None,
+        limit: Limit = LIMIT_DEFAULT,
+        cursor: Cursor = None,
     ) -> Answer:
-        """Start a task and hold its price; returns its taskId at once.
+        """List the account's tasks, newest first, each as get_task tells it."""
+        with Told():
+            caller = await caller_of(runtime, ctx, NEEDS["list_tasks"])
+            place = None if cursor is None else read_place(cursor)
+            if cursor is not None and place is None:
+                raise invalid(issue("invalid_type", "Expected an earlier nextCursor", "cursor"))
+            wanted = listing.Wanted(statuses=None if status is None else (status,), model=model)
+            records, behind = await listing.page(
+                runtime.database, caller.account_id, wanted, place, limit, runtime.clock()
+            )
+            return plain(
+                {
+                    "tasks": [record_json(record, runtime.signer) for record in records],
+                    "nextCursor": None if behind is None else write_place(behind),
+                }
+            )
 
-        Give an idempotency_key of your own to make calling again safe.
+
+def _add_cancel(server: MCPServer, runtime: Runtime) -> None:
+    @server.tool(name="cancel", annotations=ENDS, title="Cancel a task")
+    async def cancel_task(ctx: Context, task_id: TheTaskId) -> Answer:
+        """End a task before it is done.
+
+        One that nobody has begun ends at once and costs nothing (cancelled). One that its provider
+        has is asked to end (cancelRequested); it may still succeed, and is charged then.
         """
         with Told():
-            asked = _asked({"model": model, "inputs": inputs}, idempotency_key)
-            key = _key(runtime, ctx)
-            created = await create.create(database, catalog, routes, key, asked, runtime.clock())
-            return _plain(created_json(created, asked))
-
-    @server.tool(annotations=READS)
-    async def get_task(ctx: Context, task_id: str) -> Answer:
-        """Tell how a task stands: status, progress, output addresses or error."""
-        with Told():
-            key = _key(runtime, ctx)
-            found = await read.record(database, key, task_id, runtime.clock())
-            return _plain(record_json(found, runtime.signer))
-
-
-class Told:
-    """Tells the agent what was refused and why, in the native contract's words."""
-
-    def __enter__(self) -> None:
-        """Nothing to prepare."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Turn errors of ours into errors of the protocol."""
-        if isinstance(error, KinetoscopeError):
-            raise ToolError(orjson.dumps(error_body(error)).decode()) from None
-
-
-def _asked(stated: Answer, idempotency_key: str | None = None) -> Request:
-    headers = {} if idempotency_key is None else {"idempotency-key": idempotency_key}
-    return parse_request(orjson.dumps(stated), headers, NOWHERE)
-
-
-def _key(runtime: Runtime, ctx: Context) -> PresentedKey:
-    request = ctx.request_context.request
-    assert isinstance(request, HttpRequest)  # noqa: S101 - we speak HTTP only
-    return presented(request, runtime.settings.trusted_proxies)
-
-
-async def _caller(runtime: Runtime, ctx: Context, scopes: tuple[str, ...]) -> Caller:
-    caller = await opening.authenticate(runtime.database, _key(runtime, ctx), runtime.clock())
-    for scope in scopes:
-        opening.require(caller, scope)
-    return caller
-
-
-def _plain(body: object) -> Answer:
-    """Return what the wire would carry; the SDK cannot write our exact credits itself."""
-    plain: Answer = orjson.loads(orjson.dumps(body))
-    return plain
+            caller = await caller_of(runtime, ctx, NEEDS["cancel"])
+            asked = read_task_id(task_id)
+            done = await cancelling.cancel(
+                runtime.database,
+                lifetimes_of(runtime.settings),
+                caller.account_id,
+                asked,
+                runtime.clock(),
+                mode=caller.mode,
+            )
+            return plain(
+                {
+                    "taskId": asked,
+                    "status": done.status,
+                    "cancelled": done.cancelled,
+                    "cancelRequested": done.requested,
+                }
+            )

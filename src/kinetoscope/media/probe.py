@@ -11,15 +11,16 @@ import resource
 import signal
 import stat
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
-from kinetoscope.media.formats import Finding, Signature, Unacceptable, read_signature
+from kinetoscope.media.formats import Signature, Unacceptable, read_signature
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 
-Opener = Callable[[BinaryIO], Finding]
+Opener = Callable[[BinaryIO], Mapping[str, object]]
+"""Opens a file and tells what is to be told of it."""
 
 
 def main() -> None:
@@ -28,20 +29,26 @@ def main() -> None:
 
 
 def inspect_all(request: dict[str, Any]) -> None:
-    """Open every file, confine this process, and only then look inside."""
+    """Open every file, confine this process, and only then look inside.
+
+    Where the request bounds a `thumbnail`, small pictures are told of them instead of findings.
+    """
     limits: dict[str, int] = request["limits"]
+    thumbnail: dict[str, int] | None = request.get("thumbnail")
     _die_with(request["parent"])
-    openers = [_prepared(path, limits) for path in request["paths"]]
+    openers = [_prepared(path, limits, thumbnail) for path in request["paths"]]
     _confine(limits["memory_bytes_max"], limits["cpu_s_max"])
     _say({"ready": True})
     for prepared in openers:
         _say(prepared())
 
 
-def _prepared(path: str, limits: dict[str, int]) -> Callable[[], dict[str, object]]:
+def _prepared(
+    path: str, limits: dict[str, int], thumbnail: dict[str, int] | None
+) -> Callable[[], dict[str, object]]:
     try:
         file, bytes_size = _opened(path)
-        opener = _opener(file, limits)
+        opener = _opener(file, limits, thumbnail)
     except Unacceptable as refusal:
         reason = str(refusal)
         return lambda: {"reason": reason}
@@ -64,10 +71,12 @@ def _opened(path: str) -> tuple[BinaryIO, int]:
     return os.fdopen(descriptor, "rb"), state.st_size
 
 
-def _opener(file: BinaryIO, limits: dict[str, int]) -> Opener:
+def _opener(file: BinaryIO, limits: dict[str, int], thumbnail: dict[str, int] | None) -> Opener:
     signature = read_signature(file)
     if signature is None:
         raise Unacceptable("is not in a media format that is accepted")
+    if thumbnail is not None:
+        return _thumbnail_opener(signature, limits, thumbnail)
     return (
         _image_opener(signature, limits)
         if not signature.demuxer
@@ -78,20 +87,33 @@ def _opener(file: BinaryIO, limits: dict[str, int]) -> Opener:
 def _image_opener(signature: Signature, limits: dict[str, int]) -> Opener:
     from kinetoscope.media.probe_image import open_image  # noqa: PLC0415 - each costs 50 ms
 
-    return lambda file: open_image(file, signature.media_type, limits["image_pixels_max"])
+    pixels_max = limits["image_pixels_max"]
+    return lambda file: open_image(file, signature.media_type, pixels_max)._asdict()
 
 
 def _stream_opener(signature: Signature, limits: dict[str, int]) -> Opener:
     from kinetoscope.media.probe_stream import open_stream  # noqa: PLC0415 - each costs 50 ms
 
     pixels_max, packets_max = limits["video_pixels_max"], limits["packets_max"]
-    return lambda file: open_stream(file, signature, pixels_max, packets_max)
+    return lambda file: open_stream(file, signature, pixels_max, packets_max)._asdict()
+
+
+def _thumbnail_opener(
+    signature: Signature, limits: dict[str, int], bounds: dict[str, int]
+) -> Opener:
+    if not signature.demuxer:
+        from kinetoscope.media.probe_thumbnail import image_thumbnail  # noqa: PLC0415
+
+        return lambda file: image_thumbnail(file, signature, limits, bounds)
+    from kinetoscope.media.probe_frame import video_thumbnail  # noqa: PLC0415
+
+    return lambda file: video_thumbnail(file, signature, limits, bounds)
 
 
 def _answer(opener: Opener, file: BinaryIO, bytes_size: int) -> dict[str, object]:
     try:
         file.seek(0)
-        return {**opener(file)._asdict(), "bytes_size": bytes_size}
+        return {**opener(file), "bytes_size": bytes_size}
     except Unacceptable as refusal:
         return {"reason": str(refusal)}
     except MemoryError:

@@ -34,6 +34,22 @@ def open_image(file: BinaryIO, media_type: str, pixels_max: int) -> Finding:
 
     Width and height are those a viewer sees, after EXIF orientation.
     """
+    image = decoded_image(file, media_type, pixels_max)
+    sideways = orientation(image) in _SIDEWAYS
+    width, height = (image.height, image.width) if sideways else (image.width, image.height)
+    return Finding(media_type, width, height, duration_ms=0, frames=1, has_audio=False)
+
+
+def orientation(image: Image.Image) -> int:
+    """Return how EXIF says an image lies, 1 to 8; 1 is upright."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        stated = image.getexif().get(ExifTags.Base.Orientation)
+    return stated if isinstance(stated, int) else 1
+
+
+def decoded_image(file: BinaryIO, media_type: str, pixels_max: int) -> Image.Image:
+    """Decode an image's first frame, as it lies in the file; raises as `open_image` does."""
     if media_type == "image/webp":
         pixels_max = int(pixels_max * _WEBP_SHARE)
     Image.MAX_IMAGE_PIXELS = pixels_max
@@ -46,6 +62,4 @@ def open_image(file: BinaryIO, media_type: str, pixels_max: int) -> Finding:
             image.load()
         except (Image.DecompressionBombWarning, Image.DecompressionBombError):
             raise Unacceptable(f"is larger than {pixels_max} pixels") from None
-        sideways = image.getexif().get(ExifTags.Base.Orientation) in _SIDEWAYS
-    width, height = (image.height, image.width) if sideways else (image.width, image.height)
-    return Finding(media_type, width, height, duration_ms=0, frames=1, has_audio=False)
+    return image

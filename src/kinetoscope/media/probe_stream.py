@@ -85,17 +85,7 @@ def open_stream(file: BinaryIO, signature: Signature, pixels_max: int, packets_m
     length is that of the picture, or of the sound where there is none, counted from packets:
     headers may lie.
     """
-    with av.open(
-        _Nameless(file),
-        mode="r",
-        format=signature.demuxer.partition(",")[0],
-        options={
-            "format_whitelist": signature.demuxer,
-            "protocol_whitelist": "none",
-            "max_pixels": str(pixels_max),
-        },
-        io_open=_refuse_opening,
-    ) as container:
+    with opened_container(file, signature, pixels_max) as container:
         if len(container.streams) > _STREAMS_MAX:
             raise Unacceptable(f"holds more than {_STREAMS_MAX} streams")
         picture = _picture(container, pixels_max)
@@ -113,6 +103,30 @@ def open_stream(file: BinaryIO, signature: Signature, pixels_max: int, packets_m
         width, height = _shown_size(frames[picture.index])
         coded = tracks[picture.index].packets
         return Finding(signature.media_type, width, height, duration_ms, coded, sound is not None)
+
+
+def opened_container(file: BinaryIO, signature: Signature, pixels_max: int) -> InputContainer:
+    """Open a container by the one demuxer its first bytes name, and nothing besides it."""
+    return av.open(
+        _Nameless(file),
+        mode="r",
+        format=signature.demuxer.partition(",")[0],
+        options={
+            "format_whitelist": signature.demuxer,
+            "protocol_whitelist": "none",
+            "max_pixels": str(pixels_max),
+        },
+        io_open=_refuse_opening,
+    )
+
+
+def first_picture(container: InputContainer, pixels_max: int) -> VideoStream:
+    """Return the stream that a viewer sees, ready to be decoded; raises Unacceptable."""
+    picture = _picture(container, pixels_max)
+    if picture is None:
+        raise Unacceptable("holds no picture")
+    _openable(picture)
+    return picture
 
 
 def _refuse_opening(url: str, _flags: int, _options: object) -> NoReturn:

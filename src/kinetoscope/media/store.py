@@ -122,6 +122,10 @@ class MediaStore:
             async for chunk in self.read(name, 0, stored.bytes_size):
                 file.write(chunk)
 
+    def path_of(self, name: str) -> Path | None:
+        """Return where a file lies on this machine, if it is there; None for stores elsewhere."""
+        return None if self.folder is None else self.folder / _key(name)
+
     async def delete(self, names: list[str]) -> None:
         """Remove files; names that are not there are no error. Raises StoreFailed."""
         for name in names:

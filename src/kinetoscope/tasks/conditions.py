@@ -5,7 +5,7 @@ things first. Requests without them, nearly all, never come here.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kinetoscope.accounts.opening import Caller
 from kinetoscope.kernel.errors import IdempotencyBusy
@@ -92,4 +92,4 @@ def _of_mode(caller: Caller, once: Once | None) -> Once | None:
     """Keep live and test keys apart: no live request is answered with a test key's task."""
     if once is None:
         return None
-    return Once(key=f"{caller.mode}:{once.key}", body_sha256=once.body_sha256)
+    return replace(once, key=f"{caller.mode}:{once.key}")

@@ -24,6 +24,7 @@ from kinetoscope.tasks import alerts, ending, outcomes, store
 from kinetoscope.tasks.alerts import Alert
 from kinetoscope.tasks.task import CANCELLED, GENERATION_FAILED, Bill, Failure, Task
 from kinetoscope.tasks.tools import Tools
+from kinetoscope.webhooks import outbox
 
 log = structlog.get_logger(__name__)
 
@@ -175,6 +176,8 @@ async def _note(tools: Tools, task: Task, followed: Followed, progress: float | 
     if percent > followed.percent_shown:
         known = None if progress is None else percent
         await store.note_progress(tools.database, task, known, tools.clock())
+        if task.events:
+            await outbox.put_progress(tools.database, task.id, known, tools.clock())
         followed.percent_shown = percent
 
 

@@ -23,10 +23,16 @@ BUSY_DELAY_S = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Once:
-    """A client's own name for a request, and what the request said."""
+    """A client's own name for a request, and what the request said.
+
+    One that `is_fresh` is known to be no repetition: it is remembered in the place of an earlier
+    one of its name. Others are repetitions of one that was made no longer than `lifetime` ago.
+    """
 
     key: str
     body_sha256: bytes
+    is_fresh: bool = False
+    lifetime: timedelta = LIFETIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,8 @@ async def remembered(
     Raises IdempotencyMismatch where the request was another, IdempotencyGone where nobody is shown
     the task any more.
     """
+    if once.is_fresh:
+        return None
     cursor = await connection.execute(
         """
         select remembered.task_id, body_sha256, task.cached_from is not null,
@@ -64,7 +72,7 @@ async def remembered(
         where remembered.account_id = %(account_id)s and key = %(key)s
           and remembered.created_at > %(since)s
         """,
-        {"account_id": account_id, "key": once.key, "since": now - LIFETIME, "now": now},
+        {"account_id": account_id, "key": once.key, "since": now - once.lifetime, "now": now},
     )
     row = await cursor.fetchone()
     if row is None:

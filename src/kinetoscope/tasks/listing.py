@@ -15,10 +15,12 @@ class Wanted:
 
     statuses: tuple[Status, ...] | None = None
     model: str | None = None
+    models: tuple[str, ...] | None = None
     key_id: str | None = None
     is_test: bool | None = None
     created_from: datetime | None = None
     created_before: datetime | None = None
+    oldest_first: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,7 @@ async def page(
     A place names a task, not a number, so that tasks created meanwhile move nothing.
     """
     statuses = wanted.statuses
+    behind, order = ("<", "desc") if not wanted.oldest_first else (">", "asc")
     rows = await database.fetch_all(
         Found,
         f"""
@@ -50,20 +53,22 @@ async def page(
         where account_id = %(account_id)s and {SHOWN}
           and (%(statuses)s::text[] is null or status = any (%(statuses)s))
           and (%(model)s::text is null or model = %(model)s)
+          and (%(models)s::text[] is null or model = any (%(models)s))
           and (%(key_id)s::text is null or key_id = %(key_id)s)
           and (%(is_test)s::boolean is null or is_test = %(is_test)s)
           and (%(created_from)s::timestamptz is null or created_at >= %(created_from)s)
           and (%(created_before)s::timestamptz is null or created_at < %(created_before)s)
           and (%(place_id)s::text is null
-               or (created_at <= %(place_at)s
-                   and (created_at < %(place_at)s or id > %(place_id)s)))
-        order by created_at desc, id
+               or (created_at {behind}= %(place_at)s
+                   and (created_at {behind} %(place_at)s or id > %(place_id)s)))
+        order by created_at {order}, id
         limit %(limit)s
         """,
         {
             "account_id": account_id,
             "statuses": None if statuses is None else list(statuses),
             "model": wanted.model,
+            "models": None if wanted.models is None else list(wanted.models),
             "key_id": wanted.key_id,
             "is_test": wanted.is_test,
             "created_from": wanted.created_from,

@@ -1,8 +1,9 @@
 """What a client asks for, as it came, and what creating a task makes of it."""
 
 import secrets
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from psycopg.types.json import Jsonb
 
@@ -13,7 +14,7 @@ from kinetoscope.catalog.spec import Catalog
 from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.errors import ModelUnavailable
 from kinetoscope.kernel.ids import TaskId, new_media_name, new_task_id
-from kinetoscope.kernel.order import Order
+from kinetoscope.kernel.order import JSON, Order
 from kinetoscope.kernel.secrets import KeyMode, PresentedKey
 from kinetoscope.tasks.idempotency import Once
 from kinetoscope.tasks.rehearsal import asked as asked_outcome
@@ -29,11 +30,36 @@ FREE = Credits(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """In whose words a task is asked for, where those are not our own.
+
+    Its webhooks answer in the same words. `details` are what only that dialect knows what to do
+    with; `events` among them are those it wants to be told of, all at the end where there are none.
+    """
+
+    dialect: str
+    details: Mapping[str, JSON] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How long a client waits for its task to begin, and to end; None where it does not say."""
+
+    start: timedelta | None = None
+    end: timedelta | None = None
+
+
+PATIENT = Patience()
+"""A client that does not say how long it waits."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What a client asks for, as it came.
 
     `once` is the client's own name for this request, if it gave one. With `reuse` an equal
-    earlier task's media will do. `outcome` is how a test key wants its task to end.
+    earlier task's media will do. `outcome` is how a test key wants its task to end. `spoken` is
+    None where it was asked for in our own words.
     """
 
     model: str
@@ -43,6 +69,8 @@ class Request:
     reuse: bool = False
     once: Once | None = None
     outcome: str | None = None
+    spoken: Spoken | None = None
+    patience: Patience = PATIENT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +107,8 @@ class Attempt:
     callback_url: str | None
     reuse: bool
     once: Once | None
+    spoken: Spoken | None
+    patience: Patience
     now: datetime
 
 
@@ -127,6 +157,8 @@ def attempt(key: PresentedKey, planned: Plan, request: Request, now: datetime) -
         callback_url=request.callback_url,
         reuse=request.reuse,
         once=request.once,
+        spoken=request.spoken,
+        patience=request.patience,
         now=now,
     )
 
@@ -151,5 +183,16 @@ def parameters(attempt: Attempt) -> dict[str, object]:
         "is_test": planned.is_test,
         "rehearsal": planned.rehearsal,
         "cache_key": planned.cache_key,
+        **_spoken_parameters(attempt),
         "now": attempt.now,
+    }
+
+
+def _spoken_parameters(attempt: Attempt) -> dict[str, object]:
+    spoken, patience, now = attempt.spoken, attempt.patience, attempt.now
+    return {
+        "dialect": None if spoken is None else spoken.dialect,
+        "dialect_details": None if spoken is None else Jsonb(spoken.details),
+        "start_by": None if patience.start is None else now + patience.start,
+        "end_by": None if patience.end is None else now + patience.end,
     }

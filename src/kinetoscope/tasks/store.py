@@ -29,7 +29,8 @@ class Written:
 TASK_COLUMNS = """
   id, account_id, model, inputs, seed, provider, price, status, epoch, submits,
   submit_started_at, upstream_id, upstream_model, reference_video_s, media_name, rehearsal,
-  is_sample, cancel_requested_at, search, accepted_by, created_at
+  is_sample, cancel_requested_at, search, accepted_by, dialect_details->'events' as events,
+  created_at
 """
 
 
@@ -82,6 +83,13 @@ async def request_cancel(connection: Connection, task_id: TaskId, now: datetime)
         "update task set cancel_requested_at = coalesce(cancel_requested_at, %s) where id = %s",
         (now, task_id),
     )
+
+
+async def is_past_end(connection: Connection, task_id: TaskId, now: datetime) -> bool:
+    """Whether the time is over that a client gave its task to end."""
+    query = "select end_by <= %s from task where id = %s"
+    row = await (await connection.execute(query, (now, task_id))).fetchone()
+    return row is not None and row[0] is True
 
 
 async def claim_within(connection: Connection, task_id: TaskId) -> Task:

@@ -27,7 +27,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One row: everything a step needs to take up where another left off."""
+    """One row: everything a step needs to take up where another left off.
+
+    `events` are those that its receiver wants to be told of; None is its end, as ever.
+    """
 
     id: TaskId
     account_id: AccountId
@@ -49,6 +52,7 @@ class Task:
     cancel_requested_at: datetime | None
     search: JSON
     accepted_by: str | None
+    events: list[str] | None
     created_at: datetime
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -31,8 +31,24 @@ REHEARSED_DUPLICATE = "duplicate_webhook"
 REHEARSED_DOWN = "webhook_down"
 REHEARSED_DOWN_TRIES = 3
 
-BodyOf = Callable[[TaskId], Awaitable[bytes | None]]
-"""Makes the body that tells of a task's end; None where the task is no more."""
+Sign = Callable[[str, bytes, datetime], Mapping[str, str]]
+"""Makes further headers for a message's id, its body and the time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """What tells of a task: a body, and how else it is signed than every delivery is.
+
+    `kie_headers` are those of kie.ai, which take the account's secret.
+    """
+
+    body: bytes
+    kie_headers: bool = False
+    sign: Sign | None = None
+
+
+BodyOf = Callable[[TaskId], Awaitable[Telling | None]]
+"""Makes what tells of a task; None where the task is no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +71,12 @@ class Message:
     id: str
     account_id: AccountId
     task_id: TaskId
-    body: bytes
+    telling: Telling
+
+    @property
+    def body(self) -> bytes:
+        """What is sent."""
+        return self.telling.body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,20 +123,20 @@ async def _attempt(parts: Parts, claimed: Claimed, tries: int) -> bool:
 
 
 async def _send(parts: Parts, claimed: Claimed, now: datetime) -> Outcome:
-    body = claimed.body
-    if body is None:
-        body = await parts.body_of(claimed.task_id)
-    if body is None:
+    telling = None if claimed.body is None else Telling(body=claimed.body)
+    if telling is None:
+        telling = await parts.body_of(claimed.task_id)
+    if telling is None:
         return Outcome(error="The task was deleted before this was sent", is_final=True)
     message = Message(
-        id=claimed.id, account_id=claimed.account_id, task_id=claimed.task_id, body=body
+        id=claimed.id, account_id=claimed.account_id, task_id=claimed.task_id, telling=telling
     )
     try:
         headers = await signed_headers(parts.database, parts.sealer, message, now)
     except SettingInvalid as error:
         return Outcome(error=str(error))
     try:
-        answered = await post(parts.egress, claimed.url, body, headers, parts.limits)
+        answered = await post(parts.egress, claimed.url, message.body, headers, parts.limits)
     except OutboundRefused as error:
         return Outcome(error=str(error), is_final=True)
     except OutboundFailed as error:
@@ -137,10 +158,12 @@ async def signed_headers(
 
     Raises SettingInvalid where the account's secret cannot be read.
     """
-    account_id = message.account_id
+    account_id, telling = message.account_id, message.telling
     texts = await secret.texts(database, sealer, account_id, now)
     headers = sign.headers(message.id, message.body, texts, now)
-    if (await secret.preferences(database, account_id)).kie_headers:
+    if telling.sign is not None:
+        headers |= telling.sign(message.id, message.body, now)
+    if telling.kie_headers or (await secret.preferences(database, account_id)).kie_headers:
         # There is room for one signature only. While secrets overlap it is the oldest's, which the
         # receiver certainly has.
         headers |= sign.kie_headers(message.task_id, texts[-1], now)

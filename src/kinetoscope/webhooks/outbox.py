@@ -56,7 +56,8 @@ def message_id(task_id: TaskId) -> str:
 async def put(connection: Connection, task_id: TaskId, now: datetime) -> None:
     """Note that a task that has just ended is to be told of. Part of the transaction that ends it.
 
-    Does nothing for a task without a callBackUrl, or one that was noted before.
+    Does nothing for a task without a callBackUrl, one that was noted before, or one whose receiver
+    wants other events only. What it made comes with its end, so that is told once.
     """
     await connection.execute(
         f"""
@@ -69,12 +70,43 @@ async def put(connection: Connection, task_id: TaskId, now: datetime) -> None:
           from task
           where id = %(task_id)s and callback_url is not null
             and status in ('success', 'fail')
+            and (dialect_details->'events' is null or dialect_details->'events' ? 'completed'
+                 or status = 'success' and dialect_details->'events' ? 'output')
           on conflict (id) do nothing
           returning id
         )
         select pg_notify('{CHANNEL}', '') from noted
         """,
         {"id": message_id(task_id), "task_id": task_id, "now": now},
+    )
+
+
+async def put_progress(
+    database: Database, task_id: TaskId, percent: int | None, now: datetime
+) -> None:
+    """Note that a task is being worked on, for receivers that want to hear of its start or logs.
+
+    Each is noted once, and only while the task is open.
+    """
+    await database.execute(
+        f"""
+        with noted as (
+          insert into webhook_delivery
+            (id, account_id, task_id, event_type, url, next_attempt_at, created_at)
+          select %(id)s || event.tail, account_id, task.id, event.type, callback_url, %(now)s,
+                 %(now)s
+          from task cross join (values
+            ('start', 'task.started', '_start'),
+            ('logs', 'task.progress', '_' || coalesce(%(percent)s::smallint, 0))
+          ) as event (name, type, tail)
+          where task.id = %(task_id)s and callback_url is not null and status = 'generating'
+            and dialect_details->'events' ? event.name
+          on conflict (id) do nothing
+          returning id
+        )
+        select pg_notify('{CHANNEL}', '') from noted
+        """,
+        {"id": message_id(task_id), "task_id": task_id, "percent": percent, "now": now},
     )
 
 

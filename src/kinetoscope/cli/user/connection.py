@@ -1,0 +1,146 @@
+"""What the user's commands share: whom they ask, and how they end where that goes wrong.
+
+They end with 0; 1 where something on this machine is in the way or a wait is over; 2 for what was
+typed; 3 where the server refuses; 4 where a task failed; 5 where the server cannot be reached or
+cannot answer; 130 after Ctrl-C.
+"""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from kinetoscope.cli.user.written import Written, credits_text, write_json
+from kinetoscope.client import (
+    ClientError,
+    ConcurrencyLimit,
+    DownloadFailed,
+    InsufficientCredits,
+    InvalidRequest,
+    KeySpent,
+    Kinetoscope,
+    Misconfigured,
+    NotFound,
+    Refused,
+    ServerFailed,
+    TaskFailed,
+    Unauthenticated,
+    UnexpectedAnswer,
+    Unreachable,
+)
+
+HERE, USAGE, REFUSED, FAILED, UNREACHABLE, INTERRUPTED = 1, 2, 3, 4, 5, 130
+
+Key = Annotated[
+    str | None, typer.Option(envvar="KINETOSCOPE_KEY", show_default=False, help="Your API key.")
+]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        envvar="KINETOSCOPE_URL",
+        show_default=False,
+        help="Where the server is; http://127.0.0.1:8000 unless told.",
+    ),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on stdout, and nothing else there.")
+]
+Local = Annotated[
+    bool,
+    typer.Option("--local", help="Act on this machine's own deployment instead, as its operator."),
+]
+
+
+def say(text: str) -> None:
+    """Tell a person something: on stderr, so that stdout holds results only."""
+    sys.stderr.write(f"{text}\n")
+
+
+def fail(message: str, code: int) -> typer.Exit:
+    """Say what went wrong, and end."""
+    say(f"kinetoscope: {message}")
+    return typer.Exit(code)
+
+
+@contextmanager
+def connected(
+    key: str | None, url: str | None, *, as_json: bool = False, retries: int = 2
+) -> Iterator[Kinetoscope]:
+    """Lend a client; what it raises ends the command with a sentence and a status.
+
+    What must not happen twice has no `retries`; what makes a task has many, for it cannot.
+    """
+    try:
+        with Kinetoscope(key, url, retries=retries) as client:
+            yield client
+    except ClientError as error:
+        if as_json:
+            typer.echo(write_json({"error": error_json(error)}))
+        raise fail(told(error), code_of(error)) from None
+    except OSError as error:
+        if as_json:
+            typer.echo(write_json({"error": {"kind": "OSError", "message": str(error)}}))
+        raise fail(str(error), HERE) from None
+
+
+def code_of(error: ClientError) -> int:
+    """Return the status that a command ends with."""
+    match error:
+        case Misconfigured():
+            return USAGE
+        case TaskFailed():
+            return FAILED
+        case ServerFailed() | Unreachable() | UnexpectedAnswer() | DownloadFailed():
+            return UNREACHABLE
+        case Refused():
+            return REFUSED
+        case _:
+            return HERE
+
+
+def told(error: ClientError) -> str:
+    """Say what went wrong, and what may help."""
+    text = str(error)
+    match error:
+        case Unauthenticated():
+            text = f"{error}. Set KINETOSCOPE_KEY, or give --key."
+        case InsufficientCredits():
+            whose = "the key may spend" if isinstance(error, KeySpent) else "are available"
+            required, available = credits_text(error.required), credits_text(error.available)
+            text = f"{error}: it takes {required} credits, and {available} {whose}."
+        case ConcurrencyLimit():
+            text = (
+                f"{error.current} of {error.limit} tasks run already. Wait until one has ended, "
+                "or give --wait-for-room SECONDS."
+            )
+        case InvalidRequest() if error.issues:
+            lines = "".join(f"\n  {issue.text}" for issue in error.issues)
+            text = f"{error}:{lines}"
+        case NotFound() if error.nearest:
+            text = f"{error}. Did you mean {' or '.join(error.nearest)}?"
+        case Unreachable():
+            text = f"{error}. Is it running? KINETOSCOPE_URL or --url says where it is."
+        case _:
+            pass
+    return text
+
+
+def error_json(error: ClientError) -> dict[str, Written]:
+    """Return an error for --json; amounts are exact."""
+    data: dict[str, Written] = {"kind": type(error).__name__, "message": str(error)}
+    match error:
+        case InsufficientCredits():
+            data |= {"required": error.required, "available": error.available}
+        case ConcurrencyLimit():
+            data |= {"limit": error.limit, "current": error.current}
+        case InvalidRequest():
+            data["issues"] = [issue.text for issue in error.issues]
+        case TaskFailed():
+            data |= {"code": error.code, "message": error.message, "taskId": error.task.id}
+        case ServerFailed() if error.task_id is not None:
+            data["taskId"] = error.task_id
+        case _:
+            pass
+    return data

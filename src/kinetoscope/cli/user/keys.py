@@ -1,0 +1,120 @@
+"""`kinetoscope keys`, asked of a server: an account's keys, with a key that has keys:write."""
+
+from typing import Annotated, Any
+
+import typer
+
+from kinetoscope.cli.user.connection import USAGE, AsJson, Key, Url, connected, fail, say
+from kinetoscope.cli.user.written import moment_text, out, table, write_json
+from kinetoscope.client.values import moment
+
+PATH = "/api/v1/keys"
+
+KeyId = Annotated[str, typer.Argument(help="Id of the key, as `keys list` shows it.")]
+
+app = typer.Typer(
+    help="Make, show, stop and replace your account's keys, with one that has keys:write.",
+    no_args_is_help=True,
+)
+
+
+@app.command(name="list")
+def list_keys(*, as_json: AsJson = False, key: Key = None, url: Url = None) -> None:
+    """Show keys, never their text."""
+    with connected(key, url, as_json=as_json) as client:
+        answer = client.ask("GET", PATH)
+    if as_json:
+        typer.echo(write_json(answer))
+        return
+    rows = table("id", "mode", "last four", "state", "last used", "name")
+    for one in answer["keys"]:
+        used = moment_text(moment(one["lastUsedTime"])) or "never"
+        rows.add_row(
+            one["keyId"], one["mode"], f"…{one['lastFour']}", _state(one), used, one["name"]
+        )
+    out().print(rows)
+
+
+def _state(one: dict[str, Any]) -> str:
+    ends = moment_text(moment(one["expiresAt"]))
+    state = "active" if one["active"] else "inactive"
+    return f"{state} until {ends}" if ends else state
+
+
+@app.command()
+def create(  # noqa: PLR0913 - each is an option
+    *,
+    name: Annotated[str, typer.Option(help="What the key is for.")],
+    test: Annotated[bool, typer.Option("--test", help="A key that costs nothing.")] = False,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="What it may do; repeat it. As yours may by default.")
+    ] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="A model it may order; repeat it.")
+    ] = None,
+    tasks_running_max: Annotated[
+        int | None, typer.Option(min=0, help="How many of its tasks may run at once.")
+    ] = None,
+    as_json: AsJson = False,
+    key: Key = None,
+    url: Url = None,
+) -> None:
+    """Make a key within what yours may do; its text is shown this once."""
+    caps = {"models": model, "tasksRunningMax": tasks_running_max}
+    body: dict[str, Any] = {
+        "name": name,
+        "caps": {cap: to for cap, to in caps.items() if to is not None},
+    }
+    if test:
+        body["mode"] = "test"
+    if scope:
+        body["scopes"] = scope
+    with connected(key, url, as_json=as_json, retries=0) as client:
+        _print(client.ask("POST", PATH, body), as_json=as_json)
+
+
+@app.command()
+def rotate(
+    key_id: KeyId,
+    *,
+    overlap_hours: Annotated[
+        int, typer.Option(min=0, max=168, help="How long both keys work.")
+    ] = 24,
+    as_json: AsJson = False,
+    key: Key = None,
+    url: Url = None,
+) -> None:
+    """Replace a key; the old one keeps working for a while."""
+    with connected(key, url, as_json=as_json, retries=0) as client:
+        body = {"overlapHours": overlap_hours}
+        _print(client.ask("POST", f"{PATH}/{_id(key_id)}/rotate", body), as_json=as_json)
+
+
+@app.command()
+def deactivate(key_id: KeyId, *, key: Key = None, url: Url = None) -> None:
+    """Stop a key at once; `reactivate` takes it back."""
+    with connected(key, url) as client:
+        client.ask("PATCH", f"{PATH}/{_id(key_id)}", {"active": False})
+    typer.echo(f"{key_id} is inactive")
+
+
+@app.command()
+def reactivate(key_id: KeyId, *, key: Key = None, url: Url = None) -> None:
+    """Let a deactivated key work again."""
+    with connected(key, url) as client:
+        client.ask("PATCH", f"{PATH}/{_id(key_id)}", {"active": True})
+    typer.echo(f"{key_id} is active, unless it has expired")
+
+
+def _id(text: str) -> str:
+    if not text.isalnum():
+        raise fail(f"{text!r} is no key's id", USAGE)
+    return text
+
+
+def _print(made: dict[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(write_json({"key": made["key"], "keyId": made["keyId"]}))
+        return
+    typer.echo(made["key"])
+    say(f"Key id {made['keyId']}. The key is shown this once; keep it.")

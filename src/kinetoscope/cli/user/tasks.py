@@ -1,0 +1,181 @@
+"""`kinetoscope tasks`: a user's tasks over HTTP; `margins` and `alerts` are the operator's."""
+
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from kinetoscope.cli.commands import Deferred, with_table
+from kinetoscope.cli.user.connection import (
+    FAILED,
+    USAGE,
+    AsJson,
+    Key,
+    Local,
+    Url,
+    connected,
+    fail,
+    say,
+)
+from kinetoscope.cli.user.ending import cancelled, failure_text, task_json
+from kinetoscope.cli.user.generate import default_name
+from kinetoscope.cli.user.progress import followed
+from kinetoscope.cli.user.written import credits_text, moment_text, out, table, write_json
+from kinetoscope.client import Kinetoscope, Status, Task
+
+OPERATOR = "kinetoscope.cli.tasks"
+
+TABLE = (
+    Deferred(
+        "show",
+        "Show how a task stands.",
+        user="kinetoscope.cli.user.tasks:show",
+        operator=f"{OPERATOR}:show",
+    ),
+    Deferred("margins", "As the operator: earnings and costs.", operator=f"{OPERATOR}:margins"),
+    Deferred(
+        "alerts", "As the operator: what may have cost for nothing.", operator=f"{OPERATOR}:alerts"
+    ),
+)
+
+app = typer.Typer(
+    help="List, show, await, cancel and save tasks.", no_args_is_help=True, cls=with_table(*TABLE)
+)
+
+TaskId = Annotated[str, typer.Argument(help="The task's id.")]
+
+
+@app.command(name="list")
+def list_tasks(
+    *,
+    status: Annotated[
+        str, typer.Option(help="Only these: waiting, generating, success or fail.")
+    ] = "",
+    model: Annotated[str, typer.Option(help="Only this model's.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 20,
+    as_json: AsJson = False,
+    key: Key = None,
+    url: Url = None,
+) -> None:
+    """List tasks, newest first."""
+    wanted = _status(status)
+    with connected(key, url, as_json=as_json) as client:
+        found = list(islice(client.list(status=wanted, model=model or None, limit=limit), limit))
+    if as_json:
+        typer.echo(write_json({"tasks": [task_json(task) for task in found]}))
+        return
+    rows = table("id", "status", "credits", "created", "model")
+    for task in found:
+        rows.add_row(
+            task.id,
+            task.status,
+            credits_text(task.credits),
+            moment_text(task.created_at),
+            task.model,
+        )
+    out().print(rows)
+
+
+def _status(text: str) -> Status | None:
+    match text:
+        case "":
+            return None
+        case "waiting" | "generating" | "success" | "fail":
+            return text
+        case _:
+            raise fail("--status: expected waiting, generating, success or fail", USAGE)
+
+
+def show(
+    task_id: TaskId,
+    *,
+    as_json: AsJson = False,
+    key: Key = None,
+    url: Url = None,
+    local: Local = False,
+) -> None:
+    """Show how a task stands. With --local: who was asked to make it, and why."""
+    del local  # the choice was made already
+    with connected(key, url, as_json=as_json) as client:
+        _print(client.get(task_id), as_json=as_json)
+
+
+@app.command()
+def wait(
+    task_id: TaskId,
+    *,
+    timeout: Annotated[float | None, typer.Option(min=0, help="How many seconds.")] = None,
+    as_json: AsJson = False,
+    key: Key = None,
+    url: Url = None,
+) -> None:
+    """Wait for a task's end; ends with 4 if it failed, and with 1 after the timeout."""
+    with connected(key, url, as_json=as_json) as client:
+        if timeout is None:
+            task = followed(client, task_id, quiet=as_json)
+        else:
+            task = client.wait(task_id, timeout_s=timeout, must_succeed=False)
+        _print(task, as_json=as_json)
+        if task.status != "success":
+            raise typer.Exit(FAILED)
+
+
+@app.command()
+def cancel(task_id: TaskId, *, key: Key = None, url: Url = None) -> None:
+    """Want a task's end, and say what became of that."""
+    with connected(key, url) as client:
+        client.get(task_id)
+        typer.echo(cancelled(client, task_id))
+
+
+@app.command()
+def download(
+    task_id: TaskId,
+    *,
+    output: Annotated[
+        str, typer.Option("--output", "-o", help="A file or a folder; several are numbered.")
+    ] = "",
+    as_json: AsJson = False,
+    key: Key = None,
+    url: Url = None,
+) -> None:
+    """Save a task's files, waiting for them if need be."""
+    with connected(key, url, as_json=as_json) as client:
+        task = _ended(client, task_id, quiet=as_json)
+        if task.status != "success":
+            raise fail(failure_text(task), FAILED)
+        paths = client.download(
+            task, str(Path(output).expanduser()) if output else default_name(task)
+        )
+    if as_json:
+        typer.echo(write_json(task_json(task, paths)))
+        return
+    for path in paths:
+        typer.echo(str(path))
+
+
+def _ended(client: Kinetoscope, task_id: str, *, quiet: bool) -> Task:
+    task = client.get(task_id)
+    return task if task.has_ended else followed(client, task_id, quiet=quiet)
+
+
+def _print(task: Task, *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(write_json(task_json(task)))
+        return
+    lines = [
+        ("task", task.id),
+        ("model", task.model),
+        ("status", task.status),
+        ("credits", credits_text(task.credits)),
+        ("created", moment_text(task.created_at)),
+        ("ended", moment_text(task.completed_at)),
+        ("files until", moment_text(task.expires_at)),
+        *(("file", output.url) for output in task.outputs),
+    ]
+    for name, said in lines:
+        if said:
+            typer.echo(f"{name:<13}{said}")
+    if task.error is not None:
+        say(f"kinetoscope: {failure_text(task)}")

@@ -1,0 +1,116 @@
+"""Which model a path of fal's means, and its inputs under the names that the model has for them."""
+
+from collections.abc import Mapping
+
+from kinetoscope.catalog.model import Model
+from kinetoscope.dialects import names
+from kinetoscope.dialects.inputs import fit, sized
+from kinetoscope.dialects.names import Names
+from kinetoscope.kernel.errors import InputIssue, InvalidInputs, UnknownModel
+from kinetoscope.kernel.order import JSON, Size
+
+OWNER = "fal-ai/"
+"""Before the names of models that fal runs itself, also where the model is somebody else's."""
+
+REFERENCES = "/reference-to-video"
+"""At the end of a path whose images guide the clip rather than open it."""
+
+RATIOS: Mapping[str, str] = {
+    "square_hd": "1:1",
+    "square": "1:1",
+    "portrait_4_3": "3:4",
+    "portrait_16_9": "9:16",
+    "landscape_4_3": "4:3",
+    "landscape_16_9": "16:9",
+}
+"""fal's words for shapes; how many pixels they are differs from model to model there too."""
+
+AUTO: Mapping[str, str | None] = {
+    "auto": None,
+    "auto_1k": "1k",
+    "auto_2k": "2k",
+    "auto_3k": "3k",
+    "auto_4k": "4k",
+}
+"""Sizes that the model chooses, and how large they are to be."""
+
+HONOURED_ELSEWHERE = (
+    "camera_fixed",
+    "controlnets",
+    "ip_adapters",
+    "loras",
+    "mask_image_url",
+    "mask_url",
+    "negative_prompt",
+    "sync_mode",
+)
+"""What changes a result at fal. A model here that does not know it would make something else."""
+
+SIDE_MAX = 16_384
+
+SAME_FORMAT = {"jpg": "jpeg"}
+
+
+def find(known: Names, app: str) -> Model:
+    """Return the model that a path means; raises UnknownModel, which names similar ones."""
+    try:
+        return names.find(known, app)
+    except UnknownModel:
+        if not app.startswith(OWNER):
+            raise
+        try:
+            return names.find(known, app.removeprefix(OWNER))
+        except UnknownModel:
+            pass  # the name as it was stated tells more
+        raise
+
+
+def fitted(model: Model, app: str, given: Mapping[str, JSON]) -> dict[str, object]:
+    """Return a request's inputs as the model has them; raises InvalidInputs."""
+    stated = {name: value for name, value in given.items() if value is not None}
+    _refuse_elsewhere(model, stated)
+    chosen = _size(model, stated.pop("image_size", None))
+    inputs = {**chosen, **fit(model, stated)}
+    if app.rstrip("/").endswith(REFERENCES) and "mode" in model.fields_by_name:
+        inputs.setdefault("mode", "reference")
+    return inputs
+
+
+def _refuse_elsewhere(model: Model, stated: Mapping[str, JSON]) -> None:
+    for name in HONOURED_ELSEWHERE:
+        if stated.get(name) and name not in model.fields_by_name:
+            raise _refused(name, f"{model.id} has no {name}")
+    wanted = stated.get("output_format")
+    if not model.format_name and isinstance(wanted, str):
+        wanted = wanted.lower()
+        if SAME_FORMAT.get(wanted, wanted) != model.file_format:
+            raise _refused("output_format", f"{model.id} makes {model.file_format}")
+
+
+def _size(model: Model, stated: JSON) -> dict[str, object]:
+    """Return the inputs that an `image_size` means: a word, or width and height."""
+    if stated is None:
+        return {}
+    if isinstance(stated, dict):
+        width, height = stated.get("width"), stated.get("height")
+        if not _is_side(width) or not _is_side(height):
+            raise _refused("image_size", "Expected a width and a height in pixels")
+        return sized(model, Size(width=int(str(width)), height=int(str(height))), "image_size")
+    word = stated.lower() if isinstance(stated, str) else ""
+    if word in RATIOS and "aspectRatio" in model.fields_by_name:
+        return {"aspectRatio": RATIOS[word]}
+    if word in AUTO:
+        resolution = AUTO[word]
+        if resolution is None:
+            return {}
+        if model.resolution_name:
+            return {model.resolution_name: resolution}
+    raise _refused("image_size", f"{model.id} has no such size")
+
+
+def _is_side(value: JSON) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= SIDE_MAX
+
+
+def _refused(name: str, message: str) -> InvalidInputs:
+    return InvalidInputs((InputIssue("custom", f"{message}.", (name,)),))

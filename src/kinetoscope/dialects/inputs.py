@@ -1,0 +1,163 @@
+"""From the inputs that clients of other services send to those that a model of ours has.
+
+Most names differ in their spelling only. What is left is checked like any inputs are, so that
+nothing here has to judge values: an input that a model has and cannot take is refused by name.
+"""
+
+from collections.abc import Mapping
+
+from kinetoscope.catalog.fields import Media
+from kinetoscope.catalog.model import Model
+from kinetoscope.kernel.errors import InputIssue, InvalidInputs
+from kinetoscope.kernel.order import MediaKind, Size
+
+FIRST = ("first_frame_url", "first_frame_image", "first_frame", "start_image_url", "start_image")
+LAST = (
+    "last_frame_url",
+    "last_frame_image",
+    "last_frame",
+    "end_image_url",
+    "end_image",
+    "tail_image_url",
+)
+FRAMES = (*FIRST, *LAST)
+"""An opening image and a closing one."""
+
+REFERENCES: Mapping[MediaKind, tuple[str, ...]] = {
+    MediaKind.IMAGE: ("reference_image_urls", "reference_images", "reference_image"),
+    MediaKind.VIDEO: ("reference_video_urls", "reference_videos", "reference_video"),
+    MediaKind.AUDIO: ("reference_audio_urls", "reference_audios", "reference_audio"),
+}
+"""What is to guide a clip, and not to open or close it."""
+
+MEDIA: Mapping[MediaKind, tuple[str, ...]] = {
+    MediaKind.IMAGE: (
+        "image",
+        "image_url",
+        "images",
+        "image_urls",
+        "input_image",
+        "input_images",
+        "image_input",
+        "input_urls",
+    ),
+    MediaKind.VIDEO: ("video", "video_url", "videos", "video_urls", "input_video"),
+    MediaKind.AUDIO: ("audio_url", "audios", "audio_urls", "input_audio"),
+}
+
+COUNTS = ("n", "num_images", "num_outputs", "number_of_images", "max_images", "num_videos")
+
+SOUND = ("enable_audio", "generate_audio", "with_audio", "sound")
+
+
+def fit(model: Model, given: Mapping[str, object]) -> dict[str, object]:
+    """Return a client's inputs under the names that a model has for them.
+
+    Names that the model knows stay, in our spelling or an older one; what nobody knows is left
+    out, as createTask ignores it. Raises InvalidInputs where more files are asked for than the
+    model makes, or media that it has no place for.
+    """
+    inputs: dict[str, object] = {}
+    foreign: dict[str, object] = {}
+    for name, value in given.items():
+        if value is None:
+            continue
+        if name in model.fields_by_name or name in model.names_by_alias:
+            inputs[name] = value
+        elif camel(name) in model.fields_by_name:
+            inputs.setdefault(camel(name), value)
+        else:
+            foreign[name] = value
+    _fit_media(model, foreign, inputs)
+    if model.audio_name:
+        for name in SOUND:
+            if name in foreign:
+                inputs.setdefault(model.audio_name, foreign[name])
+    _require_count(model, foreign)
+    return inputs
+
+
+def camel(name: str) -> str:
+    """Return `aspect_ratio` as `aspectRatio`."""
+    first, *others = name.split("_")
+    return first + "".join(word[:1].upper() + word[1:] for word in others)
+
+
+def _fit_media(model: Model, foreign: Mapping[str, object], inputs: dict[str, object]) -> None:
+    """Gather media of each kind, in order, into the input that the model has for it."""
+    _require_first(foreign, inputs)
+    _require_either(model, foreign)
+    for kind, names in MEDIA.items():
+        ordered = (*FIRST, *names, *LAST) if kind is MediaKind.IMAGE else names
+        sent = [name for name in (*ordered, *REFERENCES[kind]) if name in foreign]
+        items = [item for name in sent for item in _listed(foreign[name])]
+        if not items:
+            continue
+        field = next((each for each in model.media if each.kind is kind), None)
+        if field is None:
+            raise _refused(sent[0], f"{model.id} takes no {kind.value}")
+        known = inputs.get(field.name)
+        inputs[field.name] = [*(known if isinstance(known, list) else ()), *items]
+        _set_mode(model, field, sent, inputs)
+
+
+def _require_first(foreign: Mapping[str, object], inputs: Mapping[str, object]) -> None:
+    """Refuse a closing image without an opening one: it would open the clip here."""
+    last = next((name for name in LAST if foreign.get(name)), None)
+    others = (*FIRST, *MEDIA[MediaKind.IMAGE])
+    if last is not None and not any(foreign.get(name) or inputs.get(name) for name in others):
+        raise _refused(last, "Expected an opening image beside a closing one")
+
+
+def _require_either(model: Model, foreign: Mapping[str, object]) -> None:
+    """Refuse frames beside references: all of them would be references here."""
+    frame = next((name for name in FRAMES if foreign.get(name)), None)
+    references = (name for names in REFERENCES.values() for name in names if foreign.get(name))
+    reference = next(references, None)
+    if "mode" in model.fields_by_name and frame is not None and reference is not None:
+        raise _refused(frame, f"{model.id} takes frames or references; {reference} came as well")
+
+
+def _set_mode(model: Model, field: Media, sent: list[str], inputs: dict[str, object]) -> None:
+    """Where a model tells frames from references by its `mode`, say which of them came."""
+    if "mode" in model.fields_by_name and any(name in REFERENCES[field.kind] for name in sent):
+        inputs.setdefault("mode", "reference")
+
+
+def _require_count(model: Model, foreign: Mapping[str, object]) -> None:
+    for name in COUNTS:
+        value = foreign.get(name)
+        if value is not None and str(value) != str(model.count):
+            raise _refused(
+                name, f"{model.id} makes {model.count} file(s) a task; ask for that many"
+            )
+
+
+def _listed(value: object) -> list[object]:
+    return list(value) if isinstance(value, list) else [value] if value else []
+
+
+def _refused(name: str, message: str) -> InvalidInputs:
+    return InvalidInputs((InputIssue("custom", f"{message}.", (name,)),))
+
+
+def sized(model: Model, size: Size, name: str) -> dict[str, object]:
+    """Return the inputs that make a model's files exactly this large; raises InvalidInputs.
+
+    `name` is the input that the size came by.
+    """
+    for resolution, ratios in model.sizes.items():
+        for ratio, found in ratios.items():
+            if found == size:
+                inputs: dict[str, object] = {"aspectRatio": ratio}
+                if model.resolution_name and resolution:
+                    inputs[model.resolution_name] = resolution
+                return {key: value for key, value in inputs.items() if key in model.fields_by_name}
+    offered = sorted(
+        {(each.width, each.height) for sizes in model.sizes.values() for each in sizes.values()}
+    )
+    texts = ", ".join(f"{width}x{height}" for width, height in offered)
+    raise _refused(
+        name,
+        f"{model.id} does not make {size.width}x{size.height}. It makes {texts or 'no pictures'}",
+    )

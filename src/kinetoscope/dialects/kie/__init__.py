@@ -1,0 +1,4 @@
+"""DOOR: what kie.ai's clients say.
+
+https://docs.kie.ai
+"""

@@ -1,0 +1,162 @@
+"""Reading what OpenAI's clients ask for: JSON or forms, files that come along, and references."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.datastructures import UploadFile
+
+from kinetoscope.api.body import invalid, issue
+from kinetoscope.api.intake import Intake
+from kinetoscope.dialects import files
+from kinetoscope.dialects.door import Client
+from kinetoscope.dialects.forms import Form, read_form
+from kinetoscope.dialects.names import Names
+from kinetoscope.dialects.openai.retries import Refusals
+from kinetoscope.kernel.errors import InvalidRequest, NotFound
+from kinetoscope.kernel.order import MediaKind
+from kinetoscope.media import own_uploads
+from kinetoscope.media.files import MediaFile
+from kinetoscope.media.inspect import MEDIA_KINDS
+from kinetoscope.media.store import media_type_of
+from kinetoscope.wiring import Runtime
+
+CHUNK_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the dialect's routes need; one for a process."""
+
+    runtime: Runtime
+    intake: Intake
+    names: Names
+    refusals: Refusals
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A request that makes something: what it says, and a hash of all of it, files included.
+
+    Values of a form are texts; `is_form` says that they are to be read as what a model wants.
+    """
+
+    values: Mapping[str, Any]
+    files: Mapping[str, list[UploadFile]]
+    is_form: bool
+    digest: bytes
+
+
+@asynccontextmanager
+async def asked(parts: Parts, client: Client) -> AsyncIterator[Asked]:
+    """Read a request; its files are there as long as the context is. Raises what `read_form` does.
+
+    `null` counts as not given.
+    """
+    async with read_form(client.request, parts.intake, client.caller.account_id) as form:
+        yield Asked(
+            values={name: value for name, value in form.values.items() if value is not None},
+            files=form.files,
+            is_form=form.is_form,
+            digest=await asyncio.to_thread(_digest, client, form),
+        )
+
+
+def _digest(client: Client, form: Form) -> bytes:
+    """Hash what a request says, however its form is written."""
+    digests = []
+    for name, sent in form.files.items():
+        for upload in sent:
+            digest = hashlib.sha256()
+            upload.file.seek(0)
+            while chunk := upload.file.read(CHUNK_BYTES):
+                digest.update(chunk)
+            digests.append([name, digest.hexdigest()])
+    path = client.request.url.path
+    outcome = client.request.headers.get("x-test-outcome")
+    try:
+        said = orjson.dumps(
+            [path, form.values, sorted(digests), outcome], option=orjson.OPT_SORT_KEYS
+        )
+    except orjson.JSONEncodeError:
+        raise invalid(issue("too_big", "The body is nested too deeply")) from None
+    return hashlib.sha256(said).digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Referred:
+    """Media that a client refers to, and its kind where that is known already."""
+
+    url: str
+    kind: MediaKind | None = None
+
+
+async def brought(parts: Parts, client: Client, sent: UploadFile, name: str) -> Referred:
+    """Keep a file that came along, as an upload; raises what `files.keep` does."""
+    kept = await files.keep(parts.intake, client.caller.account_id, sent, name)
+    return Referred(url=kept.url, kind=kind_of(kept.file))
+
+
+async def referred(parts: Parts, client: Client, stated: object, name: str) -> Referred:
+    """Read a reference: `{"file_id"}`, `{"image_url"}`, a URL, or the id of a file.
+
+    Raises InvalidRequest, or NotFound for files that are not the account's own.
+    """
+    runtime = parts.runtime
+    if isinstance(stated, Mapping):
+        image_url = stated.get("image_url")
+        if isinstance(image_url, Mapping):
+            image_url = image_url.get("url")
+        if isinstance(image_url, str):
+            return Referred(url=image_url, kind=MediaKind.IMAGE)
+        stated = stated.get("file_id")
+    elif isinstance(stated, str) and ":" in stated:
+        return Referred(url=stated)
+    if not isinstance(stated, str):
+        raise invalid(issue("invalid_type", 'Expected {"file_id"} or {"image_url"}', name))
+    now = runtime.clock()
+    try:
+        file = await own_uploads.find(runtime.database, client.caller.account_id, stated, now)
+    except NotFound:
+        raise NotFound("No such File object") from None
+    return Referred(url=files.address(runtime.signer, file, now), kind=kind_of(file))
+
+
+async def media_of(
+    parts: Parts, client: Client, request: Asked, names: tuple[str, ...]
+) -> list[Referred]:
+    """Return the media that came under any of some names, in this order: files first."""
+    found = []
+    for name in names:
+        found += [await brought(parts, client, sent, name) for sent in request.files.get(name, ())]
+        stated = request.values.get(name)
+        listed = stated if isinstance(stated, list) else [] if stated is None else [stated]
+        found += [await referred(parts, client, each, name) for each in listed]
+    return found
+
+
+def kind_of(file: MediaFile) -> MediaKind:
+    """Return what kind of media an upload is."""
+    return MEDIA_KINDS[media_type_of(file.name)]
+
+
+def text_of(request: Asked, name: str, otherwise: str | None = None) -> str:
+    """Return a text that was stated; raises InvalidRequest where it is missing or no text."""
+    value = request.values.get(name, otherwise)
+    if not isinstance(value, str) or not value:
+        raise invalid(issue("invalid_type", "Expected a text", name))
+    return value
+
+
+def refuse_other_files(request: Asked, names: tuple[str, ...]) -> None:
+    """Refuse files under names that nobody reads; raises InvalidRequest."""
+    for name in request.files:
+        if name not in names:
+            raise InvalidRequest(
+                "Invalid request parameters",
+                (issue("invalid_value", f"No file is read here; send {', '.join(names)}", name),),
+            )

@@ -1,0 +1,147 @@
+"""Videos made of videos: remixes, edits and extensions.
+
+https://platform.openai.com/docs/api-reference/videos/remix
+"""
+
+from collections.abc import Mapping
+from functools import partial
+
+from starlette.responses import Response
+
+from kinetoscope.api.body import invalid, issue
+from kinetoscope.catalog.model import Model, Roles
+from kinetoscope.dialects.door import Client, Speech
+from kinetoscope.dialects.openai.asking import (
+    Asked,
+    Parts,
+    Referred,
+    asked,
+    media_of,
+    refuse_other_files,
+    text_of,
+)
+from kinetoscope.dialects.openai.making import Order, inputs_of, make, refused
+from kinetoscope.dialects.openai.retries import ANSWERED_AT_ONCE
+from kinetoscope.dialects.openai.shapes import REMIXED
+from kinetoscope.dialects.openai.videos import (
+    THEIRS,
+    answer_created,
+    given_of,
+    own_video,
+    video_model,
+    video_of,
+)
+from kinetoscope.kernel.order import MediaKind
+from kinetoscope.tasks.task import Status
+from kinetoscope.tasks.whole import Whole
+
+BOTH = ("tasks:read", "tasks:write")
+
+SOURCE = ("video",)
+
+DEEDS = ("-edit", "-extend")
+"""What stands behind a model's id in the ids of those that work on its clips."""
+
+
+def mount(speech: Speech, parts: Parts) -> None:
+    """Add the routes."""
+    editing, extending = partial(derive, parts, extend=False), partial(derive, parts, extend=True)
+    speech.route(
+        "POST", "/videos/{video_id}/remix", BOTH, partial(remix, parts), "Make a video anew"
+    )
+    speech.route("POST", "/videos/edits", BOTH, editing, "Edit a video")
+    speech.route("POST", "/videos/extensions", BOTH, extending, "Continue a video")
+
+
+async def remix(parts: Parts, client: Client) -> Response:
+    """Make a video with another one's inputs and a new prompt.
+
+    The model does not see the other video: it is told the same, but for the prompt.
+    """
+    async with asked(parts, client) as request:
+        found = await own_video(parts, client)
+        _require_done(found, "video_id")
+        model = video_model(parts, found.record.model)
+        inputs = {**found.inputs, "prompt": text_of(request, "prompt")}
+        order = Order(
+            model=model,
+            inputs=inputs,
+            lifetime=ANSWERED_AT_ONCE,
+            details={REMIXED: found.record.id},
+        )
+        task_id = await make(parts, client, request, order)
+    return await answer_created(parts, client, task_id)
+
+
+async def derive(parts: Parts, client: Client, *, extend: bool) -> Response:
+    """Edit a video, or continue it: one of the account's, `{"id"}`, or a file that comes along.
+
+    It is done by the model that does this to clips of the model that made the video, or by the one
+    that `model` names, which OpenAI's own request does not have.
+    """
+    async with asked(parts, client) as request:
+        refuse_other_files(request, SOURCE)
+        source = await _source(parts, client, request)
+        model = _model(parts, request, source, extend=extend)
+        if source is None:
+            media = await media_of(parts, client, request, SOURCE)
+        else:
+            until = source.record.addresses_expire_at
+            url = parts.runtime.signer.url(source.record.output[0].name, until)
+            media = [Referred(url=url, kind=MediaKind.VIDEO)]
+        if not media:
+            raise invalid(issue("invalid_type", 'Expected a file or {"id"}', "video"))
+        media = [Referred(url=each.url, kind=each.kind or MediaKind.VIDEO) for each in media]
+        given = given_of(model, request)
+        given.pop("video", None)
+        inputs = inputs_of(model, request, given, media)
+        order = Order(model=model, inputs=inputs, lifetime=ANSWERED_AT_ONCE, theirs=THEIRS)
+        task_id = await make(parts, client, request, order)
+    return await answer_created(parts, client, task_id)
+
+
+async def _source(parts: Parts, client: Client, request: Asked) -> Whole | None:
+    """Return the video that a request names by its id; raises NotFound or InvalidRequest."""
+    stated = request.values.get("video")
+    video_id = stated.get("id") if isinstance(stated, Mapping) else None
+    if not isinstance(video_id, str):
+        return None
+    found = await video_of(parts, client, video_id)
+    _require_done(found, "video")
+    return found
+
+
+def _require_done(found: Whole, name: str) -> None:
+    if found.record.status is not Status.SUCCESS:
+        raise invalid(issue("invalid_value", "The video is not completed", name))
+    if found.record.is_expired:
+        raise invalid(issue("invalid_value", "The video's file has expired", name))
+
+
+def _model(parts: Parts, request: Asked, source: Whole | None, *, extend: bool) -> Model:
+    """Return the model that edits or continues; raises UnknownModel or InvalidInputs."""
+    able = [
+        model
+        for model in parts.runtime.catalog.models
+        if model.roles is Roles.SOURCE and ("duration" in model.fields_by_name) is extend
+    ]
+    if "model" in request.values:
+        model = video_model(parts, text_of(request, "model"))
+        if model in able:
+            return model
+        problem = f"{model.id} cannot do this"
+    elif source is None:
+        problem = "Name the model in `model`"
+    else:
+        for model in able:
+            if _stem(model.id) == _stem(source.record.model):
+                return model
+        problem = f"No model does this to clips of {source.record.model} by itself"
+    names = ", ".join(model.id for model in able) or "none here"
+    raise refused("model", f"{problem}. Models that can: {names}")
+
+
+def _stem(model_id: str) -> str:
+    for deed in DEEDS:
+        model_id = model_id.removesuffix(deed)
+    return model_id

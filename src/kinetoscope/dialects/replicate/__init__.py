@@ -1,0 +1,4 @@
+"""DOOR: what Replicate's clients say.
+
+https://replicate.com/docs/reference/http
+"""

@@ -1,0 +1,53 @@
+"""The table of docs/clients.md, made of the matrix: `python -m tests.clients.table` writes it."""
+
+from pathlib import Path
+
+from tests.clients.sdks import SDKS
+from tests.clients.stories import STORIES
+
+PATH = Path(__file__).parent.parent.parent / "docs" / "clients.md"
+
+HEAD = """# Clients that work unmodified
+
+Each of these is tried in every test run, as its makers publish it, against a server with two
+processes behind TLS: each cell is a test. How to point a client at your server is told in
+[migrating](migrating.md).
+"""
+
+TAIL = """
+Every task is the same task to all of them: the tests create one with OpenAI's client, read it with
+each of the others, and find it once in the list and once in the ledger. Its id is the same
+everywhere.
+
+| story | what is looked at |
+|---|---|
+"""
+
+
+def text() -> str:
+    """Return the document."""
+    stories = list(STORIES)
+    lines = [HEAD, "| client | " + " | ".join(stories) + " |"]
+    lines.append("|---" * (len(stories) + 1) + "|")
+    reasons: list[str] = []
+    for sdk in SDKS:
+        cells = []
+        for story in stories:
+            reason = sdk.cannot.get(story)
+            if reason is None:
+                cells.append("yes")
+                continue
+            if reason not in reasons:
+                reasons.append(reason)
+            cells.append(f"no ({reasons.index(reason) + 1})")
+        lines.append(f"| {sdk.title} | " + " | ".join(cells) + " |")
+    notes = [f"{number}. {reason}" for number, reason in enumerate(reasons, 1)]
+    told = [
+        f"| {name} | {(story.__doc__ or '').strip().splitlines()[0]} |"
+        for name, story in STORIES.items()
+    ]
+    return "\n".join(lines) + "\n\n" + "\n".join(notes) + "\n" + TAIL + "\n".join(told) + "\n"
+
+
+if __name__ == "__main__":
+    PATH.write_text(text())

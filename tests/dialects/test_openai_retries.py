@@ -1,0 +1,205 @@
+"""OpenAI's client and its retries: a request is one task, two requests are two (behaviour 3)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+
+import httpx
+import openai
+import pytest
+from openai import AsyncOpenAI
+from tests.conftest import Person, World
+from tests.dialects.examples_openai import PICTURE
+from tests.dialects.openai_client import Line, speaking
+from tests.dialects.working import working
+from tests.scripted import VIDEO, create
+
+from kinetoscope.accounts import accounts
+from kinetoscope.settings import Settings
+from kinetoscope.tasks.audit import audit
+
+pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:The Sora API")]
+
+MODEL = "seedance2.0-mini"
+"""100 credits for five seconds of 720p."""
+COUNT = "x-stainless-retry-count"
+
+
+@pytest.fixture
+async def alice(world: World) -> Person:
+    return await world.person("alice", "10000")
+
+
+@pytest.fixture
+async def spoken(world: World, alice: Person) -> AsyncIterator[tuple[AsyncOpenAI, Line]]:
+    async with speaking(world, alice) as made:
+        yield made
+
+
+async def test_a_lost_answer_makes_one_task(
+    world: World, alice: Person, spoken: tuple[AsyncOpenAI, Line]
+):
+    client, line = spoken
+    line.lost = 1
+    video = await client.videos.create(model=MODEL, prompt="a kite")
+    assert line.posts == [None, 200]
+    assert await world.count("task") == 1
+    assert (await client.videos.retrieve(video.id)).status == "queued"
+    assert await world.balance(alice) == (990000, 10000, 0, 1)
+
+
+async def test_one_with_a_file_that_is_lost_twice_makes_one_task(
+    world: World, spoken: tuple[AsyncOpenAI, Line]
+):
+    """The file gets another address each time it comes; the request is the same."""
+    client, line = spoken
+    line.lost = 2
+    await client.videos.create(model=MODEL, prompt="a kite", input_reference=PICTURE)
+    assert line.posts == [None, None, 200]
+    assert await world.count("task") == 1
+
+
+async def test_asking_for_the_same_twice_makes_two(world: World, spoken: tuple[AsyncOpenAI, Line]):
+    client, line = spoken
+    first = await client.videos.create(model=MODEL, prompt="a kite")
+    second = await client.videos.create(model=MODEL, prompt="a kite")
+    line.lost = 1
+    third = await client.videos.create(model=MODEL, prompt="a kite")
+    assert len({first.id, second.id, third.id}) == 3
+    assert await world.count("task") == 3
+
+
+async def test_what_never_arrived_makes_one(world: World, spoken: tuple[AsyncOpenAI, Line]):
+    client, line = spoken
+    line.fates.append(lambda request: httpx.Response(503, request=request))
+    await client.videos.create(model=MODEL, prompt="a kite")
+    assert line.posts == [503, 200]
+    assert await world.count("task") == 1
+
+
+async def test_another_request_or_key_or_place_is_no_repetition(world: World, alice: Person):
+    """What a retry says is compared, whoever says so."""
+    mallory = await world.person("mallory")
+    body = {"model": MODEL, "prompt": "a kite"}
+
+    async def post(person: Person, count: str, path: str = "/v1/videos", **change: str) -> str:
+        headers = {**person.headers, COUNT: count}
+        response = await world.client.post(path, json=body | change, headers=headers)
+        assert response.status_code == 200, response.text
+        return str(response.json()["id"])
+
+    first = await post(alice, "0")
+    assert await post(alice, "1") == first
+    others = [
+        await post(alice, "1", prompt="another kite"),
+        await post(mallory, "1"),
+        await post(alice, "0"),
+    ]
+    assert len({first, *others}) == 4
+    assert await post(alice, "2") == others[2]
+    world.clock.move(timedelta(minutes=11))
+    assert await post(alice, "1") not in {first, *others}
+
+
+async def test_images_that_are_lost_are_made_once(
+    world: World, alice: Person, spoken: tuple[AsyncOpenAI, Line]
+):
+    client, line = spoken
+    line.lost = 1
+    async with working(world):
+        made = await client.images.generate(model="gpt-image-2", prompt="a kite")
+    assert made.data is not None
+    assert made.data[0].b64_json
+    assert line.posts == [None, 200]
+    assert await world.count("task") == 1
+    assert (await world.balance(alice))[2] == 217
+
+
+async def test_what_takes_too_long_is_asked_for_again_and_is_the_same(
+    world: World, spoken: tuple[AsyncOpenAI, Line], monkeypatch: pytest.MonkeyPatch
+):
+    """The client itself asks again for what is still running, and waits on."""
+    monkeypatch.setattr("kinetoscope.dialects.openai.waiting.WAIT_S", 0.01)
+    client, line = spoken
+    with pytest.raises(openai.InternalServerError) as late:
+        await client.with_options(max_retries=1).images.generate(
+            model="gpt-image-2", prompt="a kite"
+        )
+    assert line.posts == [504, 504]
+    assert await world.count("task") == 1
+    row = await world.runtime.database.fetch_values("select id from task", {})
+    assert row is not None
+    assert row[0] in late.value.message
+
+
+async def test_what_cannot_succeed_is_asked_for_once(
+    world: World, alice: Person, spoken: tuple[AsyncOpenAI, Line]
+):
+    """Out of credits, over the cap, unknown, unsupported, failed: no storm, and no task."""
+    client, line = spoken
+    poor = await world.person("poor", "1")
+    async with speaking(world, poor) as (poor_client, poor_line):
+        with pytest.raises(openai.RateLimitError, match="redit") as short:
+            await poor_client.videos.create(model=MODEL, prompt="a kite")
+    assert short.value.code == "insufficient_quota"
+    assert poor_line.posts == [429]
+    await accounts.limit(world.runtime.database, "alice", tasks_running_max=1, api_access=True)
+    await create(world, alice, VIDEO)
+    with pytest.raises(openai.RateLimitError, match="oncurrency") as full:
+        await client.videos.create(model=MODEL, prompt="a kite")
+    assert full.value.code == "concurrency_limit_exceeded"
+    with pytest.raises(openai.InternalServerError) as unsupported:
+        await client.chat.completions.create(model="gpt-4", messages=[])
+    assert unsupported.value.status_code == 501
+    with pytest.raises(openai.NotFoundError):
+        await client.videos.create(model="sora-2", prompt="a kite")
+    assert line.posts == [429, 501, 404]
+    assert await world.count("task") == 1
+    assert await audit(world.runtime.database) == []
+
+
+class TestPaced:
+    """Refused for their pace, requests come again, and are no repetitions of earlier ones."""
+
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return replace(settings, requests_per_second=1, requests_burst=2)
+
+    async def test_a_refused_request_is_made_when_it_comes_again(
+        self, world: World, spoken: tuple[AsyncOpenAI, Line]
+    ):
+        """The second and third ask for what the first was given; each is its own task."""
+        client, line = spoken
+
+        async def make() -> str:
+            return (await client.videos.create(model=MODEL, prompt="a kite")).id
+
+        async def let_time_pass() -> None:
+            while True:
+                await asyncio.sleep(0.05)
+                world.clock.move(timedelta(seconds=1))
+
+        passing = asyncio.create_task(let_time_pass())
+        made = await asyncio.gather(*(make() for _ in range(5)))
+        passing.cancel()
+        assert 429 in line.posts
+        assert len(set(made)) == 5
+        assert await world.count("task") == 5
+
+    async def test_a_refused_retry_still_finds_what_the_first_time_made(
+        self, world: World, alice: Person
+    ):
+        body = {"model": MODEL, "prompt": "a kite"}
+        told = []
+        for count in ("0", "1", "1", "1"):
+            response = await world.client.post(
+                "/v1/videos", json=body, headers={**alice.headers, COUNT: count}
+            )
+            told.append((response.status_code, response.json().get("id")))
+            if response.status_code == 429:
+                assert "x-should-retry" not in response.headers
+                assert int(response.headers["retry-after"]) >= 1
+                world.clock.move(timedelta(seconds=2))
+        assert [status for status, _ in told] == [200, 200, 429, 200]
+        assert told[0] == told[1] == told[3]
