@@ -8,6 +8,7 @@ SECONDS = {
     "tests/engines/test_diffusers_engine.py": 80,
     "tests/api/test_fuzz.py": 65,
     "tests/engines/test_diffusers_task.py": 60,
+    "tests/clients/test_matrix.py": 120,
     "tests/browser/test_task_pages.py": 60,
     "tests/browser/test_money.py": 50,
     "tests/story/test_gate.py": 45,
@@ -33,6 +34,9 @@ SECONDS = {
     "tests/unit/test_renderer_sound.py": 14,
     "tests/browser/test_webhooks.py": 13,
     "tests/api/test_gone.py": 12,
+    "tests/dialects/test_access.py": 40,
+    "tests/dialects/test_migrating.py": 20,
+    "tests/dialects/test_round_trip.py": 12,
     "tests/dashboard/test_pages_matrix.py": 12,
 }
 """Of one core, roughly: what matters is who comes before whom. All others take less."""

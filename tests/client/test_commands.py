@@ -4,6 +4,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import struct
 import subprocess
@@ -26,6 +27,19 @@ from kinetoscope.cli.main import COMMANDS, app
 from kinetoscope.client import Kinetoscope
 
 SOUND = "kinetoscope-soundscape"
+PARTS = """
+import kinetoscope.client
+from kinetoscope.cli.commands import load
+
+assert all(map(load, {places})), "a user's command"
+try:
+    import kinetoscope.cli.session
+except ModuleNotFoundError:
+    pass
+else:
+    sys.exit("the server is there")
+"""
+
 ANSI = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 
@@ -66,15 +80,8 @@ def test_a_light_installation_has_nothing_of_the_server():
     assert len(names) < 22
     assert not names & {"aiohttp", "psycopg", "fastapi", "numpy", "av", "granian", "procrastinate"}
     places = [command.user for command in COMMANDS if command.user]
-    programs = {
-        "import kinetoscope.client": "",
-        f"from kinetoscope.cli.commands import load; assert all(map(load, {places}))": "",
-        "import kinetoscope.cli.session": "No module named",
-    }
-    for program, said in programs.items():
-        done = light.run(then=program)
-        assert said in done.stderr
-        assert said or done.returncode == 0, done.stderr
+    done = light.run(then=PARTS.replace("{places}", repr(places)))
+    assert (done.returncode, done.stderr) == (0, "")
     serve = light.run("serve")
     assert (serve.returncode, serve.stdout) == (1, "")
     assert serve.stderr == (
@@ -292,3 +299,26 @@ def test_the_table_of_commands_names_what_there_is():
         assert isinstance(command, Deferred)
         for place in filter(None, (command.operator, command.user)):
             assert load(place) is not None
+
+
+def test_the_guide_types_what_there_is(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("KINETOSCOPE_URL", "http://127.0.0.1:9")  # the user's commands
+    text = (light.ROOT / "docs" / "cli.md").read_text()
+    typed = re.findall(r"^kinetoscope ([a-z].*)$", text, re.MULTILINE)
+    assert len(typed) > 10
+    table = {command.name: command for command in COMMANDS}
+    for line in typed:
+        words = shlex.split(line.replace("<TAB>", "").replace("< prompt.txt", ""), comments=True)
+        command, _ = table[words[0]].chosen(words[1:])
+        inner = getattr(command, "commands", {}).get(words[1]) if len(words) > 1 else None
+        if isinstance(inner, Deferred):
+            inner, _ = inner.chosen(words[2:])
+        known = {
+            name
+            for each in (command, inner)
+            if each
+            for param in each.params
+            for name in param.opts
+        }
+        options = {word for word in words if re.fullmatch(r"--?[a-z][a-z-]*", word)}
+        assert options <= known, line

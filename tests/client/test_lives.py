@@ -16,6 +16,7 @@ from tests.story.deployment import Deployment, deployment, wait_until
 
 from kinetoscope.client import (
     AsyncKinetoscope,
+    DownloadFailed,
     InvalidRequest,
     Kinetoscope,
     NotFound,
@@ -116,6 +117,8 @@ def test_a_failure_is_an_error_with_its_code_and_the_task(stage: Stage):
     with pytest.raises(TaskFailed) as caught:
         stage.tester.run("seedance-20", {"prompt": "x"}, test_outcome="moderation")
     assert (caught.value.code, caught.value.task.status) == ("2038", "fail")
+    with pytest.raises(TaskFailed):
+        stage.tester.download(caught.value.task.id, "nowhere")
     told = list(stage.tester.subscribe(caught.value.task))
     assert told[-1].task == caught.value.task
     assert stage.tester.wait(caught.value.task, must_succeed=False).error is not None
@@ -126,6 +129,8 @@ def test_a_wait_that_is_over_leaves_the_task_and_a_cancelled_one_says_so(stage: 
     with pytest.raises(WaitTimedOut) as caught:
         stage.tester.wait(made, timeout_s=0.2)
     assert not caught.value.task.has_ended
+    with pytest.raises(DownloadFailed, match="has not ended"):
+        stage.tester.download(made, "nowhere")
     done = stage.tester.cancel(made)
     assert done.cancelled or done.requested
     with pytest.raises(TaskCancelled):

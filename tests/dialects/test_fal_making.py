@@ -264,6 +264,20 @@ async def test_a_run_for_which_nobody_may_wait_makes_nothing(
     assert await world.count("task") == 0
 
 
+async def test_a_run_whose_end_cannot_be_seen_is_not_sent_again(
+    world: World, alice: Person, monkeypatch: pytest.MonkeyPatch
+):
+    """The task is there: JavaScript's client would make another one for a 503."""
+
+    async def away(*_arguments: object) -> None:
+        raise errors.DatabaseUnavailable
+
+    monkeypatch.setattr(making, "waited", away)
+    response = await post(world, alice, PAINT, {"prompt": "a sunset"})
+    assert (response.status_code, again(response)) == (504, (False, False))
+    assert (await record(world, alice, response.headers["x-fal-request-id"]))["status"] == "waiting"
+
+
 @pytest.mark.parametrize("name", [None, "one"])
 async def test_whoever_leaves_a_run_wants_it_no_more_unless_it_has_a_name(
     world: World, alice: Person, name: str | None

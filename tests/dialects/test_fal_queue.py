@@ -19,6 +19,7 @@ from tests.scripted import (
     tools_for,
 )
 
+from kinetoscope.dialects.fal.streams import status_events
 from kinetoscope.kernel.ids import TaskId
 from kinetoscope.providers.contract import CancelOutcome, Failed, Polling, Status, Working
 from kinetoscope.tasks.advance import advance
@@ -231,6 +232,46 @@ async def test_the_stream_of_states_ends_when_it_is_completed(world: World, alic
     events = [orjson.loads(block[6:]) for block in response.text.split("\n\n") if block]
     assert [event["status"] for event in events] == ["COMPLETED"]
     assert events[0] == await asked(world, alice, f"{ANY}{task_id}/status", 200, logs="1")
+
+
+async def test_a_stream_tells_what_is_new_once_and_ends_where_it_cannot_go_on(
+    world: World, alice: Person, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("kinetoscope.tasks.watch.POLL_DELAY_S", 0.01)
+    runtime = world.runtime
+    told: list[dict[str, Any]] = []
+    task_id = TaskId((await submit(world, alice))["request_id"])
+    events = status_events(runtime, alice.account_id, "a/b", task_id, with_logs=True)
+
+    async def meanwhile() -> None:
+        told.append(orjson.loads((await anext(events))[6:]))
+
+    await meanwhile()
+    provider = ScriptedProvider(
+        statuses=[Working(progress=0.1), Working(progress=0.2), done_video],
+        polling=Polling(delay_s=1, delay_s_max=1),
+    )
+    await advance(tools_for(world, provider, meanwhile=meanwhile), task_id)
+    told += [orjson.loads(event[6:]) async for event in events]
+    assert [event["status"] for event in told] == [
+        "IN_QUEUE",
+        "IN_PROGRESS",
+        "IN_PROGRESS",
+        "COMPLETED",
+    ]
+    assert [[line["message"] for line in event["logs"]] for event in told] == [
+        [],
+        ["Started", "Progress: 10%"],
+        ["Progress: 20%"],
+        ["Finished"],
+    ]
+
+    task_id = TaskId((await submit(world, alice))["request_id"])
+    events = status_events(runtime, alice.account_id, "a/b", task_id, with_logs=False)
+    await anext(events)
+    async with runtime.database.connection() as connection:
+        await connection.execute("update task set data_deleted_at = %s", (world.clock(),))
+    assert [event async for event in events] == []
 
 
 async def test_nobody_reads_or_ends_anothers(world: World, alice: Person):

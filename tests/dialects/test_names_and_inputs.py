@@ -97,6 +97,14 @@ def test_frames_come_in_their_order_whatever_the_order_they_were_sent_in():
     ]
 
 
+def test_frames_beside_the_models_own_names_are_lost_nowhere():
+    for own in ("image_urls", "imageUrls"):
+        last = fit(SEEDANCE, {own: ["https://a/1"], "end_image_url": "https://a/2"})
+        assert last == {"imageUrls": ["https://a/1", "https://a/2"]}
+        first = fit(SEEDANCE, {own: "https://a/2", "first_frame_url": "https://a/1"})
+        assert first == {"imageUrls": ["https://a/1", "https://a/2"]}
+
+
 def test_references_are_no_frames():
     given = {"prompt": "x", "reference_image_urls": ["https://a/1.png", "https://a/2.png"]}
     order = check(SEEDANCE, fit(SEEDANCE, given))

@@ -102,6 +102,27 @@ async def test_another_request_or_key_or_place_is_no_repetition(world: World, al
     assert await post(alice, "1") not in {first, *others}
 
 
+async def test_an_idempotency_key_counts_whatever_address_a_file_gets(
+    world: World, spoken: tuple[AsyncOpenAI, Line]
+):
+    client, _ = spoken
+
+    async def make(file: tuple[str, bytes, str]) -> str:
+        video = await client.videos.create(
+            model=MODEL,
+            prompt="a kite",
+            input_reference=file,
+            extra_headers={"Idempotency-Key": "one"},
+        )
+        return video.id
+
+    assert await make(PICTURE) == await make(PICTURE)
+    other = ("b.png", PICTURE[1] + b"more", "image/png")
+    with pytest.raises(openai.UnprocessableEntityError):
+        await make(other)
+    assert await world.count("task") == 1
+
+
 async def test_images_that_are_lost_are_made_once(
     world: World, alice: Person, spoken: tuple[AsyncOpenAI, Line]
 ):

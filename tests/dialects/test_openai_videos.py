@@ -215,7 +215,11 @@ REFUSED: tuple[tuple[dict[str, str], int, str, str | None], ...] = (
     ({"input_reference": "abc-upload.png"}, 404, "not_found", None),
     ({"input_reference[id]": "x"}, 400, "invalid_type", "input_reference"),
     (
-        {"model": "seedance2-5", "input_reference[image_url]": "https://example.com/a.png"},
+        {
+            "model": "seedance2-5",
+            "size": "1280x720",
+            "input_reference[image_url]": "https://example.com/a.png",
+        },
         400,
         "custom",
         "size",

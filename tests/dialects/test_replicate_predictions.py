@@ -29,6 +29,7 @@ from tests.scripted import (
 )
 
 from kinetoscope.dialects.replicate import asked, predictions
+from kinetoscope.dialects.replicate.errors import RETRY_COUNT
 from kinetoscope.dialects.replicate.versions import version_of
 from kinetoscope.kernel.errors import DatabaseUnavailable
 from kinetoscope.kernel.ids import TaskId
@@ -140,22 +141,25 @@ async def test_a_wait_that_is_over_says_starting_however_far_it_is(
     world: World, alice: Person, monkeypatch: pytest.MonkeyPatch
 ):
     """Behaviour 5: clients take every other word for the end, and give their users nothing."""
-    monkeypatch.setattr(asked, "HELD", 0.3)
-    waiting = asyncio.create_task(predict(world, alice, headers={"Prefer": "wait=1"}))
-    async with asyncio.timeout(20):
-        while not (waiting_ids := list(world.runtime.watch.listener.waiting)):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-        provider = ScriptedProvider(statuses=[Working(progress=0.5), done_video], polling=POLLING)
-        answers = []
+    monkeypatch.setattr(asked, "HELD", 0.05)
+    named = {"Idempotency-Key": "one"}
+    made = await predict(world, alice, headers=named)
+    answers = []
 
-        async def meanwhile() -> None:
-            answers.append(await waiting)
+    async def meanwhile() -> None:
+        path = f"/models/{VIDEO_MODEL}/predictions"
+        headers = {**named, "Prefer": "wait=1"}
+        answers.append(
+            await ask(world, alice, "POST", path, json={"input": SUNSET}, headers=headers)
+        )
 
-        await advance(tools_for(world, provider, meanwhile=meanwhile), TaskId(waiting_ids[0]))
+    provider = ScriptedProvider(statuses=[Working(progress=0.5), done_video], polling=POLLING)
+    await advance(tools_for(world, provider, meanwhile=meanwhile), TaskId(made["id"]))
     (answer,) = answers
-    assert answer["status"] == "starting"
-    assert "50%" in answer["logs"]
-    assert (await shown(world, alice, answer["id"]))["status"] == "succeeded"
+    told = answer.json()
+    assert (answer.status_code, told["status"], told["id"]) == (202, "starting", made["id"])
+    assert "50%" in told["logs"]
+    assert (await shown(world, alice, made["id"]))["status"] == "succeeded"
 
 
 @pytest.mark.parametrize(
@@ -354,7 +358,7 @@ async def test_what_a_client_counts_as_a_repetition_makes_nothing_new(world: Wor
     """The newer Python client sends a POST again after a lost answer, and counts its tries."""
 
     def tried(count: int) -> dict[str, str]:
-        return {predictions.RETRY_COUNT: str(count)}
+        return {RETRY_COUNT: str(count)}
 
     first = await predict(world, alice, headers=tried(0))
     assert (await predict(world, alice, headers=tried(1)))["id"] == first["id"]

@@ -6,13 +6,13 @@ import pytest
 from replicate.exceptions import ReplicateError
 from starlette.requests import Request
 from tests.conftest import Person, World
-from tests.dialects.replicate_calls import PICTURE_MODEL, SUNSET, VIDEO_MODEL, ask, predict
+from tests.dialects.replicate_calls import BASE, PICTURE_MODEL, SUNSET, VIDEO_MODEL, ask, predict
 from tests.scripted import assert_in_order
 
 from kinetoscope.accounts import accounts
 from kinetoscope.api.envelope import STATUS
 from kinetoscope.dialects.door import Broken
-from kinetoscope.dialects.replicate.errors import RETRIED, refuse
+from kinetoscope.dialects.replicate.errors import RETRIED, RETRY_COUNT, refuse
 from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.errors import (
     CapReached,
@@ -42,14 +42,19 @@ async def alice(world: World) -> Person:
 
 
 def request(
-    method: str = "POST", path: str = "/replicate/v1/predictions", agent: str = ""
+    method: str = "POST",
+    path: str = f"{BASE}/predictions",
+    named: dict[str, str] | None = None,
 ) -> Request:
     return Request(
         {
             "type": "http",
             "method": method,
             "path": path,
-            "headers": [(b"user-agent", agent.encode()), (b"host", b"kinetoscope.test")],
+            "headers": [
+                (name.encode(), value.encode())
+                for name, value in {"host": "kinetoscope.test", **(named or {})}.items()
+            ],
             "query_string": b"",
             "scheme": "http",
             "server": ("kinetoscope.test", 80),
@@ -83,11 +88,19 @@ def test_a_post_is_sent_again_only_where_that_helps(
     retry_after: str | None,
     again: bool,  # noqa: FBT001 - a column of the table above
 ):
-    response = refuse(request(), error)
-    assert response.status_code == status
-    assert response.headers.get("retry-after") == retry_after
-    is_stopped = response.headers.get("x-should-retry") == "false"
-    assert is_stopped is (status in RETRIED and not again)
+    for tried in (
+        request(path=f"{BASE}/files"),
+        request(named={"idempotency-key": "one"}),
+        request(named={RETRY_COUNT: "1"}),
+    ):
+        response = refuse(tried, error)
+        assert response.status_code == status
+        assert response.headers.get("retry-after") == retry_after
+        is_stopped = response.headers.get("x-should-retry") == "false"
+        assert is_stopped is (status in RETRIED and not again)
+    # Whatever made nothing the first time must not be taken for a repetition the next time.
+    first = refuse(request(), error)
+    assert (first.headers.get("x-should-retry") == "false") is (status in RETRIED)
 
 
 def test_every_error_is_told_in_the_clients_own_shape():
@@ -108,8 +121,13 @@ def test_every_error_is_told_in_the_clients_own_shape():
 def test_the_client_that_does_not_wait_is_not_told_429_for_the_cap():
     """It would ask five times more, at once (`withAutomaticRetries` of its 1.x)."""
     capped = CapReached(limit=1, current=1)
-    assert refuse(request(agent="replicate-javascript/1.4.0"), capped).status_code == 409
-    assert refuse(request(agent="replicate-python/1.0.7"), capped).status_code == 429
+    assert (
+        refuse(request(named={"user-agent": "replicate-javascript/1.4.0"}), capped).status_code
+        == 409
+    )
+    assert (
+        refuse(request(named={"user-agent": "replicate-python/1.0.7"}), capped).status_code == 429
+    )
 
 
 async def test_bad_inputs_are_named_and_nothing_is_made(world: World, alice: Person):

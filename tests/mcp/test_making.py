@@ -23,6 +23,7 @@ from kinetoscope.cli.first_start import ensure_demo
 from kinetoscope.kernel.ids import TaskId
 from kinetoscope.kernel.secrets import KeyMode
 from kinetoscope.mcp import waiting
+from kinetoscope.mcp.needs import NEEDS
 from kinetoscope.providers.contract import Working
 from kinetoscope.settings import DEMO_KEY
 from kinetoscope.tasks.advance import advance
@@ -309,5 +310,6 @@ async def test_tools_say_what_they_do_and_what_they_take(world: World):
             assert schema.get("description"), f"{tool.name} {name}"
     reading = {name for name, tool in tools.items() if tool.annotations.read_only_hint}  # type: ignore[union-attr]
     assert set(tools) - reading == {"generate", "cancel"}
+    assert {NEEDS["generate"], NEEDS["cancel"]} == {("tasks:write",)}
     ending = {name for name, tool in tools.items() if tool.annotations.destructive_hint}  # type: ignore[union-attr]
     assert ending == {"cancel"}

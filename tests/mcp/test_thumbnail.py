@@ -3,6 +3,8 @@
 import asyncio
 import io
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -248,3 +250,10 @@ async def test_a_store_elsewhere_lends_a_copy_that_does_not_stay(tmp_path: Path)
     image = await small(elsewhere, film(tmp_path / "aa.mp4", size=(320, 180)))
     assert is_near(image, LEFT, RED)
     assert list((tmp_path / "work").iterdir()) == []
+
+
+def test_a_process_that_asks_for_one_loads_nothing_that_opens_media():
+    heavy = {"av", "numpy", "PIL"}
+    program = f"import sys, kinetoscope.mcp.shown; print(sorted({heavy} & {{*sys.modules}}))"
+    printed = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert printed.stdout == b"[]\n"

@@ -79,6 +79,30 @@ GUIDES = (
         about="Free and repeatable runs, failures included",
     ),
     Guide(
+        slug="migrating",
+        title="Migrating",
+        group="Build",
+        about="From OpenAI, Replicate, fal, kie.ai or Kinovi: the one line to change",
+    ),
+    Guide(
+        slug="clients",
+        title="Clients that work",
+        group="Build",
+        about="Which clients were tried unmodified, and with what",
+    ),
+    Guide(
+        slug="python",
+        title="The Python client",
+        group="Build",
+        about="kinetoscope.client: run, wait, download, verify; with asyncio or without",
+    ),
+    Guide(
+        slug="cli",
+        title="The command line",
+        group="Build",
+        about="kinetoscope generate, tasks, models, credits and keys, from any machine",
+    ),
+    Guide(
         slug="agents",
         title="Agents",
         group="Build",

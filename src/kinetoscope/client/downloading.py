@@ -13,7 +13,8 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from kinetoscope.client.asking import backoff_s, origin, refused_stream, worth_repeating
-from kinetoscope.client.errors import DownloadFailed
+from kinetoscope.client.errors import DownloadFailed, Misconfigured
+from kinetoscope.client.jobs import get, succeeded
 from kinetoscope.client.steps import (
     Close,
     Pause,
@@ -24,7 +25,7 @@ from kinetoscope.client.steps import (
     opened,
     read,
 )
-from kinetoscope.client.values import Output
+from kinetoscope.client.values import Output, Submitted, Task, task_id_of
 
 CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 
@@ -53,9 +54,10 @@ def name_of(url: str) -> str:
 
 
 def download_all(
-    server: Server, outputs: Sequence[Output], to: str | os.PathLike[str]
+    server: Server, source: Task | Submitted | Output | str, to: str | os.PathLike[str]
 ) -> Steps[tuple[Path, ...]]:
     """Save all files; `to` is a folder if it is there as one, or ends as one."""
+    outputs = yield from _outputs(server, source)
     path = Path(to)
     as_folder = path.is_dir() or os.fspath(to).endswith(("/", os.sep))
     if as_folder:
@@ -64,6 +66,18 @@ def download_all(
     for output, place in zip(outputs, places, strict=True):
         yield from download(server, output.url, place)
     return places
+
+
+def _outputs(server: Server, source: Task | Submitted | Output | str) -> Steps[Sequence[Output]]:
+    """Return the files that are meant; raises TaskFailed, or DownloadFailed while it goes on."""
+    if isinstance(source, Output):
+        return (source,)
+    if isinstance(source, str) and "://" in source:
+        return (Output(url=source, media_type=""),)
+    task = source if isinstance(source, Task) else (yield from get(server, task_id_of(source)))
+    if not task.has_ended:
+        raise DownloadFailed(f"{task.id} has not ended: {task.status}")
+    return succeeded(task).outputs
 
 
 def download(server: Server, url: str, path: Path) -> Steps[Path]:
@@ -151,7 +165,9 @@ def _fill(server: Server, url: str, arriving: Arriving) -> Steps[None]:
                 broken = "the connection ended early"
             else:
                 broken = yield from _refused(stream, arriving)
-        except httpx.TransportError as error:
+        except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+            raise Misconfigured(f"{origin(url)} cannot be asked: {error}") from error
+        except httpx.HTTPError as error:
             broken = str(error) or type(error).__name__
         failures = 0 if arriving.at > before else failures + 1
         if failures > server.retries:

@@ -1,6 +1,5 @@
 """The client: every call of the API as a method, for one thread or many."""
 
-import builtins
 import json as json_module
 from collections.abc import Iterator, Mapping
 from datetime import datetime
@@ -236,22 +235,16 @@ class Kinetoscope:
         """Return inputs with their files uploaded, to use them more than once."""
         return perform(uploading.uploaded(self._server, inputs), self._http)
 
-    def download(self, source: Task | Output | str, to: str | PathLike[str]) -> tuple[Path, ...]:
+    def download(
+        self, source: Task | Submitted | Output | str, to: str | PathLike[str]
+    ) -> tuple[Path, ...]:
         """Save the files of a task, one of them, or what an address holds; return where they are.
 
         `to` is a file's path, or a folder if there is one or it ends with a slash. Several files
         become `name-1.mp4`, `name-2.mp4`. A name shows only a whole file: what breaks off is
-        continued, and what cannot be had whole raises DownloadFailed.
+        continued, and what cannot be had whole raises DownloadFailed, as a task that goes on does.
         """
-        outputs: builtins.list[Output] | tuple[Output, ...]
-        match source:
-            case Task():
-                outputs = source.outputs
-            case Output():
-                outputs = [source]
-            case _:
-                outputs = [Output(url=source, media_type="")]
-        return perform(downloading.download_all(self._server, outputs, to), self._http)
+        return perform(downloading.download_all(self._server, source, to), self._http)
 
     def ask(self, method: str, path: str, json: object = None) -> Any:  # noqa: ANN401 - JSON
         """Ask what has no method here, such as ("GET", "/api/v1/account"); return the JSON.

@@ -85,27 +85,45 @@ def camel(name: str) -> str:
 
 def _fit_media(model: Model, foreign: Mapping[str, object], inputs: dict[str, object]) -> None:
     """Gather media of each kind, in order, into the input that the model has for it."""
-    _require_first(foreign, inputs)
+    _require_first(model, foreign, inputs)
     _require_either(model, foreign)
     for kind, names in MEDIA.items():
-        ordered = (*FIRST, *names, *LAST) if kind is MediaKind.IMAGE else names
+        frames = kind is MediaKind.IMAGE
+        ordered = (*FIRST, *names, *LAST) if frames else names
         sent = [name for name in (*ordered, *REFERENCES[kind]) if name in foreign]
-        items = [item for name in sent for item in _listed(foreign[name])]
-        if not items:
+        if not any(_listed(foreign[name]) for name in sent):
             continue
         field = next((each for each in model.media if each.kind is kind), None)
         if field is None:
             raise _refused(sent[0], f"{model.id} takes no {kind.value}")
-        known = inputs.get(field.name)
-        inputs[field.name] = [*(known if isinstance(known, list) else ()), *items]
+        # What came under the model's own names stands behind an opening image, before all else.
+        opening = [name for name in sent if frames and name in FIRST]
+        items = [item for name in opening for item in _listed(foreign[name])]
+        items += _taken_out(model, field, inputs)
+        items += [item for name in sent if name not in opening for item in _listed(foreign[name])]
+        inputs[field.name] = items
         _set_mode(model, field, sent, inputs)
 
 
-def _require_first(foreign: Mapping[str, object], inputs: Mapping[str, object]) -> None:
+def _taken_out(model: Model, field: Media, inputs: dict[str, object]) -> list[object]:
+    """Take out what came for an input under its own name, or an older one of it alone."""
+    names = [name for name in inputs if _is_for(model, field, name)]
+    return [item for name in names for item in _listed(inputs.pop(name))]
+
+
+def _is_for(model: Model, field: Media, name: str) -> bool:
+    return model.names_by_alias.get(name, (name,)) == (field.name,)
+
+
+def _require_first(
+    model: Model, foreign: Mapping[str, object], inputs: Mapping[str, object]
+) -> None:
     """Refuse a closing image without an opening one: it would open the clip here."""
     last = next((name for name in LAST if foreign.get(name)), None)
-    others = (*FIRST, *MEDIA[MediaKind.IMAGE])
-    if last is not None and not any(foreign.get(name) or inputs.get(name) for name in others):
+    fields = [each for each in model.media if each.kind is MediaKind.IMAGE]
+    sent = [name for name in (*FIRST, *MEDIA[MediaKind.IMAGE]) if foreign.get(name)]
+    sent += [name for each in fields for name in inputs if _is_for(model, each, name)]
+    if last is not None and not sent:
         raise _refused(last, "Expected an opening image beside a closing one")
 
 

@@ -1,4 +1,4 @@
-"""Listing: an account's tasks, newest first, page by page."""
+"""Listing: an account's tasks, page by page."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +11,10 @@ from kinetoscope.tasks.task import Status
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which tasks; None leaves a thing open. Times are from, inclusive, to, exclusive."""
+    """Which tasks; None leaves a thing open. Times are from, inclusive, to, exclusive.
+
+    They are listed newest first, unless `oldest_first`.
+    """
 
     statuses: tuple[Status, ...] | None = None
     model: str | None = None
@@ -43,8 +46,7 @@ async def page(
 
     A place names a task, not a number, so that tasks created meanwhile move nothing.
     """
-    statuses = wanted.statuses
-    behind, order = ("<", "desc") if not wanted.oldest_first else (">", "asc")
+    behind, order = (">", "asc") if wanted.oldest_first else ("<", "desc")
     rows = await database.fetch_all(
         Found,
         f"""
@@ -65,14 +67,8 @@ async def page(
         limit %(limit)s
         """,
         {
+            **_parameters(wanted),
             "account_id": account_id,
-            "statuses": None if statuses is None else list(statuses),
-            "model": wanted.model,
-            "models": None if wanted.models is None else list(wanted.models),
-            "key_id": wanted.key_id,
-            "is_test": wanted.is_test,
-            "created_from": wanted.created_from,
-            "created_before": wanted.created_before,
             "place_at": None if place is None else place.created_at,
             "place_id": None if place is None else place.task_id,
             "limit": limit + 1,
@@ -84,3 +80,15 @@ async def page(
         return records, None
     last = records[-1]
     return records, Place(created_at=last.created_at, task_id=last.id)
+
+
+def _parameters(wanted: Wanted) -> dict[str, object]:
+    return {
+        "statuses": None if wanted.statuses is None else list(wanted.statuses),
+        "model": wanted.model,
+        "models": None if wanted.models is None else list(wanted.models),
+        "key_id": wanted.key_id,
+        "is_test": wanted.is_test,
+        "created_from": wanted.created_from,
+        "created_before": wanted.created_before,
+    }

@@ -187,8 +187,9 @@ def cost_text(estimate: Estimate) -> str:
     text = f"{estimate.model}: {most}{credits_text(estimate.required)} credits"
     if estimate.cached:
         return f"{text}; an equal task's files are shown"
-    left = credits_text(estimate.available_after)
-    return f"{text} of {credits_text(estimate.available)}, {left} afterwards"
+    text += f" of {credits_text(estimate.available)}"
+    left = estimate.available_after
+    return text if left < 0 else f"{text}, {credits_text(left)} afterwards"
 
 
 def _ended(client: Kinetoscope, made: Submitted, wanted: Wanted) -> Task:

@@ -4,6 +4,7 @@ https://docs.fal.ai/model-apis/model-endpoints/queue and https://docs.fal.ai/mod
 """
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -31,23 +32,24 @@ async def status_events(
 ) -> AsyncIterator[bytes]:
     """Tell a request's state, and again when it has changed; ends when it is completed.
 
-    Logs are told once: clients add them up.
+    It ends too where it cannot go on, as when the task is deleted: whoever asks for the result then
+    hears why. Logs are told once: clients add them up.
     """
     told_lines: set[str] = set()
-    async for seen in _news(runtime, account_id, task_id):
-        if seen is None:
-            yield COMMENT
-            continue
-        found = await whole.besides(runtime.database, [seen.record], seen.position)
-        if not found:
-            return  # deleted in this moment
-        shown = Shown(whole=found[0], app=app, with_logs=False, now=runtime.clock())
-        told = state(shown, runtime.settings.public_url, runtime.signer)
-        if with_logs:
-            fresh = [line for line in logs(shown) if line["message"] not in told_lines]
-            told_lines |= {line["message"] for line in fresh}
-            told["logs"] = fresh
-        yield _event(told)
+    with suppress(KinetoscopeError):
+        async for seen in _news(runtime, account_id, task_id):
+            if seen is None:
+                yield COMMENT
+                continue
+            found = await whole.besides(runtime.database, [seen.record], seen.position)
+            if not found:
+                return  # deleted in this moment
+            shown = Shown(whole=found[0], app=app, with_logs=False, now=runtime.clock())
+            told = state(shown, runtime.settings.public_url, runtime.signer)
+            if with_logs:
+                told["logs"] = [line for line in logs(shown) if line["message"] not in told_lines]
+                told_lines |= {line["message"] for line in told["logs"]}
+            yield _event(told)
 
 
 async def run_events(

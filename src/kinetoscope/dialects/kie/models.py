@@ -46,7 +46,7 @@ def model_of(names: Names, stated: str, given: Given) -> Model:
         return find(names, f"{tier}-{_face(given)}")
     base = stated.removesuffix(IMAGE_TO_IMAGE)
     if base != stated and base in names:
-        if not _has_any(given, _IMAGES):
+        if not _has_any(given, (*_IMAGES, *_own(names[base]))):
             raise _refused("image_urls", "Expected at least one image")
         return names[base]
     return find(names, stated.removesuffix(TEXT_TO_IMAGE))
@@ -108,7 +108,7 @@ def _read_ratio(model: Model, stated: dict[str, object]) -> None:
     field = model.fields_by_name.get("aspectRatio")
     word = stated.get("aspect_ratio")
     if word in FOLLOW_WORDS and isinstance(field, Choice) and not _takes(field, str(word)):
-        if _has_any(stated, _MEDIA):
+        if _has_any(stated, (*_MEDIA, *_own(model))):
             raise _refused("aspect_ratio", f"{model.id} does not take the shape of what goes in")
         del stated["aspect_ratio"]
 
@@ -125,6 +125,11 @@ def _read_format(model: Model, stated: dict[str, object]) -> None:
 
 def _takes(field: Choice, word: str) -> bool:
     return word in field.options or word in field.synonyms or field.otherwise is not None
+
+
+def _own(model: Model) -> tuple[str, ...]:
+    """Return our names for a model's media, which may be sent as well."""
+    return tuple(field.name for field in model.media)
 
 
 def _has_any(given: Given, names: tuple[str, ...]) -> bool:

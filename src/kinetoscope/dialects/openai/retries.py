@@ -3,10 +3,13 @@
 They send a request up to three times by themselves, without an Idempotency-Key, and say in
 `x-stainless-retry-count` which time it is. The first time is remembered by the key and the body,
 and makes a task, however often the same was asked for before. Any other time is shown the task of
-the first one, since only its answer can have been lost; unless the first time was refused, which
-the process remembers that refused it. Where equal requests run at once and one loses its answer, it
-may be shown another one's task: whoever cannot have that sends Idempotency-Keys.
-https://github.com/openai/openai-python#retries
+the latest first one, whose answer was lost; unless the first time was refused, which the process
+remembers that refused it.
+
+Nobody can tell an answer that was lost from a request that never came. So who asks for the very
+same again within minutes, and loses that request on the way, is shown the earlier task, which costs
+nothing; and of equal requests that run at once, one that loses its answer may be shown another's.
+Whoever cannot have that sends Idempotency-Keys. https://github.com/openai/openai-python#retries
 """
 
 import asyncio

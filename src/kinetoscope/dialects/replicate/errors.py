@@ -59,6 +59,9 @@ WORTH_TRYING = (
 )
 """After these the same request may soon succeed, and nothing has come of it yet."""
 
+RETRY_COUNT = "x-stainless-retry-count"
+"""How often the newer Python client has sent a request before. It says so and never names it."""
+
 HASTY = "replicate-javascript/"
 """The client that would ask again at once."""
 
@@ -87,7 +90,7 @@ def refuse(request: Request, error: KinetoscopeError) -> Response:
             for issue in issues
         ]
     headers = retry_headers(error)
-    if request.method == "POST" and not _is_worth_trying(error) and status in RETRIED:
+    if request.method == "POST" and status in RETRIED and not _is_worth_trying(request, error):
         headers["x-should-retry"] = "false"
     return answer(body, status, headers)
 
@@ -137,7 +140,17 @@ def _detail(error: KinetoscopeError) -> str:
             return str(error)
 
 
-def _is_worth_trying(error: KinetoscopeError) -> bool:
+def _is_worth_trying(request: Request, error: KinetoscopeError) -> bool:
+    """Whether a client may send a request again by itself.
+
+    A first try to make a prediction never: the next one would count as its repetition, and be
+    shown what an equal request made before.
+    """
     if isinstance(error, DatabaseUnavailable):
-        return error.task_id is None
-    return isinstance(error, WORTH_TRYING)
+        if error.task_id is not None:
+            return False
+    elif not isinstance(error, WORTH_TRYING):
+        return False
+    is_first = request.headers.get(RETRY_COUNT, "0") == "0"
+    has_name = "idempotency-key" in request.headers
+    return has_name or not is_first or not request.url.path.endswith("/predictions")

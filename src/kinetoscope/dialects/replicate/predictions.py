@@ -23,15 +23,17 @@ from kinetoscope.dialects.making import Wish, make, said, waited
 from kinetoscope.dialects.names import find
 from kinetoscope.dialects.replicate import asked
 from kinetoscope.dialects.replicate.asked import Asked
+from kinetoscope.dialects.replicate.errors import RETRY_COUNT
 from kinetoscope.dialects.replicate.shape import PREFIX, STARTING, View, prediction
 from kinetoscope.dialects.replicate.streams import stream_url
 from kinetoscope.dialects.replicate.versions import Shelf, by_version, version_of
 from kinetoscope.kernel.errors import DatabaseUnavailable, TooManyWatching
 from kinetoscope.kernel.ids import TaskId, is_task_id
 from kinetoscope.kernel.order import JSON
-from kinetoscope.tasks import cancel, repeated, whole
+from kinetoscope.tasks import cancel, whole
+from kinetoscope.tasks.idempotency import Once
 from kinetoscope.tasks.listing import Place, Wanted
-from kinetoscope.tasks.request import Created, Spoken
+from kinetoscope.tasks.request import Spoken
 from kinetoscope.tasks.task import Status
 from kinetoscope.tasks.whole import Whole
 from kinetoscope.wiring import Runtime, lifetimes_of
@@ -47,9 +49,8 @@ TRAIL_MAX = 40
 
 PLACE = re.compile(r"([0-9]{1,17})\.([0-9a-z_]{1,60})")
 
-RETRY_COUNT = "x-stainless-retry-count"
-"""How often the newer Python client has sent a request before. It says so and never names it."""
-RETRIED_WITHIN = timedelta(minutes=5)
+RETRIED_WITHIN = timedelta(minutes=4)
+"""How long a request may come again: the newer client waits a minute each of three times."""
 
 
 def mount(speech: Speech, view: View, shelf: Shelf) -> None:
@@ -173,7 +174,7 @@ async def _create(
         callback_url=wanted.webhook,
         patience=wanted.patience,
     )
-    created = await _made_once(runtime, client, wish)
+    created = await make(runtime, client, replace(wish, once=_once(client, wish)))
     try:
         found, is_over = await _awaited(runtime, client, created.task_id, wanted)
     except DatabaseUnavailable as error:
@@ -187,25 +188,25 @@ async def _create(
     return answer(body, 202 if is_over else 201, headers)
 
 
-async def _made_once(runtime: Runtime, client: Client, wish: Wish) -> Created:
-    """Make a task; for a request that a client says it repeats, find what it made before.
+def _once(client: Client, wish: Wish) -> Once | None:
+    """Return under which name a request is remembered; None for clients that do not count.
 
-    Such a client repeats by itself what it has heard no answer to. It counts its tries, and no two
-    requests of its users are told apart otherwise: equal ones that are no repetitions are many.
+    A first try makes a task however often the same was asked for before. Any other is shown what
+    the latest first one made, as only its answer can have been lost: what is refused here is not
+    tried again (see `errors`). A user whose equal requests run at once may be shown one's task for
+    another's, should its answer be lost; an Idempotency-Key of the user's own prevents that.
     """
-    headers = client.request.headers
-    count = headers.get(RETRY_COUNT)
-    if count is None or headers.get("idempotency-key") is not None:
-        return await make(runtime, client, wish)
-    equal = said(wish, headers.get("x-test-outcome")).hex()
-    if count != "0":
-        found = await repeated.latest(
-            runtime.database, client.caller.key_id, equal, runtime.clock() - RETRIED_WITHIN
-        )
-        if found is not None:
-            return Created(found, replayed=True)
-    spoken = Spoken(dialect=wish.spoken.dialect, details={**wish.spoken.details, "said": equal})
-    return await make(runtime, client, replace(wish, spoken=spoken))
+    count = client.request.headers.get(RETRY_COUNT)
+    if count is None:
+        return None
+    digest = said(wish, client.request.headers.get("x-test-outcome"))
+    return Once(
+        # No Idempotency-Key begins with a space.
+        key=f" replicate {client.caller.key_id} {digest.hex()}",
+        body_sha256=digest,
+        is_fresh=count == "0",
+        lifetime=RETRIED_WITHIN,
+    )
 
 
 async def _awaited(
