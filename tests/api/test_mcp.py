@@ -5,8 +5,8 @@ from typing import Any
 
 import orjson
 import pytest
+from tests.agents.agents import ORDER, URL, agent, call, refusal
 from tests.conftest import Person, World
-from tests.mcp.agents import ORDER, URL, agent, call, refusal
 from tests.scripted import ScriptedProvider, done_video, tools_for
 
 from kinetoscope.accounts import keys

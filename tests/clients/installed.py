@@ -8,9 +8,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
-
-from web.build_hook import npm
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
@@ -23,7 +22,8 @@ BETA = ROOT / "requirements" / "replicate-beta.txt"
 
 def node_modules() -> tuple[Path, Path]:
     """Install the JavaScript clients; return the folder for their programs, and where node is."""
-    command, path = npm()
+    # By name: it is a build's, with types of its own.
+    command, path = import_module("web.build_hook").npm()
     folder = FOLDER / "javascript"
 
     def install() -> None:

@@ -10,7 +10,8 @@ OPENAI_VIDEO = {"seconds": "4", "size": "864x496"}
 class Sdk:
     """A client. States are its own words; `cannot` tells why a story is not its.
 
-    `model` and `inputs` make what its tasks make; `runs` what its blocking call makes.
+    `notes` tell what it needs for one. `model` and `inputs` make what its tasks make; `runs` what
+    its blocking call makes. A call is so many `posts`.
     """
 
     title: str
@@ -21,11 +22,17 @@ class Sdk:
     failed: str
     cancelled: str
     inputs: Mapping[str, object] = field(default_factory=dict)
+    posts: int = 1
     run_inputs: Mapping[str, object] = field(default_factory=dict)
     cannot: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
-NO_VERIFIER = "its makers publish no verifier; checked as its documentation says"
+NO_VERIFIER = {"webhook": "its makers publish no verifier; checked as its documentation says"}
+POSTS_OF_A_SESSION = 3
+"""Two of a handshake, and the call."""
+
+NAMED = {"lost_answer": "with an Idempotency-Key; without one each try of the client's is a task"}
 
 OPENAI = Sdk(
     title="openai (Python)",
@@ -66,6 +73,7 @@ REPLICATE_2 = Sdk(
     success="succeeded",
     failed="failed",
     cancelled="canceled",
+    notes=NO_VERIFIER,
 )
 REPLICATE_JS = Sdk(
     title="replicate (JavaScript)",
@@ -75,6 +83,7 @@ REPLICATE_JS = Sdk(
     success="succeeded",
     failed="failed",
     cancelled="canceled",
+    notes=NAMED,
 )
 FAL = Sdk(
     title="fal-client (Python)",
@@ -85,6 +94,7 @@ FAL = Sdk(
     failed="COMPLETED",
     cancelled="COMPLETED",
     cannot={"list": "it has no list of requests"},
+    notes={**NO_VERIFIER, **NAMED},
 )
 FAL_JS = Sdk(
     title="@fal-ai/client (JavaScript)",
@@ -95,6 +105,7 @@ FAL_JS = Sdk(
     failed="COMPLETED",
     cancelled="COMPLETED",
     cannot={"list": "it has no list of requests"},
+    notes={**NO_VERIFIER, **NAMED},
 )
 KIE = Sdk(
     title="kie.ai (HTTP)",
@@ -109,6 +120,33 @@ KIE = Sdk(
         "cancel": "it has no way to cancel",
         "list": "it has no list of tasks",
     },
+    notes=NO_VERIFIER,
 )
 
-SDKS = (OPENAI, OPENAI_JS, REPLICATE, REPLICATE_2, REPLICATE_JS, FAL, FAL_JS, KIE)
+KINETOSCOPE = Sdk(
+    title="kinetoscope.client (Python)",
+    driver="kinetoscope_py",
+    model="gpt-image-2",
+    runs="gpt-image-2",
+    success="success",
+    failed="fail",
+    cancelled="fail",
+)
+
+MCP = Sdk(
+    title="mcp (Python)",
+    driver="mcp_py",
+    model="gpt-image-2",
+    runs="gpt-image-2",
+    success="success",
+    failed="fail",
+    cancelled="fail",
+    cannot={
+        "upload": "agents refer to addresses, or upload natively",
+        "webhook": "agents give no addresses to call",
+        "lost_answer": "a lost handshake comes first; tests/agents has the rest",
+    },
+    posts=POSTS_OF_A_SESSION,
+)
+
+SDKS = (KINETOSCOPE, OPENAI, OPENAI_JS, REPLICATE, REPLICATE_2, REPLICATE_JS, FAL, FAL_JS, KIE, MCP)

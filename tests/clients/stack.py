@@ -15,6 +15,7 @@ from PIL import Image
 from tests.clients.driver import Driver, start
 from tests.clients.proxy import Proxy, proxying
 from tests.story.deployment import Deployment, deployment, free_port, wait_until
+from typing_extensions import override
 
 from kinetoscope.accounts import accounts, keys
 from kinetoscope.kernel.clock import system_clock
@@ -158,6 +159,7 @@ def receiving() -> Iterator[Receiver]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
+        @override
         def log_message(self, *_arguments: object) -> None:
             """Nobody reads it."""
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.clients.sdks import SDKS
+from tests.clients.sdks import SDKS, Sdk
 from tests.clients.stories import STORIES
 
 PATH = Path(__file__).parent.parent.parent / "docs" / "clients.md"
@@ -31,15 +31,7 @@ def text() -> str:
     lines.append("|---" * (len(stories) + 1) + "|")
     reasons: list[str] = []
     for sdk in SDKS:
-        cells = []
-        for story in stories:
-            reason = sdk.cannot.get(story)
-            if reason is None:
-                cells.append("yes")
-                continue
-            if reason not in reasons:
-                reasons.append(reason)
-            cells.append(f"no ({reasons.index(reason) + 1})")
+        cells = [_cell(sdk, story, reasons) for story in stories]
         lines.append(f"| {sdk.title} | " + " | ".join(cells) + " |")
     notes = [f"{number}. {reason}" for number, reason in enumerate(reasons, 1)]
     told = [
@@ -47,6 +39,17 @@ def text() -> str:
         for name, story in STORIES.items()
     ]
     return "\n".join(lines) + "\n\n" + "\n".join(notes) + "\n" + TAIL + "\n".join(told) + "\n"
+
+
+def _cell(sdk: Sdk, story: str, reasons: list[str]) -> str:
+    """Return what a cell says; its reason, if it has one, goes below the table."""
+    word = "no" if story in sdk.cannot else "yes"
+    reason = sdk.cannot.get(story) or sdk.notes.get(story)
+    if reason is None:
+        return word
+    if reason not in reasons:
+        reasons.append(reason)
+    return f"{word} ({reasons.index(reason) + 1})"
 
 
 if __name__ == "__main__":

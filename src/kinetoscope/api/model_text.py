@@ -106,6 +106,10 @@ Model id: `{model.id}`. Makes {model.count} {model.kind.value} file(s) per task.
 ```js
 {snippets.javascript(order, public_url)}
 ```
+
+```sh
+{snippets.command(order, public_url)}
+```
 """
 
 

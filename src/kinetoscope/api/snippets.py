@@ -1,4 +1,4 @@
-"""One order as programs that place it: cURL, Python and JavaScript, to copy."""
+"""One order as programs that place it, to copy: cURL, Python, JavaScript, the command line."""
 
 import json
 import pprint
@@ -6,6 +6,9 @@ import shlex
 from typing import Any
 
 Order = dict[str, Any]
+
+FLAGS = (("image", "--image"), ("video", "--video"), ("audio", "--audio"), ("url", "--image"))
+"""By what the name of a list of media has in it, how the command line takes such."""
 
 
 def curl(order: Order, public_url: str, indent: int | None = None) -> str:
@@ -60,3 +63,28 @@ do {{
   task = await ask("recordInfo?taskId=" + taskId);
 }} while (!["success", "fail"].includes(task.status));
 console.log(task.error ?? task.output.map((file) => file.url));"""
+
+
+def command(order: Order, public_url: str, indent: int | None = None) -> str:
+    """Return the line for a shell: `pip install 'kinetoscope[client]'` brings the command."""
+    inputs = dict(order["inputs"])
+    words = [order["model"], inputs.pop("prompt", "")]
+    for name, value in inputs.items():
+        if isinstance(value, list):
+            flag = next((flag for part, flag in FLAGS if part in name.lower()), "-i")
+            words += [word for each in value for word in (flag, str(each))]
+        else:
+            text = json.dumps(value) if isinstance(value, bool) else str(value)
+            words += ["-i", f"{name}={text}"]
+    separator = " " if indent is None else " \\\n" + " " * indent
+    first = f"kinetoscope generate --url {public_url}"
+    shown = [shlex.quote(str(word)) for word in words]
+    return " ".join([first, *shown]) if indent is None else first + _spread(shown, separator)
+
+
+def _spread(words: list[str], separator: str) -> str:
+    """Put each flag on a line with its value."""
+    text = f" {words[0]} {words[1]}"
+    for flag, value in zip(words[2::2], words[3::2], strict=True):
+        text += f"{separator}{flag} {value}"
+    return text

@@ -53,4 +53,5 @@ def of_model(model: Model, public_url: str) -> list[tuple[str, Markup]]:
         ("cURL", block(snippets.curl(order, public_url), "sh")),
         ("Python", block(snippets.python(order, public_url), "python")),
         ("JavaScript", block(snippets.javascript(order, public_url), "js")),
+        ("CLI", block(snippets.command(order, public_url), "sh")),
     ]

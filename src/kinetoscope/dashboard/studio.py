@@ -144,6 +144,7 @@ async def price(visit: Visit) -> Response:
             "curl": snippets.curl(order, public_url, indent=2),
             "python": snippets.python(order, public_url, indent=2),
             "javascript": snippets.javascript(order, public_url, indent=2),
+            "cli": snippets.command(order, public_url, indent=2),
         },
     )
 

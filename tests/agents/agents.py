@@ -7,12 +7,11 @@ from typing import Any
 
 import httpx2
 import orjson
+from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult
 from mcp_types.version import LATEST_MODERN_VERSION
 from tests.conftest import Person, World
-
-from mcp import Client
 
 URL = "http://kinetoscope.test/api/mcp"
 

@@ -13,13 +13,12 @@ import av
 import httpx
 import httpx2
 import pytest
+from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult, ImageContent, ResourceLink
 from PIL import Image, ImageStat
-from tests.mcp.agents import MODES, answered, call, plainly
+from tests.agents.agents import MODES, answered, call, plainly
 from tests.story.deployment import Deployment, deployment
-
-from mcp import Client
 
 pytestmark = pytest.mark.anyio
 

@@ -9,8 +9,8 @@ import orjson
 import pytest
 from mcp.types import CallToolResult, ImageContent, ResourceLink
 from PIL import Image, ImageStat
+from tests.agents.agents import MODES, ORDER, Leaving, agent, answered, call, refusal
 from tests.conftest import World
-from tests.mcp.agents import MODES, ORDER, Leaving, agent, answered, call, refusal
 from tests.scripted import (
     FOUR,
     ScriptedProvider,
