@@ -12,7 +12,6 @@ from tests.scripted import PICTURE, ScriptedProvider, create, done_pictures, too
 
 from kinetoscope.cli.sending import sender_parts
 from kinetoscope.kernel.clock import unix_ms
-from kinetoscope.kernel.ids import TaskId
 from kinetoscope.kernel.outbound import FetchLimits
 from kinetoscope.providers.contract import Failed
 from kinetoscope.settings import Settings
@@ -211,7 +210,7 @@ async def test_a_task_that_is_no_more_is_not_told_of(
 async def test_a_fault_of_ours_costs_no_delivery(
     world: World, alice: Person, receiver: Receiver, parts: Parts
 ):
-    async def breaks(_task_id: TaskId) -> Telling | None:
+    async def breaks(_claimed: Claimed) -> Telling | None:
         raise ZeroDivisionError
 
     await ended(world, alice, receiver.url())

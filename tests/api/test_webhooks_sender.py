@@ -14,12 +14,11 @@ from tests.receiver import LOOPBACK, Receiver, ended, listed, receiving, shown, 
 
 from kinetoscope.cli.sending import sender_parts
 from kinetoscope.kernel.clock import Clock
-from kinetoscope.kernel.ids import TaskId
 from kinetoscope.settings import Settings
 from kinetoscope.webhooks import outbox
 from kinetoscope.webhooks import sender as sender_module
 from kinetoscope.webhooks.deliver import Telling
-from kinetoscope.webhooks.outbox import Room
+from kinetoscope.webhooks.outbox import Claimed, Room
 from kinetoscope.webhooks.sender import (
     DELIVERIES_MAX,
     DELIVERIES_PER_ACCOUNT_MAX,
@@ -103,10 +102,10 @@ async def test_an_account_with_many_dead_receivers_delays_no_other(
     """Their bodies take for ever, which is what a name or a connection might do."""
     body_of = sender.parts.body_of
 
-    async def hanging(task_id: TaskId) -> Telling | None:
-        if task_id.startswith("task_hang"):
+    async def hanging(claimed: Claimed) -> Telling | None:
+        if claimed.task_id.startswith("task_hang"):
             await asyncio.sleep(3600)
-        return await body_of(task_id)
+        return await body_of(claimed)
 
     await world.runtime.database.execute(
         """

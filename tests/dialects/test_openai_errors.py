@@ -9,7 +9,6 @@ from tests.conftest import World
 
 from kinetoscope.dialects.door import Broken
 from kinetoscope.dialects.openai.errors import refuse
-from kinetoscope.dialects.openai.retries import Refusals
 from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.errors import (
     BodyTooSlow,
@@ -97,23 +96,26 @@ COUNTED = {"x_stainless_retry_count": "0"}
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{type(case.error).__name__}-{case.code}")
 async def test_how_an_error_is_told(case: Case):
-    response = refuse(Refusals(), request_of(**COUNTED), case.error)
+    again = refuse(request_of(x_stainless_retry_count="1"), case.error)
+    response = refuse(request_of(**COUNTED), case.error)
     error = orjson.loads(response.body)["error"]
     assert (response.status_code, error["code"]) == (case.status, case.code)
     assert sorted(error) == ["code", "message", "param", "type"]
     # A client sends 408, 409, 429 and whatever is broken again, unless it is told not to.
-    assert (response.headers.get("x-should-retry") != "false") == case.again
+    assert (again.headers.get("x-should-retry") != "false") == case.again
+    # A first time never: the next would be shown what an equal request made before.
+    assert response.headers["x-should-retry"] == "false"
 
 
 async def test_every_thing_that_is_wrong_is_told_and_the_first_is_named():
-    error = orjson.loads(refuse(Refusals(), request_of(), InvalidInputs(ISSUES)).body)["error"]
+    error = orjson.loads(refuse(request_of(), InvalidInputs(ISSUES)).body)["error"]
     assert (error["param"], error["message"]) == ("images.0", "images.0: too little; no")
 
 
 async def test_when_it_is_worth_trying_again_is_told():
-    response = refuse(Refusals(), request_of(), RateLimited(limit=1, wait_s=3))
+    response = refuse(request_of(), RateLimited(limit=1, wait_s=3))
     assert response.headers["retry-after"] == "3"
-    challenge = refuse(Refusals(), request_of(), Unauthenticated("no"))
+    challenge = refuse(request_of(), Unauthenticated("no"))
     assert challenge.headers["www-authenticate"] == "Bearer"
 
 
@@ -122,13 +124,13 @@ async def test_what_has_made_a_task_comes_again_only_if_it_is_recognised(error: 
     for headers, again in (({}, False), (COUNTED, True), ({"idempotency_key": "x"}, True)):
         request = request_of(**headers)
         request.state.made = TASK
-        response = refuse(Refusals(), request, error)
+        response = refuse(request, error)
         assert ("x-should-retry" not in response.headers) is again
         assert TASK in orjson.loads(response.body)["error"]["message"]
 
 
 async def test_the_unknown_names_the_task_that_may_be_there():
-    response = refuse(Refusals(), request_of(), DatabaseUnavailable(TASK))
+    response = refuse(request_of(), DatabaseUnavailable(TASK))
     assert TASK in orjson.loads(response.body)["error"]["message"]
     assert "retry-after" not in response.headers
 

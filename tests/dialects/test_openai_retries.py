@@ -1,6 +1,5 @@
 """OpenAI's client and its retries: a request is one task, two requests are two (behaviour 3)."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -16,6 +15,7 @@ from tests.dialects.working import working
 from tests.scripted import VIDEO, create
 
 from kinetoscope.accounts import accounts
+from kinetoscope.dialects.retries import COUNT
 from kinetoscope.settings import Settings
 from kinetoscope.tasks.audit import audit
 
@@ -23,7 +23,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.filterwarnings("ignore:The Sora API
 
 MODEL = "seedance2.0-mini"
 """100 credits for five seconds of 720p."""
-COUNT = "x-stainless-retry-count"
 
 
 @pytest.fixture
@@ -100,6 +99,39 @@ async def test_another_request_or_key_or_place_is_no_repetition(world: World, al
     assert await post(alice, "2") == others[2]
     world.clock.move(timedelta(minutes=11))
     assert await post(alice, "1") not in {first, *others}
+
+
+@pytest.mark.parametrize(
+    ("stated", "later_s", "is_same"), [("1200.0", 1201, True), ("20", 90, False)]
+)
+async def test_what_a_client_says_of_its_patience_is_how_late_it_may_come_again(
+    world: World, alice: Person, stated: str, later_s: int, *, is_same: bool
+):
+    async def post(count: str) -> str:
+        headers = {**alice.headers, COUNT: count, "x-stainless-read-timeout": stated}
+        body = {"model": MODEL, "prompt": "a kite"}
+        response = await world.client.post("/v1/videos", json=body, headers=headers)
+        return str(response.json()["id"])
+
+    first = await post("0")
+    world.clock.move(timedelta(seconds=later_s))
+    assert (await post("1") == first) is is_same
+
+
+async def test_a_task_is_shown_once_for_each_time(world: World, alice: Person):
+    """Two calls whose first time never arrived: the second is not shown the first one's task."""
+    body = {"model": MODEL, "prompt": "a kite"}
+
+    async def post(count: str) -> str:
+        headers = {**alice.headers, COUNT: count}
+        response = await world.client.post("/v1/videos", json=body, headers=headers)
+        return str(response.json()["id"])
+
+    first = await post("1")
+    second = await post("1")
+    assert first != second
+    assert await post("2") == second
+    assert await world.count("task") == 2
 
 
 async def test_an_idempotency_key_counts_whatever_address_a_file_gets(
@@ -181,46 +213,37 @@ async def test_what_cannot_succeed_is_asked_for_once(
 
 
 class TestPaced:
-    """Refused for their pace, requests come again, and are no repetitions of earlier ones."""
+    """Refused for its pace, a first time is not sent again: it would be shown an older task."""
 
     @pytest.fixture
     def settings(self, settings: Settings) -> Settings:
-        return replace(settings, requests_per_second=1, requests_burst=2)
+        return replace(settings, requests_per_second=1, requests_burst=1)
 
-    async def test_a_refused_request_is_made_when_it_comes_again(
+    async def test_a_first_time_that_is_refused_is_final(
         self, world: World, spoken: tuple[AsyncOpenAI, Line]
     ):
-        """The second and third ask for what the first was given; each is its own task."""
         client, line = spoken
+        await client.videos.create(model=MODEL, prompt="a kite")
+        with pytest.raises(openai.RateLimitError):
+            await client.videos.create(model=MODEL, prompt="a kite")
+        assert line.posts == [200, 429]
+        assert await world.count("task") == 1
 
-        async def make() -> str:
-            return (await client.videos.create(model=MODEL, prompt="a kite")).id
+    async def test_a_refused_neighbour_takes_nobodys_task(self, world: World, alice: Person):
+        """One loses its answer, another of the same length is refused, the first comes again."""
 
-        async def let_time_pass() -> None:
-            while True:
-                await asyncio.sleep(0.05)
-                world.clock.move(timedelta(seconds=1))
-
-        passing = asyncio.create_task(let_time_pass())
-        made = await asyncio.gather(*(make() for _ in range(5)))
-        passing.cancel()
-        assert 429 in line.posts
-        assert len(set(made)) == 5
-        assert await world.count("task") == 5
-
-    async def test_a_refused_retry_still_finds_what_the_first_time_made(
-        self, world: World, alice: Person
-    ):
-        body = {"model": MODEL, "prompt": "a kite"}
-        told = []
-        for count in ("0", "1", "1", "1"):
+        async def post(prompt: str, count: str) -> tuple[int, str | None]:
             response = await world.client.post(
-                "/v1/videos", json=body, headers={**alice.headers, COUNT: count}
+                "/v1/videos",
+                json={"model": MODEL, "prompt": prompt},
+                headers={**alice.headers, COUNT: count},
             )
-            told.append((response.status_code, response.json().get("id")))
-            if response.status_code == 429:
-                assert "x-should-retry" not in response.headers
-                assert int(response.headers["retry-after"]) >= 1
-                world.clock.move(timedelta(seconds=2))
-        assert [status for status, _ in told] == [200, 200, 429, 200]
-        assert told[0] == told[1] == told[3]
+            return response.status_code, response.json().get("id")
+
+        _, first = await post("a kite", "0")
+        assert (await post("a tree", "0"))[0] == 429
+        refused, _ = await post("a kite", "1")
+        assert refused == 429
+        world.clock.move(timedelta(seconds=2))
+        assert await post("a kite", "2") == (200, first)
+        assert await world.count("task") == 1

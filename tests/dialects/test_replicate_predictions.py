@@ -29,8 +29,8 @@ from tests.scripted import (
 )
 
 from kinetoscope.dialects.replicate import asked, predictions
-from kinetoscope.dialects.replicate.errors import RETRY_COUNT
 from kinetoscope.dialects.replicate.versions import version_of
+from kinetoscope.dialects.retries import COUNT as RETRY_COUNT
 from kinetoscope.kernel.errors import DatabaseUnavailable
 from kinetoscope.kernel.ids import TaskId
 from kinetoscope.providers.contract import CancelOutcome, Failed, Kind, Polling, Working

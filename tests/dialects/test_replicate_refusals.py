@@ -12,7 +12,8 @@ from tests.scripted import assert_in_order
 from kinetoscope.accounts import accounts
 from kinetoscope.api.envelope import STATUS
 from kinetoscope.dialects.door import Broken
-from kinetoscope.dialects.replicate.errors import RETRIED, RETRY_COUNT, refuse
+from kinetoscope.dialects.replicate.errors import RETRIED, refuse
+from kinetoscope.dialects.retries import COUNT as RETRY_COUNT
 from kinetoscope.kernel.credits import Credits
 from kinetoscope.kernel.errors import (
     CapReached,

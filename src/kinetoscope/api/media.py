@@ -9,7 +9,7 @@ from kinetoscope.api.doors import Doors, Operation
 from kinetoscope.kernel.errors import NotFound, RangeUnsatisfiable
 from kinetoscope.media import files
 from kinetoscope.media.store import media_type_of
-from kinetoscope.media.uploads import remove_oversize
+from kinetoscope.media.uploads import look_up, remove_oversize
 from kinetoscope.wiring import Runtime
 
 RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
@@ -64,12 +64,12 @@ def mount(doors: Doors) -> None:
 async def sent(runtime: Runtime, request: Request, name: str, *, cache: str) -> Response:
     """Send a stored file, or the part of it that was asked for; who may have it was settled before.
 
-    `cache` is what its Cache-Control says. Raises NotFound, RangeUnsatisfiable or StoreFailed.
+    `cache` is what its Cache-Control says. Raises NotFound, RangeUnsatisfiable or StoreUnavailable.
     """
     now = runtime.clock()
     media_type = media_type_of(name)
     await files.require_readable(runtime.database, name, now)
-    stored = await runtime.store.stat(name)
+    stored = await look_up(runtime.store, name)
     if await remove_oversize(runtime.database, runtime.store, stored, now):
         raise NotFound("Media not found")
     headers = {

@@ -172,11 +172,11 @@ async def _bring(intake: Intake, url: str, path: Path) -> None:
         await fetch(intake.egress, url, path, limits)
         return
     await files.require_readable(runtime.database, own_name, now)
-    stored = await runtime.store.stat(own_name)
+    stored = await uploads.look_up(runtime.store, own_name)
     too_long = await uploads.remove_oversize(runtime.database, runtime.store, stored, now)
     if too_long or stored.bytes_size > bytes_max:
         raise BodyTooLarge(bytes_max)
-    await runtime.store.download(own_name, path)
+    await uploads.download(runtime.store, own_name, path)
 
 
 async def _place(runtime: Runtime, account_id: AccountId, media_type: str) -> uploads.Promised:

@@ -4,7 +4,7 @@ from typing import Any
 
 from kinetoscope.api.doors import Operation
 from kinetoscope.kernel.clock import unix_ms
-from kinetoscope.webhooks import log
+from kinetoscope.webhooks import log, outbox
 from kinetoscope.webhooks.log import Attempt, Delivery
 from kinetoscope.webhooks.secret import Kept, Preferences
 
@@ -20,7 +20,7 @@ MOMENT_OR_NULL = {"type": ["integer", "null"], "description": "Unix milliseconds
 DELIVERY_PROPERTIES: dict[str, Any] = {
     "id": {"type": "string", "description": "webhook-id, the same over all attempts"},
     "taskId": TEXT,
-    "eventType": {"enum": ["task.succeeded", "task.failed", "webhook.test"]},
+    "eventType": {"enum": list(outbox.EVENT_TYPES)},
     "url": TEXT,
     "state": {"enum": list(log.STATES)},
     "attemptCount": {"type": "integer"},

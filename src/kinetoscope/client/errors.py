@@ -4,7 +4,7 @@
     ├── Misconfigured           the key or the address cannot be used; nothing was sent
     ├── Unreachable             no answer, however often it was tried
     ├── UnexpectedAnswer        an answer that no Kinetoscope gives: is the address right?
-    ├── Refused                 an answer that is not 2xx: nothing was made or charged
+    ├── Refused                 an answer that is not 2xx; below 500 nothing was made by it
     │   ├── InvalidRequest      400; `issues` says what is wrong, one by one
     │   │   ├── InvalidInputs   the inputs do not fit the model
     │   │   └── UnknownModel    there is no model of this id
@@ -27,20 +27,60 @@
     ├── DownloadFailed          a file could not be had whole
     └── WebhookInvalid          a delivery that is not from this server, too old, or changed
 
+Once a task was made, or may have been, every error says so: `task_id`, `idempotency_key`.
+
 What the texts and codes mean: https://kinovi.ai/docs/common/error-handling and docs/errors.md.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from kinetoscope.client.values import Issue, Task
 
 
 class ClientError(Exception):
-    """Anything the client raises on purpose. Its text is a sentence for people."""
+    """Anything the client raises on purpose. Its text is a sentence for people.
+
+    `task_id` names the task that was made, or may have been, before it went wrong. With the
+    `idempotency_key` the same call can be made again without making a second task. With
+    `may_have_worked` the request may have done its work, though no answer says so.
+    """
+
+    task_id: str | None = None
+    idempotency_key: str | None = None
+    may_have_worked: bool = False
+
+    @override
+    def __str__(self) -> str:
+        """Return what went wrong, and with which task."""
+        text = super().__str__()
+        if self.task_id is not None:
+            return text if self.task_id in text else f"{text} ({self.task_id})"
+        if self.may_have_worked and self.idempotency_key is not None:
+            return f"{text}; a task may have been made, by Idempotency-Key {self.idempotency_key}"
+        return text
+
+    def remember(self, earlier: "ClientError") -> None:
+        """Take over what an earlier try left uncertain."""
+        self.task_id = self.task_id or earlier.task_id
+        self.may_have_worked = self.may_have_worked or earlier.may_have_worked
+
+
+@contextmanager
+def about(task_id: str | None, idempotency_key: str | None = None) -> Iterator[None]:
+    """Let every ClientError in here say which task it is about."""
+    try:
+        yield
+    except ClientError as error:
+        error.task_id = error.task_id or task_id
+        error.idempotency_key = error.idempotency_key or idempotency_key
+        raise
 
 
 class Misconfigured(ClientError):
@@ -53,6 +93,8 @@ class Unreachable(ClientError):
 
 class UnexpectedAnswer(ClientError):
     """The answer is none of a Kinetoscope's."""
+
+    may_have_worked = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +109,10 @@ class Answer:
 
 
 class Refused(ClientError):
-    """The server said no; nothing was made or charged."""
+    """The server said no. Nothing was made or charged by it, unless it is a ServerFailed.
+
+    Where it answers a repetition, an earlier try may have worked: see `may_have_worked`.
+    """
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.message)
@@ -158,9 +203,12 @@ class Unsupported(Refused):
 class ServerFailed(Refused):
     """The server could not answer; `task_id` names a task that may have been made nevertheless."""
 
+    may_have_worked = True
+
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer)
-        self.task_id: str | None = answer.body.get("taskId")
+        stated = answer.body.get("taskId")
+        self.task_id = stated if isinstance(stated, str) else None
 
 
 class TaskFailed(ClientError):
@@ -172,7 +220,9 @@ class TaskFailed(ClientError):
         self.message = "The task failed" if error is None else error.message
         self.detail = "" if error is None else error.detail
         self.task = task
-        super().__init__(f"{self.message} ({self.code})" if self.code else self.message)
+        self.task_id = task.id
+        tail = f" ({self.code})" if self.code else ""
+        super().__init__(f"{task.id} failed: {self.message}{tail}")
 
 
 class TaskCancelled(TaskFailed):
@@ -185,6 +235,7 @@ class WaitTimedOut(ClientError):
     def __init__(self, task: "Task", timeout_s: float) -> None:
         super().__init__(f"{task.id} has not ended within {timeout_s:g} seconds: {task.status}")
         self.task = task
+        self.task_id = task.id
 
 
 class DownloadFailed(ClientError):

@@ -20,6 +20,7 @@ from kinetoscope.client.steps import (
     Send,
     Steps,
     Stream,
+    timeout_for,
 )
 
 
@@ -51,7 +52,7 @@ async def iterate(
                 continue
             try:
                 answer = await do(effect, http, files)
-            except httpx.HTTPError as failed:
+            except (httpx.HTTPError, httpx.InvalidURL) as failed:
                 error = failed
 
 
@@ -95,7 +96,7 @@ def _built(http: httpx.AsyncClient, request: Request) -> httpx.Request:
         params=request.params or None,
         headers=headers,
         content=content,
-        timeout=httpx.Timeout(http.timeout.connect, read=request.read_s),
+        timeout=timeout_for(http.timeout, request),
     )
 
 

@@ -19,6 +19,7 @@ from kinetoscope.client.steps import (
     Send,
     Steps,
     Stream,
+    timeout_for,
 )
 
 
@@ -49,7 +50,7 @@ def iterate(
                 continue
             try:
                 answer = _do(effect, http, files)
-            except httpx.HTTPError as failed:
+            except (httpx.HTTPError, httpx.InvalidURL) as failed:
                 error = failed
 
 
@@ -84,5 +85,5 @@ def _built(http: httpx.Client, request: Request, files: ExitStack) -> httpx.Requ
         params=request.params or None,
         headers=request.headers,
         content=files.enter_context(content.open("rb")) if isinstance(content, Path) else content,
-        timeout=httpx.Timeout(http.timeout.connect, read=request.read_s),
+        timeout=timeout_for(http.timeout, request),
     )

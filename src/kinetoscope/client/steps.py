@@ -5,6 +5,7 @@ came of each; what went wrong on the network is thrown into it. `perform_sync.py
 `perform_async.py` do the effects, with httpx's two clients.
 """
 
+import math
 from collections.abc import AsyncIterator, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,12 +20,16 @@ CHUNK_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """Where to ask, with which key, how long for one answer, and how often again."""
+    """Where to ask, with which key, how long for one answer, and how often again.
 
-    url: str
+    After `deadline_s`, a moment of `time.monotonic`, nothing is tried again.
+    """
+
+    url: str = field(repr=False)  # it may hold a password
     key: str = field(repr=False)
     timeout_s: float
     retries: int
+    deadline_s: float = math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,12 @@ class Request:
     content: bytes | Path | None = field(default=None, repr=False)
     read_s: float
     follow: bool = False
+
+
+def timeout_for(usual: httpx.Timeout, request: Request) -> httpx.Timeout:
+    """Return how long httpx waits for a request: no longer for a connection than for bytes."""
+    connect_s = request.read_s if usual.connect is None else min(usual.connect, request.read_s)
+    return httpx.Timeout(connect_s, read=request.read_s)
 
 
 @dataclass(slots=True)

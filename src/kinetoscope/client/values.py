@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from os import PathLike
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 Status = Literal["waiting", "generating", "success", "fail"]
 
@@ -188,7 +188,18 @@ class WebhookEvent:
 
 def parse_json(text: str | bytes) -> Any:  # noqa: ANN401 - JSON
     """Read JSON with every fraction exact; raises ValueError."""
-    return json.loads(text, parse_float=Decimal)
+    try:
+        return json.loads(text, parse_float=Decimal)
+    except (ArithmeticError, RecursionError):
+        raise ValueError("No JSON of a sensible size") from None
+
+
+def text_of(data: Mapping[str, Any], name: str) -> str:
+    """Return a text of an answer; raises LookupError or TypeError where there is none."""
+    value = data[name]
+    if not isinstance(value, str):
+        raise TypeError(name)
+    return value
 
 
 def moment(ms: int | None) -> datetime | None:
@@ -200,15 +211,17 @@ def task_from(data: Mapping[str, Any]) -> Task:
     """Read a record."""
     error = data.get("error")
     return Task(
-        id=data["taskId"],
-        model=data["model"],
-        status=data["status"],
+        id=text_of(data, "taskId"),
+        model=text_of(data, "model"),
+        status=cast("Status", text_of(data, "status")),
         credits=Decimal(data["creditsUsed"]),
         outputs=tuple(output_from(item) for item in data.get("output") or ()),
         error=None
         if error is None
         else TaskError(
-            code=str(error["code"]), message=error["message"], detail=error.get("detail", "")
+            code=str(error["code"]),
+            message=str(error["message"]),
+            detail=str(error.get("detail", "")),
         ),
         created_at=moment(data.get("createTime")),
         completed_at=moment(data.get("completeTime")),
@@ -225,8 +238,8 @@ def output_from(data: Mapping[str, Any]) -> Output:
     """Read one finished file."""
     duration = data.get("duration")
     return Output(
-        url=data["url"],
-        media_type=data["mediaType"],
+        url=text_of(data, "url"),
+        media_type=text_of(data, "mediaType"),
         width=data.get("width"),
         height=data.get("height"),
         duration_s=None if duration is None else Decimal(duration),
@@ -241,7 +254,7 @@ def estimate_from(data: Mapping[str, Any]) -> Estimate:
     """Read an estimate."""
     refusal = data.get("refusal")
     return Estimate(
-        model=data["model"],
+        model=text_of(data, "model"),
         inputs=data["inputs"],
         required=Decimal(data["creditsRequired"]),
         available=Decimal(data["balance"]["available"]),
@@ -257,12 +270,12 @@ def estimate_from(data: Mapping[str, Any]) -> Estimate:
 def model_from(data: Mapping[str, Any]) -> Model:
     """Read a model, of a list or alone."""
     return Model(
-        id=data["id"],
-        title=data["title"],
-        kind=data["kind"],
-        family=data["family"],
-        description=data["description"],
-        price=data["price"],
+        id=text_of(data, "id"),
+        title=text_of(data, "title"),
+        kind=cast("Any", text_of(data, "kind")),
+        family=text_of(data, "family"),
+        description=text_of(data, "description"),
+        price=text_of(data, "price"),
         available=data["available"],
         files=data.get("files", 1),
         inputs=data.get("inputs", {}),

@@ -12,6 +12,8 @@ STATES = {
 }
 
 EVENTS = {
+    "task.started": "Task started",
+    "task.progress": "Task progressed",
     "task.succeeded": "Task succeeded",
     "task.failed": "Task failed",
     "webhook.test": "Test",

@@ -95,7 +95,7 @@ def _fit_media(model: Model, foreign: Mapping[str, object], inputs: dict[str, ob
             continue
         field = next((each for each in model.media if each.kind is kind), None)
         if field is None:
-            raise _refused(sent[0], f"{model.id} takes no {kind.value}")
+            raise refused(sent[0], f"{model.id} takes no {kind.value}")
         # What came under the model's own names stands behind an opening image, before all else.
         opening = [name for name in sent if frames and name in FIRST]
         items = [item for name in opening for item in _listed(foreign[name])]
@@ -124,7 +124,7 @@ def _require_first(
     sent = [name for name in (*FIRST, *MEDIA[MediaKind.IMAGE]) if foreign.get(name)]
     sent += [name for each in fields for name in inputs if _is_for(model, each, name)]
     if last is not None and not sent:
-        raise _refused(last, "Expected an opening image beside a closing one")
+        raise refused(last, "Expected an opening image beside a closing one")
 
 
 def _require_either(model: Model, foreign: Mapping[str, object]) -> None:
@@ -133,7 +133,7 @@ def _require_either(model: Model, foreign: Mapping[str, object]) -> None:
     references = (name for names in REFERENCES.values() for name in names if foreign.get(name))
     reference = next(references, None)
     if "mode" in model.fields_by_name and frame is not None and reference is not None:
-        raise _refused(frame, f"{model.id} takes frames or references; {reference} came as well")
+        raise refused(frame, f"{model.id} takes frames or references; {reference} came as well")
 
 
 def _set_mode(model: Model, field: Media, sent: list[str], inputs: dict[str, object]) -> None:
@@ -146,16 +146,15 @@ def _require_count(model: Model, foreign: Mapping[str, object]) -> None:
     for name in COUNTS:
         value = foreign.get(name)
         if value is not None and str(value) != str(model.count):
-            raise _refused(
-                name, f"{model.id} makes {model.count} file(s) a task; ask for that many"
-            )
+            raise refused(name, f"{model.id} makes {model.count} file(s) a task; ask for that many")
 
 
 def _listed(value: object) -> list[object]:
     return list(value) if isinstance(value, list) else [value] if value else []
 
 
-def _refused(name: str, message: str) -> InvalidInputs:
+def refused(name: str, message: str) -> InvalidInputs:
+    """Return the error for an input that cannot be had; the message has no full stop yet."""
     return InvalidInputs((InputIssue("custom", f"{message}.", (name,)),))
 
 
@@ -175,7 +174,7 @@ def sized(model: Model, size: Size, name: str) -> dict[str, object]:
         {(each.width, each.height) for sizes in model.sizes.values() for each in sizes.values()}
     )
     texts = ", ".join(f"{width}x{height}" for width, height in offered)
-    raise _refused(
+    raise refused(
         name,
         f"{model.id} does not make {size.width}x{size.height}. It makes {texts or 'no pictures'}",
     )

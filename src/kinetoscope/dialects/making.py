@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 
 from kinetoscope.api.body import invalid, issue
 from kinetoscope.api.callback import callback_issues
@@ -79,8 +80,14 @@ def said(wish: Wish, outcome: str | None = None) -> bytes:
         "inputs": dict(wish.inputs),
         "dialect": wish.spoken.dialect,
         "callBackUrl": wish.callback_url,
+        "events": wish.spoken.events,
+        "patience": [_seconds(wish.patience.start), _seconds(wish.patience.end)],
     }
     return fingerprint(stated, outcome)
+
+
+def _seconds(distance: timedelta | None) -> float | None:
+    return None if distance is None else distance.total_seconds()
 
 
 async def waited(runtime: Runtime, client: Client, task_id: TaskId, timeout_s: float) -> Whole:

@@ -57,14 +57,23 @@ def names_of(catalog: Catalog, chosen: Mapping[str, str]) -> Names:
 
 def find(names: Names, stated: str) -> Model:
     """Return the model that a name stands for; raises UnknownModel, which names similar ones."""
-    name = stated[:NAME_LENGTH_MAX].strip("/")
+    return names[resolved(names, stated)]
+
+
+def resolved(names: Names, stated: str) -> str:
+    """Return the name itself, of those there are, that somebody states; raises as `find` does.
+
+    What stands around it, slashes and what to do, is left out: it is what may be kept of a name.
+    """
+    if len(stated) > NAME_LENGTH_MAX:
+        raise UnknownModel(f"Unknown model: no name is longer than {NAME_LENGTH_MAX} characters.")
+    name = stated.strip("/")
     while name:
-        model = names.get(name)
-        if model is not None:
-            return model
+        if name in names:
+            return name
         name, _, deed = name.rpartition("/")
         if deed not in DEEDS:
             break
-    nearest = difflib.get_close_matches(stated[:NAME_LENGTH_MAX], names, n=3, cutoff=0.4)
+    nearest = difflib.get_close_matches(stated, names, n=3, cutoff=0.4)
     hint = f" Nearest: {', '.join(nearest)}." if nearest else ""
-    raise UnknownModel(f"Unknown model {stated[:NAME_LENGTH_MAX]!r}.{hint}")
+    raise UnknownModel(f"Unknown model {stated!r}.{hint}")

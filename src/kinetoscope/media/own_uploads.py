@@ -5,6 +5,7 @@ from datetime import datetime
 from kinetoscope.kernel.errors import NotFound
 from kinetoscope.kernel.ids import AccountId
 from kinetoscope.media.files import COLUMNS, FileKind, MediaFile
+from kinetoscope.media.signing import MEDIA_NAME
 from kinetoscope.postgres.pool import Database
 
 THERE = """
@@ -15,7 +16,12 @@ THERE = """
 
 
 async def find(database: Database, account_id: AccountId, name: str, now: datetime) -> MediaFile:
-    """Return one of an account's own uploads; raises NotFound, for others' too."""
+    """Return one of an account's own uploads; raises NotFound, for others' too.
+
+    So it does for what no file is called: that may be anything.
+    """
+    if not MEDIA_NAME.fullmatch(name):
+        raise NotFound("File not found")
     found = await database.fetch_one(
         MediaFile,
         f"select {COLUMNS} from media_file where name = %(name)s and {THERE}",

@@ -116,11 +116,14 @@ class MediaStore:
             yield bytes(chunk)
 
     async def download(self, name: str, path: Path) -> None:
-        """Copy a stored file to this machine; raises NotFound."""
+        """Copy a stored file to this machine; raises NotFound or StoreFailed."""
         stored = await self.stat(name)
         with path.open("wb") as file:
-            async for chunk in self.read(name, 0, stored.bytes_size):
-                file.write(chunk)
+            try:
+                async for chunk in self.read(name, 0, stored.bytes_size):
+                    file.write(chunk)
+            except BaseError as error:
+                raise StoreFailed(f"{type(error).__name__}: {error}") from error
 
     def path_of(self, name: str) -> Path | None:
         """Return where a file lies on this machine, if it is there; None for stores elsewhere."""

@@ -174,6 +174,24 @@ async def keep(database: Database, store: MediaStore, place: MediaFile, path: Pa
         raise StoreUnavailable(UNAVAILABLE) from None
 
 
+async def look_up(store: MediaStore, name: str) -> Stored:
+    """Look a stored file up for somebody; raises NotFound or StoreUnavailable."""
+    try:
+        return await store.stat(name)
+    except StoreFailed as error:
+        log.warning("media.store_failed", name=name, error=str(error))
+        raise StoreUnavailable(UNAVAILABLE) from None
+
+
+async def download(store: MediaStore, name: str, path: Path) -> None:
+    """Copy a stored file to this machine for somebody; raises NotFound or StoreUnavailable."""
+    try:
+        await store.download(name, path)
+    except StoreFailed as error:
+        log.warning("media.store_failed", name=name, error=str(error))
+        raise StoreUnavailable(UNAVAILABLE) from None
+
+
 async def remove_oversize(
     database: Database, store: MediaStore, stored: Stored, now: datetime
 ) -> bool:

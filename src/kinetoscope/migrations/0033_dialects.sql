@@ -2,6 +2,7 @@
 alter table task
   add column dialect         text,         -- null: our own
   add column dialect_details jsonb,        -- what only that dialect knows what to do with
+  add column events          text[],       -- what its webhook tells of; null: its end, as ever
   add column start_by        timestamptz,  -- nobody wants it any more who has not begun it by then
   add column end_by          timestamptz;  -- as if it were cancelled then
 

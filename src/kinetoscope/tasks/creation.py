@@ -47,10 +47,11 @@ with charged as (
 ), created as (
   insert into task
     (id, account_id, key_id, model, inputs, seed, callback_url, provider, price, media_name,
-     is_test, rehearsal, cache_key, dialect, dialect_details, start_by, end_by, created_at)
+     is_test, rehearsal, cache_key, dialect, dialect_details, events, start_by,
+     end_by, created_at)
   select %(task_id)s, id, %(key_id)s, %(model)s, %(inputs)s, %(seed)s, %(callback_url)s,
          %(provider)s, %(price)s, %(media_name)s, %(is_test)s, %(rehearsal)s, %(cache_key)s,
-         %(dialect)s, %(dialect_details)s, %(start_by)s, %(end_by)s, %(now)s
+         %(dialect)s, %(dialect_details)s, %(events)s, %(start_by)s, %(end_by)s, %(now)s
   from charged
   returning id
 )
@@ -91,11 +92,12 @@ with source as (
 insert into task
   (id, account_id, key_id, model, inputs, seed, callback_url, provider, price, media_name,
    is_test, cache_key, cached_from, status, progress, preview, ai_generated, output, created_at,
-   started_at, completed_at, media_expires_at, metadata_expires_at, dialect, dialect_details)
+   started_at, completed_at, media_expires_at, metadata_expires_at, dialect, dialect_details,
+   events)
 select %(task_id)s, account_id, %(key_id)s, model, inputs, seed, %(callback_url)s, provider, 0,
        media_name, is_test, cache_key, id, 'success', 100, preview, ai_generated, output, %(now)s,
        %(now)s, %(now)s, media_expires_at, %(now)s + (metadata_expires_at - completed_at),
-       %(dialect)s, %(dialect_details)s
+       %(dialect)s, %(dialect_details)s, %(events)s
 from source
 returning id
 """

@@ -7,11 +7,15 @@ by its owner: should it be done first, it succeeds, and is charged.
 from dataclasses import dataclass
 from datetime import datetime
 
+import structlog
+
 from kinetoscope.kernel.ids import AccountId, TaskId
 from kinetoscope.postgres.pool import Connection, Database
 from kinetoscope.tasks import finish, store
 from kinetoscope.tasks.lifetimes import Lifetimes
 from kinetoscope.tasks.task import Failure
+
+log = structlog.get_logger(__name__)
 
 LOOK_DELAY_S = 1.0
 
@@ -42,12 +46,17 @@ async def end_overdue(database: Database, lifetimes: Lifetimes, now: datetime) -
           and least(start_by, end_by) <= %(now)s
           and cancel_requested_at is null
           and (submit_started_at is null or end_by <= %(now)s)
+        order by least(start_by, end_by)
         limit %(limit)s
         """,
         {"now": now, "limit": OVERDUE_MAX},
     )
     for overdue in found:
-        await _end(database, lifetimes, overdue, now)
+        try:
+            await _end(database, lifetimes, overdue, now)
+        except Exception:
+            # One account's trouble is not to keep the others' tasks open.
+            log.exception("task.not_ended", task=overdue.id)
 
 
 async def _end(database: Database, lifetimes: Lifetimes, overdue: Overdue, now: datetime) -> None:

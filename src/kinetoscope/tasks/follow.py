@@ -25,6 +25,7 @@ from kinetoscope.tasks.alerts import Alert
 from kinetoscope.tasks.task import CANCELLED, GENERATION_FAILED, Bill, Failure, Task
 from kinetoscope.tasks.tools import Tools
 from kinetoscope.webhooks import outbox
+from kinetoscope.webhooks.outbox import PROGRESS
 
 log = structlog.get_logger(__name__)
 
@@ -176,7 +177,7 @@ async def _note(tools: Tools, task: Task, followed: Followed, progress: float | 
     if percent > followed.percent_shown:
         known = None if progress is None else percent
         await store.note_progress(tools.database, task, known, tools.clock())
-        if task.events:
+        if task.events and not PROGRESS.isdisjoint(task.events):
             await outbox.put_progress(tools.database, task.id, known, tools.clock())
         followed.percent_shown = percent
 

@@ -25,13 +25,15 @@ BUSY_DELAY_S = 0.05
 class Once:
     """A client's own name for a request, and what the request said.
 
-    One that `is_fresh` is known to be no repetition: it is remembered in the place of an earlier
-    one of its name. Others are repetitions of one that was made no longer than `lifetime` ago.
+    It repeats one of its name that was made no longer than `lifetime` ago. A client that does not
+    choose names but counts says how many `tries` it has made before: its first is always new, and
+    takes an earlier one's place; another one that is not more than were shown the task already is
+    somebody else's, and new as well.
     """
 
     key: str
     body_sha256: bytes
-    is_fresh: bool = False
+    tries: int | None = None
     lifetime: timedelta = LIFETIME
 
 
@@ -61,13 +63,13 @@ async def remembered(
     Raises IdempotencyMismatch where the request was another, IdempotencyGone where nobody is shown
     the task any more.
     """
-    if once.is_fresh:
+    if once.tries == 0:
         return None
     cursor = await connection.execute(
         """
         select remembered.task_id, body_sha256, task.cached_from is not null,
                task.id is not null and task.data_deleted_at is null
-               and coalesce(task.metadata_expires_at > %(now)s, true)
+               and coalesce(task.metadata_expires_at > %(now)s, true), tries
         from idempotency_key remembered left join task on task.id = remembered.task_id
         where remembered.account_id = %(account_id)s and key = %(key)s
           and remembered.created_at > %(since)s
@@ -77,10 +79,17 @@ async def remembered(
     row = await cursor.fetchone()
     if row is None:
         return None
+    if once.tries is not None and row[4] >= once.tries:
+        return None
     if bytes(row[1]) != once.body_sha256:
         raise IdempotencyMismatch
     if not row[3]:
         raise IdempotencyGone
+    if once.tries is not None:
+        await connection.execute(
+            "update idempotency_key set tries = %s where account_id = %s and key = %s",
+            (once.tries, account_id, once.key),
+        )
     return Before(TaskId(row[0]), reused=bool(row[2]))
 
 
@@ -90,11 +99,11 @@ async def remember(
     """Note which task a request made; what was noted longer ago than a day gives way."""
     await connection.execute(
         """
-        insert into idempotency_key (account_id, key, body_sha256, task_id, created_at)
-        values (%s, %s, %s, %s, %s)
+        insert into idempotency_key (account_id, key, body_sha256, task_id, tries, created_at)
+        values (%s, %s, %s, %s, %s, %s)
         on conflict (account_id, key) do update
         set body_sha256 = excluded.body_sha256, task_id = excluded.task_id,
-            created_at = excluded.created_at
+            tries = excluded.tries, created_at = excluded.created_at
         """,
-        (account_id, once.key, once.body_sha256, task_id, now),
+        (account_id, once.key, once.body_sha256, task_id, once.tries or 0, now),
     )

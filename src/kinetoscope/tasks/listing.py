@@ -13,12 +13,14 @@ from kinetoscope.tasks.task import Status
 class Wanted:
     """Which tasks; None leaves a thing open. Times are from, inclusive, to, exclusive.
 
-    They are listed newest first, unless `oldest_first`.
+    Beside those of some `models`, what models made that are not `known` any more may be wanted:
+    videos, or nothing yet. They are listed newest first, unless `oldest_first`.
     """
 
     statuses: tuple[Status, ...] | None = None
     model: str | None = None
     models: tuple[str, ...] | None = None
+    known: tuple[str, ...] | None = None
     key_id: str | None = None
     is_test: bool | None = None
     created_from: datetime | None = None
@@ -55,7 +57,9 @@ async def page(
         where account_id = %(account_id)s and {SHOWN}
           and (%(statuses)s::text[] is null or status = any (%(statuses)s))
           and (%(model)s::text is null or model = %(model)s)
-          and (%(models)s::text[] is null or model = any (%(models)s))
+          and (%(models)s::text[] is null or model = any (%(models)s)
+               or (model <> all (%(known)s::text[])
+                   and (output is null or starts_with(output->0->>'mediaType', 'video/'))))
           and (%(key_id)s::text is null or key_id = %(key_id)s)
           and (%(is_test)s::boolean is null or is_test = %(is_test)s)
           and (%(created_from)s::timestamptz is null or created_at >= %(created_from)s)
@@ -87,6 +91,7 @@ def _parameters(wanted: Wanted) -> dict[str, object]:
         "statuses": None if wanted.statuses is None else list(wanted.statuses),
         "model": wanted.model,
         "models": None if wanted.models is None else list(wanted.models),
+        "known": None if wanted.known is None else list(wanted.known),
         "key_id": wanted.key_id,
         "is_test": wanted.is_test,
         "created_from": wanted.created_from,

@@ -34,11 +34,13 @@ class Spoken:
     """In whose words a task is asked for, where those are not our own.
 
     Its webhooks answer in the same words. `details` are what only that dialect knows what to do
-    with; `events` among them are those it wants to be told of, all at the end where there are none.
+    with. `events` are what its webhook tells of: some of start, logs, output and completed; None is
+    its end alone.
     """
 
     dialect: str
     details: Mapping[str, JSON] = field(default_factory=dict)
+    events: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,6 +195,7 @@ def _spoken_parameters(attempt: Attempt) -> dict[str, object]:
     return {
         "dialect": None if spoken is None else spoken.dialect,
         "dialect_details": None if spoken is None else Jsonb(spoken.details),
+        "events": None if spoken is None or spoken.events is None else list(spoken.events),
         "start_by": None if patience.start is None else now + patience.start,
         "end_by": None if patience.end is None else now + patience.end,
     }

@@ -29,8 +29,7 @@ class Written:
 TASK_COLUMNS = """
   id, account_id, model, inputs, seed, provider, price, status, epoch, submits,
   submit_started_at, upstream_id, upstream_model, reference_video_s, media_name, rehearsal,
-  is_sample, cancel_requested_at, search, accepted_by, dialect_details->'events' as events,
-  created_at
+  is_sample, cancel_requested_at, search, accepted_by, events, created_at
 """
 
 

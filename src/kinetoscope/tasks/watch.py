@@ -20,6 +20,9 @@ POLL_DELAY_S = 2.0
 WATCHERS_MAX = 2000
 WATCHERS_PER_ACCOUNT_MAX = 100
 
+FOLLOWERS_MAX = 4
+"""How many may follow a task by its address, which opens to whoever has it."""
+
 POSITION_MAX = 1000
 
 
@@ -43,23 +46,42 @@ class Watch:
     database: Database
     listener: Listener
     clock: Clock
-    watchers: dict[AccountId, int] = field(default_factory=dict)
+    watchers: dict[str, int] = field(default_factory=dict)
 
     @contextmanager
     def place(self, account_id: AccountId) -> Iterator[None]:
         """Take one of the places for waiting requests; raises TooManyWatching."""
-        own = self.watchers.get(account_id, 0)
-        if own >= WATCHERS_PER_ACCOUNT_MAX or sum(self.watchers.values()) >= WATCHERS_MAX:
+        with self._place_of(account_id, WATCHERS_PER_ACCOUNT_MAX):
+            yield
+
+    @contextmanager
+    def followers_place(self, account_id: AccountId, task_id: TaskId) -> Iterator[None]:
+        """Take one for somebody with a task's address; raises TooManyWatching.
+
+        They have places apart, a few for each task, so that they take none of the owner's; of all
+        an account's tasks they have as many as the account itself.
+        """
+        of_account = f"{account_id} "
+        followers = (count for name, count in self.watchers.items() if name.startswith(of_account))
+        if sum(followers) >= WATCHERS_PER_ACCOUNT_MAX:
             raise TooManyWatching
-        self.watchers[account_id] = own + 1
+        with self._place_of(f"{of_account}{task_id}", FOLLOWERS_MAX):
+            yield
+
+    @contextmanager
+    def _place_of(self, name: str, most: int) -> Iterator[None]:
+        taken = self.watchers.get(name, 0)
+        if taken >= most or sum(self.watchers.values()) >= WATCHERS_MAX:
+            raise TooManyWatching
+        self.watchers[name] = taken + 1
         try:
             yield
         finally:
-            left = self.watchers[account_id] - 1
+            left = self.watchers[name] - 1
             if left:
-                self.watchers[account_id] = left
+                self.watchers[name] = left
             else:
-                del self.watchers[account_id]
+                del self.watchers[name]
 
 
 async def own(database: Database, account_id: AccountId, task_id: TaskId, now: datetime) -> Record:
@@ -104,12 +126,21 @@ async def until_ended(
 
 
 async def changes(
-    watch: Watch, account_id: AccountId, task_id: TaskId, timeout_s: float
+    watch: Watch,
+    account_id: AccountId,
+    task_id: TaskId,
+    timeout_s: float,
+    *,
+    by_address: bool = False,
 ) -> AsyncIterator[Seen]:
-    """Tell how a task stands, again whenever there may be news, until it ends or time is over."""
+    """Tell how a task stands, again whenever there may be news, until it ends or time is over.
+
+    `by_address` where it is no key of the owner's that permits it.
+    """
     loop = asyncio.get_running_loop()
     deadline_s = loop.time() + timeout_s
-    with watch.place(account_id), watch.listener.watching(task_id) as news:
+    place = watch.followers_place(account_id, task_id) if by_address else watch.place(account_id)
+    with place, watch.listener.watching(task_id) as news:
         while loop.time() < deadline_s:
             news.clear()
             record = await own(watch.database, account_id, task_id, watch.clock())

@@ -47,8 +47,8 @@ class Telling:
     sign: Sign | None = None
 
 
-BodyOf = Callable[[TaskId], Awaitable[Telling | None]]
-"""Makes what tells of a task; None where the task is no more."""
+BodyOf = Callable[[Claimed], Awaitable[Telling | None]]
+"""Makes what a delivery tells of a task; None where the task is no more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +125,7 @@ async def _attempt(parts: Parts, claimed: Claimed, tries: int) -> bool:
 async def _send(parts: Parts, claimed: Claimed, now: datetime) -> Outcome:
     telling = None if claimed.body is None else Telling(body=claimed.body)
     if telling is None:
-        telling = await parts.body_of(claimed.task_id)
+        telling = await parts.body_of(claimed)
     if telling is None:
         return Outcome(error="The task was deleted before this was sent", is_final=True)
     message = Message(

@@ -18,6 +18,18 @@ CHANNEL = "webhook_due"
 
 TEST_EVENT = "webhook.test"
 
+STARTED = "task.started"
+PROGRESSED = "task.progress"
+COURSE = frozenset({STARTED, PROGRESSED})
+"""What is told of a task before its end."""
+
+PROGRESS = frozenset({"start", "logs"})
+"""The words for that, as a task's receiver wants it."""
+
+EVENT_TYPES = (STARTED, PROGRESSED, "task.succeeded", "task.failed", TEST_EVENT)
+
+QUARTER_PERCENT = 25
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
@@ -57,21 +69,30 @@ async def put(connection: Connection, task_id: TaskId, now: datetime) -> None:
     """Note that a task that has just ended is to be told of. Part of the transaction that ends it.
 
     Does nothing for a task without a callBackUrl, one that was noted before, or one whose receiver
-    wants other events only. What it made comes with its end, so that is told once.
+    wants other events only. What it made comes with its end, so that is told once. News of its
+    course that nobody has sent yet is dropped; a receiver that wants its start alone hears of that.
     """
     await connection.execute(
         f"""
-        with noted as (
+        with ended as (
+          select *,
+                 events is null or 'completed' = any (events)
+                   or status = 'success' and 'output' = any (events) as is_told
+          from task
+          where id = %(task_id)s and callback_url is not null and status in ('success', 'fail')
+        ), overtaken as (
+          delete from webhook_delivery
+          where task_id = (select id from ended where is_told and events is not null)
+            and event_type in ('{STARTED}', '{PROGRESSED}') and state = 'pending'
+        ), noted as (
           insert into webhook_delivery
             (id, account_id, task_id, event_type, url, rehearsal, next_attempt_at, created_at)
-          select %(id)s, account_id, id,
-                 case status when 'success' then 'task.succeeded' else 'task.failed' end,
+          select %(id)s || case when is_told then '' else '_start' end, account_id, id,
+                 case when not is_told then '{STARTED}'
+                      when status = 'success' then 'task.succeeded' else 'task.failed' end,
                  callback_url, rehearsal, %(now)s, %(now)s
-          from task
-          where id = %(task_id)s and callback_url is not null
-            and status in ('success', 'fail')
-            and (dialect_details->'events' is null or dialect_details->'events' ? 'completed'
-                 or status = 'success' and dialect_details->'events' ? 'output')
+          from ended
+          where is_told or 'start' = any (events)
           on conflict (id) do nothing
           returning id
         )
@@ -86,7 +107,7 @@ async def put_progress(
 ) -> None:
     """Note that a task is being worked on, for receivers that want to hear of its start or logs.
 
-    Each is noted once, and only while the task is open.
+    Each is noted once, and only while the task is open; progress by quarters.
     """
     await database.execute(
         f"""
@@ -96,17 +117,22 @@ async def put_progress(
           select %(id)s || event.tail, account_id, task.id, event.type, callback_url, %(now)s,
                  %(now)s
           from task cross join (values
-            ('start', 'task.started', '_start'),
-            ('logs', 'task.progress', '_' || coalesce(%(percent)s::smallint, 0))
+            ('start', '{STARTED}', '_start'),
+            ('logs', '{PROGRESSED}', '_logs' || %(quarter)s::smallint)
           ) as event (name, type, tail)
           where task.id = %(task_id)s and callback_url is not null and status = 'generating'
-            and dialect_details->'events' ? event.name
+            and event.name = any (events)
           on conflict (id) do nothing
           returning id
         )
         select pg_notify('{CHANNEL}', '') from noted
         """,
-        {"id": message_id(task_id), "task_id": task_id, "percent": percent, "now": now},
+        {
+            "id": message_id(task_id),
+            "task_id": task_id,
+            "quarter": (percent or 0) // QUARTER_PERCENT,
+            "now": now,
+        },
     )
 
 

@@ -4,20 +4,26 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+import structlog
 from starlette.datastructures import UploadFile
 
+from kinetoscope.accounts import opening
 from kinetoscope.api.body import invalid, issue
 from kinetoscope.api.intake import Intake
 from kinetoscope.dialects import files
 from kinetoscope.dialects.door import Client
 from kinetoscope.dialects.forms import Form, read_form
 from kinetoscope.dialects.names import Names
-from kinetoscope.dialects.openai.retries import Refusals
-from kinetoscope.kernel.errors import InvalidRequest, NotFound
+from kinetoscope.kernel.errors import (
+    DatabaseUnavailable,
+    InvalidRequest,
+    KinetoscopeError,
+    NotFound,
+)
 from kinetoscope.kernel.order import MediaKind
 from kinetoscope.media import own_uploads
 from kinetoscope.media.files import MediaFile
@@ -25,7 +31,12 @@ from kinetoscope.media.inspect import MEDIA_KINDS
 from kinetoscope.media.store import media_type_of
 from kinetoscope.wiring import Runtime
 
+log = structlog.get_logger(__name__)
+
 CHUNK_BYTES = 1024 * 1024
+
+SCOPE = "uploads:write"
+"""What a key needs besides where files come along."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +46,6 @@ class Parts:
     runtime: Runtime
     intake: Intake
     names: Names
-    refusals: Refusals
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,27 +53,47 @@ class Asked:
     """A request that makes something: what it says, and a hash of all of it, files included.
 
     Values of a form are texts; `is_form` says that they are to be read as what a model wants.
+    `kept` are the names of uploads that were made of its files so far.
     """
 
     values: Mapping[str, Any]
     files: Mapping[str, list[UploadFile]]
     is_form: bool
     digest: bytes
+    kept: list[str] = field(default_factory=list)
 
 
 @asynccontextmanager
 async def asked(parts: Parts, client: Client) -> AsyncIterator[Asked]:
     """Read a request; its files are there as long as the context is. Raises what `read_form` does.
 
-    `null` counts as not given.
+    `null` counts as not given. A request that is refused leaves no upload behind.
     """
     async with read_form(client.request, parts.intake, client.caller.account_id) as form:
-        yield Asked(
+        request = Asked(
             values={name: value for name, value in form.values.items() if value is not None},
             files=form.files,
             is_form=form.is_form,
             digest=await asyncio.to_thread(_digest, client, form),
         )
+        try:
+            yield request
+        except KinetoscopeError as error:
+            if not (isinstance(error, DatabaseUnavailable) and error.task_id is not None):
+                await give_up(parts, client, request)
+            raise
+
+
+async def give_up(parts: Parts, client: Client, request: Asked) -> None:
+    """Give up the uploads that were made of a request's files, as no task refers to them."""
+    runtime, account_id = parts.runtime, client.caller.account_id
+    while request.kept:
+        name = request.kept.pop()
+        try:
+            await own_uploads.give_up(runtime.database, account_id, name, runtime.clock())
+        except KinetoscopeError as error:
+            # It goes within a day anyway, and what the client is told is something else.
+            log.warning("openai.upload_left", name=name, error=str(error))
 
 
 def _digest(client: Client, form: Form) -> bytes:
@@ -95,10 +125,17 @@ class Referred:
     kind: MediaKind | None = None
 
 
-async def brought(parts: Parts, client: Client, sent: UploadFile, name: str) -> Referred:
-    """Keep a file that came along, as an upload; raises what `files.keep` does."""
+async def brought(
+    parts: Parts, client: Client, request: Asked, sent: UploadFile, name: str
+) -> Referred:
+    """Keep a file that came along, as an upload, which takes a key that may upload.
+
+    Raises Forbidden for others, and what `files.keep` does.
+    """
+    opening.require(client.caller, SCOPE)
     kept = await files.keep(parts.intake, client.caller.account_id, sent, name)
-    return Referred(url=kept.url, kind=kind_of(kept.file))
+    request.kept.append(kept.file.name)
+    return Referred(url=kept.url, kind=kind_of_file(kept.file))
 
 
 async def referred(parts: Parts, client: Client, stated: object, name: str) -> Referred:
@@ -123,7 +160,7 @@ async def referred(parts: Parts, client: Client, stated: object, name: str) -> R
         file = await own_uploads.find(runtime.database, client.caller.account_id, stated, now)
     except NotFound:
         raise NotFound("No such File object") from None
-    return Referred(url=files.address(runtime.signer, file, now), kind=kind_of(file))
+    return Referred(url=files.address(runtime.signer, file, now), kind=kind_of_file(file))
 
 
 async def media_of(
@@ -132,14 +169,17 @@ async def media_of(
     """Return the media that came under any of some names, in this order: files first."""
     found = []
     for name in names:
-        found += [await brought(parts, client, sent, name) for sent in request.files.get(name, ())]
+        found += [
+            await brought(parts, client, request, sent, name)
+            for sent in request.files.get(name, ())
+        ]
         stated = request.values.get(name)
         listed = stated if isinstance(stated, list) else [] if stated is None else [stated]
         found += [await referred(parts, client, each, name) for each in listed]
     return found
 
 
-def kind_of(file: MediaFile) -> MediaKind:
+def kind_of_file(file: MediaFile) -> MediaKind:
     """Return what kind of media an upload is."""
     return MEDIA_KINDS[media_type_of(file.name)]
 

@@ -5,7 +5,7 @@ https://platform.openai.com/docs/api-reference/webhook-events
 
 import orjson
 
-from kinetoscope.dialects.openai.shapes import kind_of, unix_s
+from kinetoscope.dialects.openai.shapes import kind_of_task, unix_s
 from kinetoscope.tasks.task import Status
 from kinetoscope.tasks.whole import Whole
 from kinetoscope.webhooks.deliver import Telling
@@ -18,7 +18,7 @@ def telling(runtime: Runtime, found: Whole) -> Telling:
     OpenAI has events for videos only; of others it is `image.completed`, `audio.failed` and so on.
     """
     record = found.record
-    kind = kind_of(runtime.catalog, found)
+    kind = kind_of_task(runtime.catalog, found)
     ending = "completed" if record.status is Status.SUCCESS else "failed"
     return Telling(
         body=orjson.dumps(

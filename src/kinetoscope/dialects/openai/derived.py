@@ -11,6 +11,7 @@ from starlette.responses import Response
 from kinetoscope.api.body import invalid, issue
 from kinetoscope.catalog.model import Model, Roles
 from kinetoscope.dialects.door import Client, Speech
+from kinetoscope.dialects.inputs import refused
 from kinetoscope.dialects.openai.asking import (
     Asked,
     Parts,
@@ -20,8 +21,7 @@ from kinetoscope.dialects.openai.asking import (
     refuse_other_files,
     text_of,
 )
-from kinetoscope.dialects.openai.making import Order, inputs_of, make, refused
-from kinetoscope.dialects.openai.retries import ANSWERED_AT_ONCE
+from kinetoscope.dialects.openai.making import Order, inputs_of, make
 from kinetoscope.dialects.openai.shapes import REMIXED
 from kinetoscope.dialects.openai.videos import (
     THEIRS,
@@ -66,7 +66,6 @@ async def remix(parts: Parts, client: Client) -> Response:
         order = Order(
             model=model,
             inputs=inputs,
-            lifetime=ANSWERED_AT_ONCE,
             details={REMIXED: found.record.id},
         )
         task_id = await make(parts, client, request, order)
@@ -95,7 +94,7 @@ async def derive(parts: Parts, client: Client, *, extend: bool) -> Response:
         given = given_of(model, request)
         given.pop("video", None)
         inputs = inputs_of(model, request, given, media)
-        order = Order(model=model, inputs=inputs, lifetime=ANSWERED_AT_ONCE, theirs=THEIRS)
+        order = Order(model=model, inputs=inputs, theirs=THEIRS)
         task_id = await make(parts, client, request, order)
     return await answer_created(parts, client, task_id)
 

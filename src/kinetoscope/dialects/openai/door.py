@@ -1,30 +1,26 @@
 """The routes of OpenAI's dialect."""
 
-from dataclasses import replace
-from functools import partial
-
 from kinetoscope.api.doors import Doors
 from kinetoscope.dialects.door import Dialect, Speech
 from kinetoscope.dialects.names import names_of
 from kinetoscope.dialects.openai import content, derived, files, images, models, speech, videos
 from kinetoscope.dialects.openai.asking import Parts
 from kinetoscope.dialects.openai.errors import refuse
-from kinetoscope.dialects.openai.retries import Refusals
+from kinetoscope.dialects.openai.shapes import NAME
 
 WHY = "this is not supported here; see /docs/migrating"
 
-DIALECT = Dialect(name="openai", prefixes=("/openai/v1", "/v1"), refuse=partial(refuse, Refusals()))
+DIALECT = Dialect(name=NAME, prefixes=("/openai/v1", "/v1"), refuse=refuse)
 
 
 def mount(doors: Doors) -> None:
     """Add the dialect's routes."""
-    runtime, refusals = doors.runtime, Refusals()
-    spoken = Speech(doors=doors, dialect=replace(DIALECT, refuse=partial(refuse, refusals)))
+    runtime = doors.runtime
+    spoken = Speech(doors=doors, dialect=DIALECT)
     parts = Parts(
         runtime=runtime,
         intake=doors.intake,
         names=names_of(runtime.catalog, runtime.settings.model_names),
-        refusals=refusals,
     )
     for module in (videos, derived, content, images, speech, models, files):
         module.mount(spoken, parts)

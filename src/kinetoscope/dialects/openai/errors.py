@@ -10,9 +10,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from kinetoscope.api.envelope import answer, retry_s
+from kinetoscope.api.envelope import answer
 from kinetoscope.dialects.door import Broken, retry_headers, status_of
-from kinetoscope.dialects.openai.retries import Refusals, is_recognised
+from kinetoscope.dialects.retries import is_first, is_recognised
 from kinetoscope.kernel.errors import (
     BodyTooSlow,
     CapReached,
@@ -89,14 +89,12 @@ TOLD: Mapping[type[KinetoscopeError], Told] = {
 """Errors that OpenAI has words for. Others keep the native status, and our word."""
 
 
-def refuse(refusals: Refusals, request: Request, error: KinetoscopeError) -> Response:
+def refuse(request: Request, error: KinetoscopeError) -> Response:
     """Tell of an error as OpenAI does, so that its clients send again what may succeed, only."""
     told = _told(error)
     headers = retry_headers(error)
     if not may_come_again(request, error):
         headers |= FINAL
-    elif request.method == "POST" and made_by(request) is None:
-        refusals.note(request, retry_s(error) or 0)
     if told.status == UNAUTHORISED:
         headers["WWW-Authenticate"] = "Bearer"
     if isinstance(error, RangeUnsatisfiable):
@@ -120,8 +118,12 @@ def made_by(request: Request) -> str | None:
 def may_come_again(request: Request, error: KinetoscopeError) -> bool:
     """Whether an SDK may send the request again, which it does after a second or so.
 
-    What has made a task must be recognised then. After the unknown nothing is sent again.
+    What has made a task must be recognised then, and what has not is not sent again: the next time
+    would be shown what an equal request made before. After the unknown nothing is sent again.
     """
+    is_named = "idempotency-key" in request.headers
+    if request.method == "POST" and made_by(request) is None and is_first(request) and not is_named:
+        return False
     match error:
         case Broken():
             return request.method == "GET"
@@ -150,6 +152,8 @@ def _message(request: Request, error: KinetoscopeError) -> str:
     if isinstance(error, DatabaseUnavailable) and error.task_id is not None:
         return f"{message} The task {error.task_id} may have been created nevertheless."
     if task_id is not None and task_id not in message:
+        if getattr(request.state, "ended", False):
+            return f"{message} The task {task_id} has ended, and can be asked for by its id."
         return f"{message} The task {task_id} was created and goes on."
     return message
 

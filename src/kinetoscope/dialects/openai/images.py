@@ -15,6 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from kinetoscope.api.body import invalid, issue
 from kinetoscope.catalog.model import Model
 from kinetoscope.dialects.door import Client, Speech
+from kinetoscope.dialects.inputs import refused
 from kinetoscope.dialects.names import find
 from kinetoscope.dialects.openai.asking import (
     Asked,
@@ -28,15 +29,14 @@ from kinetoscope.dialects.openai.making import (
     Order,
     inputs_of,
     make,
-    refused,
     without_harmless,
 )
-from kinetoscope.dialects.openai.retries import ANSWERED_AT_THE_END
 from kinetoscope.dialects.openai.shapes import size_text, unix_s
 from kinetoscope.dialects.openai.waiting import ended
 from kinetoscope.kernel.errors import NotFound, Unsupported
 from kinetoscope.kernel.order import MediaKind, Size
 from kinetoscope.media.store import MediaStore, media_type_of
+from kinetoscope.media.uploads import look_up
 from kinetoscope.tasks.task import StoredOutput
 from kinetoscope.tasks.whole import Whole
 
@@ -48,9 +48,12 @@ UNSUPPORTED = ("mask", "markup", "svg", "frame_count", "frame_duration_ms")
 HARMLESS: Mapping[str, frozenset[object]] = {
     "background": frozenset({"auto", "opaque"}),
     "complexity": frozenset(),
+    "effort": frozenset({"auto"}),
     "input_fidelity": frozenset({"low"}),
     "output_compression": frozenset({100, "100"}),
     "quality": frozenset({"auto", "standard"}),
+    "reasoning": frozenset(),
+    "style": frozenset(),
 }
 """What asks for nothing in particular. Anything else is for the model to take, or is refused."""
 
@@ -82,7 +85,7 @@ async def generate(parts: Parts, client: Client, *, edit: bool) -> Response:
         values = without_harmless(model, request.values, HARMLESS)
         given = {name: value for name, value in values.items() if name not in NOT_INPUTS}
         inputs = inputs_of(model, request, given | _format(model, request), media)
-        order = Order(model=model, inputs=inputs, lifetime=ANSWERED_AT_THE_END)
+        order = Order(model=model, inputs=inputs)
         task_id = await make(parts, client, request, order)
     found = await ended(parts, client, task_id)
     if isinstance(found, Response):
@@ -103,13 +106,19 @@ def _refuse_unsupported(request: Asked) -> None:
     for name in UNSUPPORTED:
         if name in request.files or name in values:
             raise Unsupported(f"{name} is not supported here; see /docs/migrating")
-    if values.get("stream") in {True, "true"} or values.get("partial_images") not in {None, 0, "0"}:
+    stream, partial_images = values.get("stream", False), values.get("partial_images", 0)
+    # Lists and objects may stand here, which no set can be asked for.
+    if stream not in (False, "false", True, "true"):
+        raise refused("stream", "Expected true or false")
+    if not isinstance(partial_images, int | str):
+        raise refused("partial_images", "Expected a number")
+    if stream in (True, "true") or partial_images not in (0, "0"):
         raise Unsupported("Images are not streamed here: leave stream and partial_images out")
 
 
 def _as_addresses(request: Asked) -> bool:
     stated = request.values.get("response_format", "b64_json")
-    if stated not in {"b64_json", "url"}:
+    if stated not in ("b64_json", "url"):
         raise invalid(issue("invalid_value", "Expected b64_json or url", "response_format"))
     return bool(stated == "url")
 
@@ -153,7 +162,7 @@ async def _answer(parts: Parts, found: Whole, *, as_addresses: bool) -> Response
     items = [
         Item(
             name=output.name,
-            bytes_size=(await runtime.store.stat(output.name)).bytes_size,
+            bytes_size=(await look_up(runtime.store, output.name)).bytes_size,
             told=orjson.dumps({"url": url}),
         )
         for output, url in zip(record.output, urls, strict=True)

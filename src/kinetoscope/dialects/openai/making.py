@@ -9,21 +9,23 @@ from kinetoscope.catalog import check
 from kinetoscope.catalog.accept import accept
 from kinetoscope.catalog.fields import Boolean, Field, Integer, Media, Number
 from kinetoscope.catalog.model import Model
-from kinetoscope.dialects import making
+from kinetoscope.dialects import making, retries
 from kinetoscope.dialects.door import Client
-from kinetoscope.dialects.inputs import camel, fit, sized
+from kinetoscope.dialects.inputs import camel, fit, refused, sized
 from kinetoscope.dialects.making import Wish
-from kinetoscope.dialects.openai.asking import Asked, Parts, Referred
+from kinetoscope.dialects.openai.asking import Asked, Parts, Referred, give_up
+from kinetoscope.dialects.openai.shapes import NAME
 from kinetoscope.kernel.errors import InputIssue, InvalidInputs
 from kinetoscope.kernel.ids import TaskId
 from kinetoscope.kernel.order import JSON, MediaKind, Size
 from kinetoscope.tasks.request import Spoken
 
-DIALECT = "openai"
-
 SIZE = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
 WHOLE = re.compile(r"-?[0-9]{1,18}")
 DECIMAL = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
+
+USUAL_TIMEOUT = timedelta(minutes=10)
+"""How long OpenAI's clients wait for an answer where they do not say."""
 
 NAME_BY_KIND: Mapping[MediaKind, str] = {
     MediaKind.IMAGE: "image",
@@ -54,7 +56,6 @@ class Order:
 
     model: Model
     inputs: Mapping[str, object]
-    lifetime: timedelta
     details: Mapping[str, JSON] = field(default_factory=dict)
     theirs: Mapping[str, str] = field(default_factory=dict)
 
@@ -65,11 +66,11 @@ async def make(parts: Parts, client: Client, request: Asked, order: Order) -> Ta
     Raises what `making.make` does; inputs are told of by the names that the client gave them.
     """
     callback_url = request.values.get("callBackUrl")
-    once = parts.refusals.once(client, request.digest, order.lifetime)
+    once = retries.once(client, "openai", request.digest, USUAL_TIMEOUT)
     wish = Wish(
         model=order.model,
         inputs=order.inputs,
-        spoken=Spoken(dialect=DIALECT, details=order.details),
+        spoken=Spoken(dialect=NAME, details=order.details),
         callback_url=callback_url,
         once=once,
         body_sha256=request.digest,
@@ -78,6 +79,9 @@ async def make(parts: Parts, client: Client, request: Asked, order: Order) -> Ta
         created = await making.make(parts.runtime, client, wish)
     except InvalidInputs as error:
         raise InvalidInputs(_renamed(error.issues, _theirs(request, order))) from None
+    if created.replayed:
+        # The task refers to those of the time before.
+        await give_up(parts, client, request)
     client.request.state.made = created.task_id
     return created.task_id
 
@@ -147,7 +151,7 @@ def read(model: Model, name: str, value: object) -> object:
     match field:
         case Media() if isinstance(value, str):
             return [value]
-        case Boolean() if value in {"true", "false"}:
+        case Boolean() if isinstance(value, str) and value in {"true", "false"}:
             return value == "true"
         case Integer() if isinstance(value, str) and WHOLE.fullmatch(value):
             return int(value)
@@ -188,8 +192,3 @@ def without_harmless(
 def _takes(field: Field, value: object) -> bool:
     problems: list[InputIssue] = []
     return accept(field, value, problems) is not None and not problems
-
-
-def refused(name: str, message: str) -> InvalidInputs:
-    """Return the error for an input that cannot be had."""
-    return InvalidInputs((InputIssue("custom", f"{message}.", (name,)),))

@@ -24,10 +24,13 @@ STATUSES: Mapping[Status, str] = {
 }
 """Clients know these four; whatever ended without success has failed, and its error says how."""
 
+NAME = "openai"
+"""What the dialect is called."""
+
 REMIXED = "remixed_from_video_id"
 
 
-def kind_of(catalog: Catalog, found: Whole) -> MediaKind:
+def kind_of_task(catalog: Catalog, found: Whole) -> MediaKind:
     """Return what kind of media a task makes; of a model that is gone, what it has made."""
     model = catalog.models_by_id.get(found.record.model)
     if model is not None:
@@ -52,7 +55,7 @@ def video_json(catalog: Catalog, found: Whole) -> dict[str, Any]:
         "prompt": found.inputs.get("prompt"),
         "seconds": _seconds(found),
         "size": _size(catalog, found),
-        REMIXED: found.details.get(REMIXED) if found.dialect == "openai" else None,
+        REMIXED: found.details.get(REMIXED) if found.dialect == NAME else None,
         "error": None if record.failure is None else failure_json(record.failure),
     }
 

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from kinetoscope.api.media import sent
 from kinetoscope.catalog.model import Model
 from kinetoscope.dialects.door import Client, Speech
+from kinetoscope.dialects.inputs import refused
 from kinetoscope.dialects.names import find
 from kinetoscope.dialects.openai.asking import Asked, Parts, asked, refuse_other_files, text_of
 from kinetoscope.dialects.openai.content import CACHE
@@ -18,10 +19,8 @@ from kinetoscope.dialects.openai.making import (
     Order,
     inputs_of,
     make,
-    refused,
     without_harmless,
 )
-from kinetoscope.dialects.openai.retries import ANSWERED_AT_THE_END
 from kinetoscope.dialects.openai.waiting import ended
 from kinetoscope.kernel.errors import Unsupported
 from kinetoscope.kernel.order import MediaKind
@@ -56,7 +55,7 @@ async def create(parts: Parts, client: Client) -> Response:
         given = {name: value for name, value in values.items() if name not in NOT_INPUTS}
         given["prompt"] = text_of(request, "input")
         inputs = inputs_of(model, request, given, [])
-        order = Order(model=model, inputs=inputs, lifetime=ANSWERED_AT_THE_END, theirs=THEIRS)
+        order = Order(model=model, inputs=inputs, theirs=THEIRS)
         task_id = await make(parts, client, request, order)
     found = await ended(parts, client, task_id)
     if isinstance(found, Response):

@@ -13,6 +13,7 @@ from kinetoscope.api.body import invalid, issue
 from kinetoscope.api.envelope import answer
 from kinetoscope.catalog.model import Model
 from kinetoscope.dialects.door import Client, Speech
+from kinetoscope.dialects.inputs import refused
 from kinetoscope.dialects.names import find
 from kinetoscope.dialects.openai.asking import (
     Asked,
@@ -22,9 +23,8 @@ from kinetoscope.dialects.openai.asking import (
     refuse_other_files,
     text_of,
 )
-from kinetoscope.dialects.openai.making import Order, inputs_of, make, refused
-from kinetoscope.dialects.openai.retries import ANSWERED_AT_ONCE
-from kinetoscope.dialects.openai.shapes import kind_of, video_json
+from kinetoscope.dialects.openai.making import Order, inputs_of, make
+from kinetoscope.dialects.openai.shapes import kind_of_task, video_json
 from kinetoscope.kernel.errors import Forbidden, NotFound
 from kinetoscope.kernel.ids import TaskId
 from kinetoscope.kernel.order import MediaKind
@@ -49,6 +49,7 @@ CANCEL_WAIT_S = 10.0
 """How long a deletion waits for a provider to stop; the one who follows it asks every second."""
 
 WHOLE = re.compile(r"[0-9]{1,3}")
+NUMBER = re.compile(r"[0-9]{1,6}")
 
 REFERENCE = ("input_reference",)
 
@@ -73,7 +74,7 @@ async def create(parts: Parts, client: Client) -> Response:
         refuse_other_files(request, REFERENCE)
         media = await media_of(parts, client, request, REFERENCE)
         inputs = inputs_of(model, request, given_of(model, request), media)
-        order = Order(model=model, inputs=inputs, lifetime=ANSWERED_AT_ONCE, theirs=THEIRS)
+        order = Order(model=model, inputs=inputs, theirs=THEIRS)
         task_id = await make(parts, client, request, order)
     return await answer_created(parts, client, task_id)
 
@@ -126,7 +127,7 @@ async def video_of(parts: Parts, client: Client, video_id: str) -> Whole:
     runtime, account_id = parts.runtime, client.caller.account_id
     try:
         found = await whole.own(runtime.database, account_id, video_id, runtime.clock())
-        if kind_of(runtime.catalog, found) is MediaKind.VIDEO:
+        if kind_of_task(runtime.catalog, found) is MediaKind.VIDEO:
             return found
     except (Forbidden, NotFound):
         pass
@@ -143,8 +144,12 @@ async def listing(parts: Parts, client: Client) -> Response:
     """List an account's videos, newest first unless `order` is `asc`, behind the one `after`."""
     runtime, query = parts.runtime, client.request.query_params
     account_id, now = client.caller.account_id, runtime.clock()
-    models = tuple(model.id for model in runtime.catalog.models if model.kind is MediaKind.VIDEO)
-    wanted = Wanted(models=models, oldest_first=order_of(query.get("order")) == "asc")
+    catalog = runtime.catalog
+    wanted = Wanted(
+        models=tuple(model.id for model in catalog.models if model.kind is MediaKind.VIDEO),
+        known=tuple(model.id for model in catalog.models),
+        oldest_first=order_of(query.get("order")) == "asc",
+    )
     after = query.get("after")
     place = None
     if after:
@@ -171,7 +176,7 @@ def limit_of(stated: str | None, usual: int, most: int) -> int:
     """Read how many a page has at most; raises InvalidRequest."""
     if stated is None:
         return usual
-    if not stated.isascii() or not stated.isdigit() or not 0 < int(stated[:6]) <= most:
+    if not NUMBER.fullmatch(stated) or not 0 < int(stated) <= most:
         raise invalid(issue("invalid_value", f"Expected 1 to {most}", "limit"))
     return int(stated)
 

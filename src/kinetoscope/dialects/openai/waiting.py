@@ -22,6 +22,7 @@ async def ended(parts: Parts, client: Client, task_id: TaskId) -> Whole | Respon
     """
     found = await waited(parts.runtime, client, task_id, WAIT_S)
     record = found.record
+    client.request.state.ended = record.completed_at is not None
     if record.failure is not None:
         return answer_failure(record.failure, task_id)
     if record.completed_at is None:

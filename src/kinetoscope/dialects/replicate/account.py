@@ -1,17 +1,26 @@
 """The account, the hardware and the secret of its webhooks, as Replicate's clients ask for them."""
 
+from datetime import datetime, timedelta
+
 from starlette.responses import Response
 
-from kinetoscope.accounts import accounts, powers
+from kinetoscope.accounts import accounts, audit, powers
+from kinetoscope.accounts.audit import Actor
+from kinetoscope.api.auth import client_ip
 from kinetoscope.api.envelope import answer
 from kinetoscope.dialects.door import Client, Speech
+from kinetoscope.kernel.ids import KeyId
 from kinetoscope.webhooks import secret
+
+NOTED_EVERY = timedelta(hours=1)
+"""Some clients ask for the secret for every webhook; the audit log is to stay readable."""
 
 
 def mount(speech: Speech) -> None:
     """Add the routes."""
     runtime = speech.doors.runtime
     database, sealer, clock = runtime.database, runtime.sealer, runtime.clock
+    noted: dict[tuple[KeyId, str | None, str], datetime] = {}
 
     async def show(client: Client) -> Response:
         """Show whose key this is."""
@@ -34,8 +43,25 @@ def mount(speech: Speech) -> None:
         secret still counts, each webhook carries a signature with this one too.
         """
         powers.require_live(client.caller.mode)
-        texts = await secret.texts(database, sealer, client.caller.account_id, clock())
+        account_id, now = client.caller.account_id, clock()
+        texts = await secret.texts(database, sealer, account_id, now)
+        await note(client, texts[0], now)
         return answer({"key": texts[0]}, headers={"Cache-Control": "no-store"})
+
+    async def note(client: Client, text: str, now: datetime) -> None:
+        """Leave an entry in the audit log, once an hour for a key and an address."""
+        ip = client_ip(client.request, runtime.settings.trusted_proxies)
+        seen = (client.caller.key_id, ip, text)
+        for each in [each for each, at in noted.items() if now - at >= NOTED_EVERY]:
+            del noted[each]
+        if seen in noted:
+            return
+        actor = Actor(person_id=None, name=f"key {client.caller.key_id}", client_ip=ip)
+        target, account_id = f"…{text.rstrip('=')[-4:]}", client.caller.account_id
+        await audit.note(
+            database, actor, "webhook.secret_shown", target, now, account_id=account_id
+        )
+        noted[seen] = now
 
     speech.route("GET", "/account", "account:read", show, "Show the account")
     speech.route("GET", "/hardware", "tasks:read", hardware, "List the hardware")

@@ -12,8 +12,8 @@ from typing import Any
 from kinetoscope.api.body import invalid, issue
 from kinetoscope.catalog.fields import Choice
 from kinetoscope.catalog.model import FOLLOW_WORDS, Model
-from kinetoscope.dialects.inputs import fit, sized
-from kinetoscope.kernel.errors import InputIssue, InvalidInputs
+from kinetoscope.dialects.inputs import fit, refused, sized
+from kinetoscope.kernel.errors import InputIssue
 from kinetoscope.kernel.order import Size
 from kinetoscope.tasks.request import Patience
 
@@ -71,7 +71,7 @@ def read(stated: Mapping[str, Any], headers: Mapping[str, str]) -> Asked:
     return Asked(
         inputs=given if isinstance(given, dict) else {},
         webhook=webhook,
-        events=tuple(events),
+        events=tuple(dict.fromkeys(events)),
         patience=Patience(end=end),
         hold_s=hold_s(headers.get("prefer", "")),
     )
@@ -113,8 +113,8 @@ def inputs_of(model: Model, given: Mapping[str, object]) -> dict[str, object]:
     if "no" in model.fields_by_name and "negative_prompt" in inputs:
         inputs.setdefault("no", inputs.pop("negative_prompt"))
     for name in OTHERWISE:
-        if inputs.get(name) not in {None, ""} and name not in model.fields_by_name:
-            raise _refused(name, f"{model.id} has no such input")
+        if inputs.get(name, "") != "" and name not in model.fields_by_name:
+            raise refused(name, f"{model.id} has no such input")
     inputs |= _size_of(model, inputs)
     _set_format(model, inputs)
     _follow_image(model, inputs)
@@ -135,9 +135,9 @@ def _size_of(model: Model, inputs: dict[str, object]) -> dict[str, object]:
         return {}
     values = [inputs.pop(name) for name in sides]
     if len(values) != len(("width", "height")):
-        raise _refused(sides[0], "Expected a width and a height")
+        raise refused(sides[0], "Expected a width and a height")
     if not all(isinstance(value, int) and not isinstance(value, bool) for value in values):
-        raise _refused(sides[0], "Expected whole pixels")
+        raise refused(sides[0], "Expected whole pixels")
     width, height = (int(str(value)) for value in values)
     return sized(model, Size(width=width, height=height), sides[0])
 
@@ -157,16 +157,12 @@ def _set_format(model: Model, inputs: dict[str, object]) -> None:
     stated = inputs.pop("output_format", inputs.pop("outputFormat", None))
     if not isinstance(stated, str):
         if stated is not None:
-            raise _refused("output_format", "Expected the name of a format")
+            raise refused("output_format", "Expected the name of a format")
         return
     word = {"jpg": "jpeg"}.get(stated.lower(), stated.lower())
     field = model.fields_by_name.get(model.format_name)
     offered = field.options if isinstance(field, Choice) else (model.file_format,)
     if word not in offered:
-        raise _refused("output_format", f"{model.id} makes {' or '.join(offered)}")
+        raise refused("output_format", f"{model.id} makes {' or '.join(offered)}")
     if isinstance(field, Choice):
         inputs[field.name] = word
-
-
-def _refused(name: str, message: str) -> InvalidInputs:
-    return InvalidInputs((InputIssue("custom", f"{message}.", (name,)),))

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from kinetoscope.api.envelope import answer
 from kinetoscope.dialects.door import retry_headers, status_of
+from kinetoscope.dialects.retries import is_first
 from kinetoscope.kernel.credits import format_credits
 from kinetoscope.kernel.errors import (
     CapReached,
@@ -25,6 +26,7 @@ from kinetoscope.kernel.errors import (
     RateLimited,
     StoreUnavailable,
     TooManyUploads,
+    TooManyWatching,
     UnknownModel,
 )
 
@@ -59,9 +61,6 @@ WORTH_TRYING = (
 )
 """After these the same request may soon succeed, and nothing has come of it yet."""
 
-RETRY_COUNT = "x-stainless-retry-count"
-"""How often the newer Python client has sent a request before. It says so and never names it."""
-
 HASTY = "replicate-javascript/"
 """The client that would ask again at once."""
 
@@ -74,8 +73,8 @@ def refuse(request: Request, error: KinetoscopeError) -> Response:
 
     Its newer Python client sends POSTs again after many statuses, and obeys `x-should-retry`. The
     older one sends no POST again, and the JavaScript one only after a 429: five times, and without
-    waiting. An upload that is one too many is therefore a 403, and a task beyond the cap, for that
-    client, a 409.
+    waiting. An upload that is one too many is therefore a 403, and a task beyond the cap, or what
+    comes too fast, for that client, a 409.
     """
     status = _status(request, error)
     issues = _issues(error)
@@ -105,10 +104,15 @@ def _status(request: Request, error: KinetoscopeError) -> int:
             return 404 if any(part in request.url.path for part in PATH_NAMES) else 422
         case TooManyUploads():
             return 403
-        case CapReached() if request.headers.get("user-agent", "").startswith(HASTY):
+        case CapReached() | RateLimited() | TooManyWatching() if _is_hasty(request):
             return 409
         case _:
             return status_of(error)
+
+
+def _is_hasty(request: Request) -> bool:
+    """Whether a client would send a request five times at once after a 429."""
+    return request.method == "POST" and request.headers.get("user-agent", "").startswith(HASTY)
 
 
 def _issues(error: KinetoscopeError) -> tuple[InputIssue, ...]:
@@ -151,6 +155,5 @@ def _is_worth_trying(request: Request, error: KinetoscopeError) -> bool:
             return False
     elif not isinstance(error, WORTH_TRYING):
         return False
-    is_first = request.headers.get(RETRY_COUNT, "0") == "0"
     has_name = "idempotency-key" in request.headers
-    return has_name or not is_first or not request.url.path.endswith("/predictions")
+    return has_name or not is_first(request) or not request.url.path.endswith("/predictions")

@@ -18,12 +18,12 @@ from kinetoscope.api import told_headers
 from kinetoscope.api.body import invalid, issue, parse_object, read_body
 from kinetoscope.api.envelope import answer
 from kinetoscope.catalog.model import Model
+from kinetoscope.dialects import retries
 from kinetoscope.dialects.door import Client, Speech
 from kinetoscope.dialects.making import Wish, make, said, waited
-from kinetoscope.dialects.names import find
+from kinetoscope.dialects.names import resolved
 from kinetoscope.dialects.replicate import asked
 from kinetoscope.dialects.replicate.asked import Asked
-from kinetoscope.dialects.replicate.errors import RETRY_COUNT
 from kinetoscope.dialects.replicate.shape import PREFIX, STARTING, View, prediction
 from kinetoscope.dialects.replicate.streams import stream_url
 from kinetoscope.dialects.replicate.versions import Shelf, by_version, version_of
@@ -31,7 +31,6 @@ from kinetoscope.kernel.errors import DatabaseUnavailable, TooManyWatching
 from kinetoscope.kernel.ids import TaskId, is_task_id
 from kinetoscope.kernel.order import JSON
 from kinetoscope.tasks import cancel, whole
-from kinetoscope.tasks.idempotency import Once
 from kinetoscope.tasks.listing import Place, Wanted
 from kinetoscope.tasks.request import Spoken
 from kinetoscope.tasks.task import Status
@@ -49,8 +48,8 @@ TRAIL_MAX = 40
 
 PLACE = re.compile(r"([0-9]{1,17})\.([0-9a-z_]{1,60})")
 
-RETRIED_WITHIN = timedelta(minutes=4)
-"""How long a request may come again: the newer client waits a minute each of three times."""
+USUAL_TIMEOUT = timedelta(minutes=1)
+"""How long the newer client waits for an answer where it does not say."""
 
 
 def mount(speech: Speech, view: View, shelf: Shelf) -> None:
@@ -69,28 +68,28 @@ def _mount_create(speech: Speech, view: View, shelf: Shelf) -> None:
         if not isinstance(version, str) or not version:
             raise invalid(issue("required", "version is required", "version"))
         model = by_version(shelf, version)
-        name = version.partition(":")[0] if "/" in version else ""
-        return await _create(runtime, view, client, model, stated, {"model": name})
+        named = {}
+        if "/" in version:
+            named["model"] = resolved(shelf.names, version.rpartition(":")[0] or version)
+        return await _create(runtime, view, client, model, stated, named)
 
     async def create_of_model(client: Client) -> Response:
         """Make a prediction with the model that the path names."""
-        name = name_in(client)
-        model = find(shelf.names, name)
+        name = resolved(shelf.names, name_in(client))
         stated = await _body(runtime, client)
-        return await _create(runtime, view, client, model, stated, {"model": name})
+        return await _create(runtime, view, client, shelf.names[name], stated, {"model": name})
 
-    async def create_of_version(client: Client) -> Response:
+    async def create_by_deployment(client: Client) -> Response:
         """Make a prediction with the model that a deployment is called by."""
-        name = name_in(client)
-        model = find(shelf.names, name)
+        name = resolved(shelf.names, name_in(client))
         stated = await _body(runtime, client)
-        return await _create(runtime, view, client, model, stated, {"deployment": name})
+        return await _create(runtime, view, client, shelf.names[name], stated, {"deployment": name})
 
     create_text = "Make a prediction"
     speech.route("POST", "/predictions", WRITE, create, create_text)
     speech.route("POST", "/models/{owner}/{name}/predictions", WRITE, create_of_model, create_text)
     speech.route(
-        "POST", "/deployments/{owner}/{name}/predictions", WRITE, create_of_version, create_text
+        "POST", "/deployments/{owner}/{name}/predictions", WRITE, create_by_deployment, create_text
     )
 
 
@@ -164,17 +163,21 @@ async def _create(
     """Make a prediction, and answer with it: at once, or at its end where the client waits."""
     wanted = asked.read(stated, client.request.headers)
     details: dict[str, JSON] = {"version": version_of(model)}
-    details |= {key: name for key, name in named.items() if name}
-    if wanted.webhook is not None:
-        details["events"] = list(wanted.events)
+    details |= named
     wish = Wish(
         model=model,
         inputs=asked.inputs_of(model, wanted.inputs),
-        spoken=Spoken(dialect="replicate", details=details),
+        spoken=Spoken(
+            dialect="replicate",
+            details=details,
+            events=None if wanted.webhook is None else tuple(wanted.events),
+        ),
         callback_url=wanted.webhook,
         patience=wanted.patience,
     )
-    created = await make(runtime, client, replace(wish, once=_once(client, wish)))
+    digest = said(wish, client.request.headers.get("x-test-outcome"))
+    counted = retries.once(client, "replicate", digest, USUAL_TIMEOUT)
+    created = await make(runtime, client, replace(wish, once=counted))
     try:
         found, is_over = await _awaited(runtime, client, created.task_id, wanted)
     except DatabaseUnavailable as error:
@@ -186,27 +189,6 @@ async def _create(
         body["status"] = STARTING
     headers = {told_headers.REPLAYED: "true"} if created.replayed else None
     return answer(body, 202 if is_over else 201, headers)
-
-
-def _once(client: Client, wish: Wish) -> Once | None:
-    """Return under which name a request is remembered; None for clients that do not count.
-
-    A first try makes a task however often the same was asked for before. Any other is shown what
-    the latest first one made, as only its answer can have been lost: what is refused here is not
-    tried again (see `errors`). A user whose equal requests run at once may be shown one's task for
-    another's, should its answer be lost; an Idempotency-Key of the user's own prevents that.
-    """
-    count = client.request.headers.get(RETRY_COUNT)
-    if count is None:
-        return None
-    digest = said(wish, client.request.headers.get("x-test-outcome"))
-    return Once(
-        # No Idempotency-Key begins with a space.
-        key=f" replicate {client.caller.key_id} {digest.hex()}",
-        body_sha256=digest,
-        is_fresh=count == "0",
-        lifetime=RETRIED_WITHIN,
-    )
 
 
 async def _awaited(

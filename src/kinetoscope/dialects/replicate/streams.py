@@ -8,6 +8,7 @@ a day from its making. With a key any task of the account can be followed at its
 import hmac
 import re
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
@@ -60,15 +61,15 @@ def mount(speech: Speech, view: View) -> None:
     runtime = speech.doors.runtime
     database, watch, clock = runtime.database, runtime.watch, runtime.clock
 
-    async def told(account_id: AccountId, task_id: str) -> Response:
-        if not is_task_id(task_id):
-            raise NotFound("Prediction not found")
+    async def told(
+        account_id: AccountId, task_id: TaskId, place: AbstractContextManager[None], *, by_address: bool
+    ) -> Response:
         # Refused while there is still a status to refuse with.
-        await own(database, account_id, TaskId(task_id), clock())
-        with watch.place(account_id):
+        await own(database, account_id, task_id, clock())
+        with place:
             pass
         return StreamingResponse(
-            events(watch, view, account_id, TaskId(task_id)),
+            events(watch, view, account_id, task_id, by_address=by_address),
             headers={
                 # Without a charset, which one of the clients would take for another type.
                 "Content-Type": "text/event-stream",
@@ -79,18 +80,22 @@ def mount(speech: Speech, view: View) -> None:
 
     async def follow(client: Client) -> Response:
         """Follow a task of one's own."""
-        return await told(client.caller.account_id, client.request.path_params["id"])
+        account_id, task_id = client.caller.account_id, client.request.path_params["id"]
+        if not is_task_id(task_id):
+            raise NotFound("Prediction not found")
+        return await told(account_id, TaskId(task_id), watch.place(account_id), by_address=False)
 
     async def follow_by_address(request: Request) -> Response:
         """Follow the task that an address permits to."""
         proxies = runtime.settings.trusted_proxies
         await keep_address_pace(speech.doors.limiter, client_ip(request, proxies))
-        task_id = str(request.path_params["id"])
+        task_id = TaskId(request.path_params["id"])
         check(view.signing_key, task_id, request.query_params, clock())
-        found = await whole.told(database, TaskId(task_id), clock())
+        found = await whole.told(database, task_id, clock())
         if found is None:
             raise NotFound("Prediction not found")
-        return await told(found.account_id, task_id)
+        place = watch.followers_place(found.account_id, task_id)
+        return await told(found.account_id, task_id, place, by_address=True)
 
     speech.route("GET", "/predictions/{id}/stream", "tasks:read", follow, "Follow a prediction")
     speech.open("GET", "/streams/{id}", follow_by_address, "Follow a prediction by its address")
@@ -110,7 +115,7 @@ def check(signing_key: bytes, task_id: str, query: Mapping[str, str], now: datet
 
 
 async def events(
-    watch: Watch, view: View, account_id: AccountId, task_id: TaskId
+    watch: Watch, view: View, account_id: AccountId, task_id: TaskId, *, by_address: bool
 ) -> AsyncIterator[bytes]:
     """Write progress as it comes, at the end each file's address, and then that it is done.
 
@@ -119,7 +124,8 @@ async def events(
     number, silent_s = 0, 0.0
     known: int | None = None
     try:
-        async for seen in changes(watch, account_id, task_id, EVENTS_TIMEOUT_S):
+        following = changes(watch, account_id, task_id, EVENTS_TIMEOUT_S, by_address=by_address)
+        async for seen in following:
             percent = percent_of(seen.record)
             if percent is not None and percent != known:
                 known, silent_s, number = percent, 0.0, number + 1
