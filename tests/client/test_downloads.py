@@ -8,6 +8,7 @@ from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import httpx
 import pytest
 from typing_extensions import override
 
@@ -18,6 +19,7 @@ from kinetoscope.client import (
     Kinetoscope,
     Output,
     Task,
+    asking,
 )
 
 FILE = bytes(range(256)) * 4096
@@ -80,7 +82,8 @@ def origin() -> Iterator[Origin]:
 
 
 @pytest.fixture
-def client() -> Iterator[Kinetoscope]:
+def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Kinetoscope]:
+    monkeypatch.setattr(asking, "DELAY_S", 0.0)
     with Kinetoscope("kino_live_secret", retries=2) as client:
         yield client
 
@@ -122,6 +125,54 @@ def test_what_cannot_be_had_whole_leaves_nothing_and_spoils_nothing(
         client.download(origin.url, tmp_path / "x.bin")
     assert len(origin.asked) == 4
     assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_a_download_that_goes_nowhere_ends(origin: Origin, client: Kinetoscope, tmp_path: Path):
+    origin.breaks += [200_000, 100_000] * 10
+    origin.tags += map(str, range(20))  # so that each begins anew
+    with pytest.raises(DownloadFailed):
+        client.download(origin.url, tmp_path / "x.bin")
+    assert len(origin.asked) == 4
+
+
+def test_an_answer_that_will_not_do_is_let_go_before_the_next(tmp_path: Path):
+    held: list[Whole] = []
+
+    class Whole(httpx.SyncByteStream):
+        @override
+        def __iter__(self) -> Iterator[bytes]:
+            yield b"xxxxx"
+
+        @override
+        def close(self) -> None:
+            held.remove(self)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert held == []
+        held.append(Whole())
+        headers = {"Content-Length": "10", "Content-Range": "bytes 0-9/10"}
+        status = 206 if "range" in request.headers else 200
+        return httpx.Response(status, headers=headers, stream=held[0])
+
+    http = httpx.Client(transport=httpx.MockTransport(answer))
+    client = Kinetoscope("k", retries=1, http=http)
+    with pytest.raises(DownloadFailed, match="another part"):
+        client.download("http://media.test/a.bin", tmp_path / "x.bin")
+
+
+def test_what_is_there_is_kept_where_that_is_wanted(
+    origin: Origin, client: Kinetoscope, tmp_path: Path
+):
+    (tmp_path / "x.bin").write_text("mine")
+    with pytest.raises(FileExistsError):
+        client.download(origin.url, tmp_path / "x.bin", overwrite=False)
+    assert origin.asked == []
+    with pytest.raises(FileExistsError):
+        client.download(origin.url, Path("/dev/null"))
+    longest = f"{'猫' * 83}.mp4"
+    client.download(origin.url, tmp_path / longest, overwrite=False)
+    assert (tmp_path / longest).read_bytes() == FILE
+    assert (tmp_path / "x.bin").read_text() == "mine"
 
 
 @pytest.mark.anyio

@@ -11,7 +11,8 @@ class Sdk:
     """A client. States are its own words; `cannot` tells why a story is not its.
 
     `notes` tell what it needs for one. `model` and `inputs` make what its tasks make; `runs` what
-    its blocking call makes. A call is so many `posts`.
+    its blocking call makes. A call is so many `posts`. One that `repeats`
+    sends again what was lost or met a 503, and comes through.
     """
 
     title: str
@@ -23,6 +24,7 @@ class Sdk:
     cancelled: str
     inputs: Mapping[str, object] = field(default_factory=dict)
     posts: int = 1
+    repeats: bool = False
     run_inputs: Mapping[str, object] = field(default_factory=dict)
     cannot: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
@@ -44,6 +46,7 @@ OPENAI = Sdk(
     failed="failed",
     cancelled="failed",
     cannot={"stream": "its videos are polled; streams of images are refused"},
+    repeats=True,
 )
 OPENAI_JS = Sdk(
     title="openai (JavaScript)",
@@ -55,6 +58,7 @@ OPENAI_JS = Sdk(
     failed="failed",
     cancelled="failed",
     cannot=OPENAI.cannot,
+    repeats=True,
 )
 REPLICATE = Sdk(
     title="replicate 1 (Python)",
@@ -74,6 +78,7 @@ REPLICATE_2 = Sdk(
     failed="failed",
     cancelled="canceled",
     notes=NO_VERIFIER,
+    repeats=True,
 )
 REPLICATE_JS = Sdk(
     title="replicate (JavaScript)",
@@ -131,6 +136,7 @@ KINETOSCOPE = Sdk(
     success="success",
     failed="fail",
     cancelled="fail",
+    repeats=True,
 )
 
 MCP = Sdk(

@@ -113,6 +113,13 @@ class Stack:
             ).fetchall()
         return [str(row[0]) for row in rows]
 
+    def media_of(self, task_id: str) -> list[str]:
+        """Tell which media a task was given."""
+        with psycopg.connect(self.conninfo) as connection:
+            row = connection.execute("select inputs from task where id = %s", (task_id,)).fetchone()
+        assert row is not None
+        return [each for value in row[0].values() if isinstance(value, list) for each in value]
+
     def charges(self, task_id: str) -> list[str]:
         """Tell what the ledger has of a task."""
         with psycopg.connect(self.conninfo) as connection:

@@ -43,7 +43,7 @@ def text() -> str:
 
 def _cell(sdk: Sdk, story: str, reasons: list[str]) -> str:
     """Return what a cell says; its reason, if it has one, goes below the table."""
-    word = "no" if story in sdk.cannot else "yes"
+    word = "no" if story in sdk.cannot else "✓"
     reason = sdk.cannot.get(story) or sdk.notes.get(story)
     if reason is None:
         return word

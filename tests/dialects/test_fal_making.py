@@ -1,6 +1,7 @@
 """fal's requests to make something: models, inputs, headers, runs, refusals, and whose money."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 from fal_client import client as sdk
 from starlette.requests import Request
 from starlette.types import Message
+from tests.api.test_access_matrix import key_with
 from tests.api.test_health import examples
 from tests.conftest import Person, World
 from tests.dialects.test_fal_queue import asked, submit
@@ -18,7 +20,7 @@ from tests.scripted import PICTURE, ScriptedProvider, create, record, tools_for
 from kinetoscope.accounts import accounts
 from kinetoscope.catalog.spec import builtin
 from kinetoscope.dialects.door import Broken
-from kinetoscope.dialects.fal import apps, making
+from kinetoscope.dialects.fal import apps, left, making, streams
 from kinetoscope.dialects.fal.answers import refuse
 from kinetoscope.dialects.names import names_of
 from kinetoscope.kernel import errors
@@ -123,12 +125,50 @@ def test_what_fals_clients_send_is_what_the_model_has(
         ("mask_url", "https://a/1"),
         ("output_format", "webp"),
         ("video_url", "https://a/1"),
+        ("mask", "https://a/1"),
+        ("elements", [{"frontal_image_url": "https://a/1"}]),
+        ("width", 512),
+        ("video_size", "square"),
+        ("num_frames", 241),
     ],
 )
 def test_what_would_make_something_else_is_refused_by_its_name(name: str, value: object):
     with pytest.raises(InvalidInputs) as refused:
         fitted("kinetoscope/nanobanana2", {"prompt": "x", name: value})
     assert [issue.path for issue in refused.value.issues] == [(name,)]
+
+
+@pytest.mark.parametrize(
+    ("app", "given", "name"),
+    [
+        (
+            "kinetoscope/nanobanana2",
+            {"image_size": "square", "aspect_ratio": "16:9"},
+            "aspect_ratio",
+        ),
+        (
+            "kinetoscope/seedream-5.0-pro",
+            {"image_size": {"width": 2752, "height": 1536}, "resolution": "1K"},
+            "resolution",
+        ),
+        ("kinetoscope/midjourney-v7", {"resolution": "4K"}, "resolution"),
+        (
+            "bytedance/seedance-2.0/reference-to-video",
+            {"image_urls": ["https://a/2"], "end_image_url": "https://a/9"},
+            "end_image_url",
+        ),
+    ],
+)
+def test_what_contradicts_is_refused_and_never_left_out(app: str, given: dict[str, Any], name: str):
+    with pytest.raises(InvalidInputs) as refused:
+        fitted(app, {"prompt": "x", **given})
+    assert [issue.path for issue in refused.value.issues] == [(name,)]
+
+
+def test_a_size_may_be_said_twice():
+    for further in ({"aspect_ratio": "1:1"}, {"aspectRatio": "1:1"}, {"aspect_ratio": "auto"}):
+        given = {"prompt": "x", "image_size": "square", **further}
+        assert fitted("kinetoscope/nanobanana2", given)[1] == {"prompt": "x", "aspectRatio": "1:1"}
 
 
 def test_no_model_is_made_in_anothers_place():
@@ -264,13 +304,14 @@ async def test_a_run_for_which_nobody_may_wait_makes_nothing(
     assert await world.count("task") == 0
 
 
+@pytest.mark.parametrize("error", [errors.DatabaseUnavailable, errors.TooManyWatching])
 async def test_a_run_whose_end_cannot_be_seen_is_not_sent_again(
-    world: World, alice: Person, monkeypatch: pytest.MonkeyPatch
+    world: World, alice: Person, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ):
     """The task is there: JavaScript's client would make another one for a 503."""
 
     async def away(*_arguments: object) -> None:
-        raise errors.DatabaseUnavailable
+        raise error
 
     monkeypatch.setattr(making, "waited", away)
     response = await post(world, alice, PAINT, {"prompt": "a sunset"})
@@ -278,11 +319,8 @@ async def test_a_run_whose_end_cannot_be_seen_is_not_sent_again(
     assert (await record(world, alice, response.headers["x-fal-request-id"]))["status"] == "waiting"
 
 
-@pytest.mark.parametrize("name", [None, "one"])
-async def test_whoever_leaves_a_run_wants_it_no_more_unless_it_has_a_name(
-    world: World, alice: Person, name: str | None
-):
-    """As fal does; with a name of its own it is there when it is sent again."""
+async def leave(world: World, person: Person, path: str = PAINT, name: str | None = None) -> str:
+    """Ask for a run, and leave as soon as it is waited for; return its task's id."""
     messages: asyncio.Queue[Message] = asyncio.Queue()
     messages.put_nowait({"type": "http.request", "body": b'{"prompt":"x"}', "more_body": False})
     named = [(b"idempotency-key", name.encode())] if name else []
@@ -290,13 +328,13 @@ async def test_whoever_leaves_a_run_wants_it_no_more_unless_it_has_a_name(
         "type": "http",
         "http_version": "1.1",
         "method": "POST",
-        "path": PAINT,
-        "raw_path": PAINT.encode(),
+        "path": path,
+        "raw_path": path.encode(),
         "query_string": b"",
         "scheme": "http",
         "server": ("kinetoscope.test", 80),
         "client": ("127.0.0.1", 1),
-        "headers": [(b"authorization", f"Key {alice.key}".encode()), *named],
+        "headers": [(b"authorization", f"Key {person.key}".encode()), *named],
     }
 
     async def send(_message: Message) -> None:
@@ -304,12 +342,60 @@ async def test_whoever_leaves_a_run_wants_it_no_more_unless_it_has_a_name(
 
     running = asyncio.create_task(world.app(scope, messages.get, send))
     async with asyncio.timeout(20):
-        while not world.runtime.watch.watchers:  # noqa: ASYNC110
+        while not world.runtime.watch.listener.waiting:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+        (task_id,) = world.runtime.watch.listener.waiting
         messages.put_nowait({"type": "http.disconnect"})
         await running
-    left = await world.balance(alice)
-    assert left[1] == (217 if name else 0)
+    return task_id
+
+
+@pytest.mark.parametrize("path", [PAINT, f"{PAINT}/stream"])
+async def test_whoever_leaves_a_run_wants_it_no_more(
+    world: World, alice: Person, monkeypatch: pytest.MonkeyPatch, path: str
+):
+    """As fal does."""
+    monkeypatch.setattr(left, "GRACE_S", 0.05)
+    task_id = await leave(world, alice, path)
+    assert (await world.balance(alice))[1] == 217  # it might come back
+    async with asyncio.timeout(20):
+        while (await record(world, alice, task_id))["status"] == "waiting":  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    assert (await world.balance(alice))[1] == 0
+    assert await audit(world.runtime.database) == []
+
+
+async def test_a_run_with_a_name_is_there_when_it_is_sent_again(
+    world: World, alice: Person, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(left, "GRACE_S", 0.0)
+    task_id = await leave(world, alice, name="one")
+    async with working(world):
+        response = await post(world, alice, PAINT, {"prompt": "x"}, Idempotency_Key="one")
+    assert (response.status_code, response.headers["x-fal-request-id"]) == (200, task_id)
+
+
+async def test_a_run_that_its_client_sends_again_by_itself_is_one_task(
+    world: World, alice: Person, monkeypatch: pytest.MonkeyPatch
+):
+    """Behaviour 12: Python's does up to nine times when its own time for a run is over."""
+    monkeypatch.setattr(left, "GRACE_S", 30.0)
+    task_id = await leave(world, alice)
+    assert await leave(world, alice) == task_id
+    other = await key_with(world, alice, "tasks:read", "tasks:write")
+    async with working(world):
+        response = await post(world, alice, PAINT, {"prompt": "x"})
+        assert (response.status_code, response.headers["x-fal-request-id"]) == (200, task_id)
+        assert (await world.balance(alice))[2] == 217
+        # What was taken over is left no more.
+        once_more = await post(world, alice, PAINT, {"prompt": "x"})
+        assert once_more.headers["x-fal-request-id"] != task_id
+    # Another body takes nothing over, nor does another key.
+    task_id = await leave(world, alice)
+    async with working(world):
+        for person, prompt in ((alice, "y"), (replace(alice, key=other.text), "x")):
+            response = await post(world, person, PAINT, {"prompt": prompt})
+            assert response.headers["x-fal-request-id"] != task_id
     assert await audit(world.runtime.database) == []
 
 
@@ -334,3 +420,16 @@ async def test_a_stream_of_what_fails_says_so_last(world: World, alice: Person):
     last = orjson.loads([block for block in response.text.split("\n\n") if block][-1][6:])
     assert (last["status"], last["error"]) == ("ERROR", "Not this.")
     assert last["detail"][0]["type"] == last["error_type"] == "content_policy_violation"
+
+
+async def test_a_stream_for_which_there_is_no_place_yet_goes_on(
+    world: World, alice: Person, monkeypatch: pytest.MonkeyPatch
+):
+    """Its task is there, and the place that was free has been taken in this moment."""
+    monkeypatch.setattr(streams, "AGAIN_DELAY_S", 0.01)
+    task_id = TaskId((await submit(world, alice))["request_id"])
+    monkeypatch.setattr("kinetoscope.tasks.watch.WATCHERS_PER_ACCOUNT_MAX", 0)
+    events = streams.run_events(world.runtime, alice.account_id, task_id)
+    assert await anext(events) == streams.COMMENT
+    monkeypatch.setattr("kinetoscope.tasks.watch.WATCHERS_PER_ACCOUNT_MAX", 1)
+    assert orjson.loads((await anext(events))[6:])["status"] == "IN_QUEUE"

@@ -1,11 +1,14 @@
 """fal's queue over HTTP: submit, state, result, stream and cancel, of anybody's own tasks."""
 
-from datetime import timedelta
+import asyncio
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 import pytest
 from fal_client.client import _BaseRequestHandle
+from starlette.types import Message
 from tests.conftest import Person, World
 from tests.scripted import (
     FOUR,
@@ -19,12 +22,17 @@ from tests.scripted import (
     tools_for,
 )
 
+from kinetoscope.dialects.fal import polls, streams
 from kinetoscope.dialects.fal.streams import status_events
-from kinetoscope.kernel.ids import TaskId
+from kinetoscope.kernel.errors import DatabaseUnavailable
+from kinetoscope.kernel.ids import AccountId, TaskId
+from kinetoscope.postgres.pool import Database
 from kinetoscope.providers.contract import CancelOutcome, Failed, Polling, Status, Working
+from kinetoscope.tasks import watch
 from kinetoscope.tasks.advance import advance
 from kinetoscope.tasks.audit import audit
 from kinetoscope.tasks.deadlines import end_overdue
+from kinetoscope.tasks.read import Record
 from kinetoscope.wiring import lifetimes_of
 
 pytestmark = pytest.mark.anyio
@@ -271,7 +279,86 @@ async def test_a_stream_tells_what_is_new_once_and_ends_where_it_cannot_go_on(
     await anext(events)
     async with runtime.database.connection() as connection:
         await connection.execute("update task set data_deleted_at = %s", (world.clock(),))
-    assert [event async for event in events] == []
+    with pytest.raises(streams.BrokenOffError):
+        await anext(events)
+
+
+async def test_a_stream_goes_on_when_the_database_is_back(
+    world: World, alice: Person, monkeypatch: pytest.MonkeyPatch
+):
+    """Its end would be taken for the request's. What is silent is heard of now and then."""
+    monkeypatch.setattr("kinetoscope.tasks.watch.POLL_DELAY_S", 0.01)
+    monkeypatch.setattr(streams, "HEARTBEAT_S", 2)
+    monkeypatch.setattr(streams, "AGAIN_DELAY_S", 0.01)
+    task_id = TaskId((await submit(world, alice))["request_id"])
+    events = status_events(world.runtime, alice.account_id, "a/b", task_id, with_logs=False)
+    assert orjson.loads((await anext(events))[6:])["status"] == "IN_QUEUE"
+    assert await anext(events) == b": ping\n\n"
+    own, away = watch.own, [DatabaseUnavailable()]
+
+    async def breaking(
+        database: Database, account_id: AccountId, task_id: TaskId, now: datetime
+    ) -> Record:
+        if away:
+            raise away.pop()
+        return await own(database, account_id, task_id, now)
+
+    monkeypatch.setattr(watch, "own", breaking)
+    assert await anext(events) == b": ping\n\n"
+    assert not away
+    await ended(world, task_id)
+    told = [orjson.loads(event[6:]) async for event in events if event.startswith(b"data")]
+    assert [event["status"] for event in told] == ["COMPLETED"]
+
+
+async def test_a_stream_that_cannot_go_on_is_not_ended_well(world: World, alice: Person):
+    """As when a task has taken longer than any may."""
+    runtime = world.runtime
+    hasty = replace(runtime, settings=replace(runtime.settings, task_deadline=timedelta(0)))
+    task_id = TaskId((await submit(world, alice))["request_id"])
+    sent: list[Message] = []
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    for events in (
+        status_events(hasty, alice.account_id, "a/b", task_id, with_logs=False),
+        streams.run_events(hasty, alice.account_id, task_id),
+    ):
+        await streams.Events(events, task_id).stream_response(send)
+    assert [message["type"] for message in sent] == ["http.response.start"] * 2
+
+
+async def test_who_polls_is_answered_when_there_is_news_and_takes_nobodys_place(
+    world: World, alice: Person, monkeypatch: pytest.MonkeyPatch
+):
+    """Python's client asks ten times a second."""
+    monkeypatch.setattr(polls, "HOLD_S", 30.0)
+    monkeypatch.setattr(polls, "SOON_S", 30.0)
+    task_id = (await submit(world, alice))["request_id"]
+    address = f"{ANY}{task_id}/status"
+    async with asyncio.timeout(20):
+        await asked(world, alice, address, 202)
+        polling = asyncio.create_task(asked(world, alice, address, 202))
+        while task_id not in world.runtime.watch.listener.waiting:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        assert not world.runtime.watch.watchers
+
+        async def meanwhile() -> None:
+            for event in world.runtime.watch.listener.waiting.get(task_id, ()):
+                event.set()  # as the database's news does
+            await polling
+
+        provider = ScriptedProvider(
+            statuses=[Working(progress=0.4), done_video], polling=Polling(delay_s=1, delay_s_max=1)
+        )
+        await advance(tools_for(world, provider, meanwhile=meanwhile), TaskId(task_id))
+        assert (await polling)["status"] == "IN_PROGRESS"
+
+        monkeypatch.setattr(polls, "HELD_PER_ACCOUNT_MAX", 0)
+        task_id = (await submit(world, alice))["request_id"]
+        for _ in range(2):
+            await asked(world, alice, f"{ANY}{task_id}/status", 202)
 
 
 async def test_nobody_reads_or_ends_anothers(world: World, alice: Person):

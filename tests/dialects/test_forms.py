@@ -1,6 +1,7 @@
 """JSON and forms say the same, and what is too much or contradicts itself is refused."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from tests.conftest import World
 
+from kinetoscope.api import intake
 from kinetoscope.api.envelope import answer_error
 from kinetoscope.api.intake import intake_of
 from kinetoscope.dialects import forms
@@ -23,10 +25,10 @@ pytestmark = pytest.mark.anyio
 
 def echo(world: World) -> httpx.AsyncClient:
     """Return a client of a server that tells what it has read."""
-    intake = intake_of(world.runtime)
+    taking = intake_of(world.runtime)
 
     async def tell(request: Request) -> Response:
-        async with read_form(request, intake, AccountId("acc")) as form:
+        async with read_form(request, taking, AccountId("acc")) as form:
             files = {
                 name: [(each.filename, len(await each.read())) for each in sent]
                 for name, sent in form.files.items()
@@ -89,23 +91,62 @@ async def test_names_that_contradict_each_other_are_refused(world: World, form: 
     assert body["status"] == 400
 
 
-async def test_what_is_no_form_is_refused(world: World):
-    for kind in ("multipart/form-data", "multipart/form-data; boundary=x"):
-        body = await told(world, content=b"--y\r\nnonsense", headers={"Content-Type": kind})
-        assert body["status"] in {200, 400}
-        assert body.get("values", {}) == {}
+@pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=x"])
+async def test_what_is_no_form_is_refused(world: World, kind: str):
+    body = await told(world, content=b"--y\r\nnonsense", headers={"Content-Type": kind})
+    assert body["status"] == 400
+
+
+async def test_what_is_no_json_is_refused(world: World):
     body = await told(world, content=b"{", headers={"Content-Type": "application/json"})
     assert body["status"] == 400
+
+
+@pytest.mark.parametrize("charset", ["punycode", "undefined", "utf-16", "rot13"])
+async def test_a_form_is_utf_8_whatever_it_says(world: World, charset: str):
+    """Some encodings take minutes for a few kilobytes: reading them would stop the process."""
+    form = b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\nf\xc3\xbcr\r\n--x--\r\n'
+    kind = f"multipart/form-data; charset={charset}; boundary=x"
+    body = await told(world, content=form, headers={"Content-Type": kind})
+    assert (body["status"], body["values"]) == (200, {"prompt": "für"})
+
+
+async def in_pieces(content: bytes) -> AsyncIterator[bytes]:
+    """Send without saying how long it is."""
+    for start in range(0, len(content), 500):
+        yield content[start : start + 500]
 
 
 async def test_a_long_form_is_refused_before_it_was_taken(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(forms, "FORM_BYTES_MAX", 1000)
-    body = await told(world, files={"file": ("a.png", b"1" * 2000, "image/png")})
-    assert body["status"] == 413
+    sent = {"file": ("a.png", b"1" * 2000, "image/png")}
+    assert (await told(world, files=sent))["status"] == 413
+    request = httpx.Request("POST", "http://echo.test/", files=sent)
+    kind = {"Content-Type": request.headers["content-type"]}
+    assert (await told(world, content=in_pieces(request.read()), headers=kind))["status"] == 413
 
 
-async def test_too_many_files_are_refused(world: World):
+async def test_texts_are_bounded_as_json_is(world: World):
+    bound = replace(world.runtime.settings, body_bytes_max=3000)
+    small = replace(world, runtime=replace(world.runtime, settings=bound))
+    file = {"file": ("a.png", b"1" * 5000, "image/png")}
+    form = {f"name{number}": "x" * 500 for number in range(5)}
+    assert (await told(small, data=form, files=file))["status"] == 200
+    form |= {"one": "x" * 600}
+    assert (await told(small, data=form, files=file))["status"] == 413
+
+
+async def test_too_many_files_or_fields_are_refused(world: World):
     sent = [("file", (f"{number}.png", b"1", "image/png")) for number in range(40)]
     assert (await told(world, files=sent))["status"] == 400
+    form = {f"name{number}": "x" for number in range(300)}
+    assert (await told(world, data=form, files=sent[:1]))["status"] == 400
+
+
+async def test_a_form_takes_a_place(world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(intake, "PLACES_PER_ACCOUNT_MAX", 0)
+    monkeypatch.setattr(intake, "PATIENCE_S", 0.01)
+    sent = {"file": ("a.png", b"1", "image/png")}
+    assert (await told(world, files=sent))["status"] == 503

@@ -74,7 +74,8 @@ def test_wan_is_the_model_that_fits_the_media(
         ("bytedance/seedance-2-fast", {"resolution": "480p"}, ("seedance2-fast", "480p")),
         ("bytedance/seedance-2-mini", {"web_search": False}, ("seedance2.0-mini", "720p")),
         ("bytedance/seedance-2-5", {"output_format": "mov"}, ("seedance2-5", "720p")),
-        ("gpt-image-2", {"quality": "high"}, ("gpt-image-2", "1k")),
+        ("gpt-image-2", {"quality": "high", "nVariants": 1}, ("gpt-image-2", "1k")),
+        ("nano-banana-2", {"size": "16:9", "camera_fixed": False}, ("nanobanana2", "2k")),
     ],
 )
 def test_names_and_words_of_theirs(name: str, given: dict[str, object], expected: tuple[str, str]):
@@ -113,6 +114,12 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("nano-banana-2", {"n": 2}, "n"),
     ("bytedance/seedance-2", {"duration": 20}, "duration"),
     ("wan/3-0-video", {"resolution": "4K"}, "resolution"),
+    ("nano-banana-2", {"image_size": "16:9"}, "image_size"),
+    ("nano-banana-2", {"negative_prompt": "rain"}, "negative_prompt"),
+    ("nano-banana-2", {"mask_url": PICTURE}, "mask_url"),
+    ("gpt-image-2", {"nVariants": 4}, "nVariants"),
+    ("bytedance/seedance-2", {"n_frames": "15"}, "n_frames"),
+    ("bytedance/seedance-2", {"camera_fixed": True}, "camera_fixed"),
 ]
 
 

@@ -105,6 +105,20 @@ async def test_a_bad_upload_has_a_status_of_its_own(
     assert await world.count("media_file") == 0
 
 
+@pytest.mark.parametrize("send", [streamed, packed])
+async def test_an_upload_waits_for_a_place(
+    world: World,
+    alice: Person,
+    picture: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    send: Callable[[World, Person, bytes], Awaitable[Answers]],
+):
+    monkeypatch.setattr("kinetoscope.api.intake.PLACES_PER_ACCOUNT_MAX", 0)
+    monkeypatch.setattr("kinetoscope.api.intake.PATIENCE_S", 0.05)
+    response = await send(world, alice, picture)
+    assert (response.status_code, await world.count("media_file")) == (503, 0)
+
+
 async def ask(world: World, person: Person, url: object) -> Answers:
     return await world.client.post(DOWNLOAD, json={"url": url}, headers=person.headers)
 

@@ -199,7 +199,8 @@ async def test_a_forms_texts_become_what_the_model_wants(world: World, alice: Pe
         "generate_audio": False,
         "mode": "keyframe",
         "seed": 7,
-        "imageUrls": ["https://example.com/a.png", "https://example.com/b.png"],
+        # The one image opens the clip.
+        "imageUrls": ["https://example.com/b.png", "https://example.com/a.png"],
     }
 
 

@@ -95,3 +95,20 @@ async def test_files_come_page_by_page(
         found += [each["id"] for each in page["results"]]
         url = page["next"]
     assert sorted(found) == sorted(made)
+
+
+async def test_the_way_back_leads_through_the_same_pages(
+    world: World, alice: Person, picture: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(files, "PAGE_SIZE", 1)
+    for _ in range(3):
+        await client(world, alice).files.async_create(picture)
+    url: str | None = f"{BASE}/files"
+    there: list[Any] = []
+    while url:
+        there.append((await world.client.get(url, headers=alice.headers)).json())
+        url = there[-1]["next"]
+    back = [there[-1]]
+    while back[-1]["previous"]:
+        back.append((await world.client.get(back[-1]["previous"], headers=alice.headers)).json())
+    assert (len(there), back) == (3, there[::-1])

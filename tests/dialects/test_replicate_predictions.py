@@ -370,7 +370,7 @@ async def test_what_a_client_counts_as_a_repetition_makes_nothing_new(world: Wor
     bob = await world.person("bob")
     his = await predict(world, bob, headers=tried(1))
     assert len({first["id"], second["id"], other["id"], his["id"]}) == 4
-    world.clock.move(predictions.RETRIED_WITHIN + timedelta(seconds=1))
+    world.clock.move(2 * predictions.USUAL_TIMEOUT)
     assert (await predict(world, alice, headers=tried(1)))["id"] not in {first["id"], second["id"]}
     assert await world.count("task") == 5
 

@@ -23,6 +23,8 @@ URL_LENGTH_MAX = 2048
 
 TEST_MODEL = "kinetoscope-webhook-test"
 
+LISTEN = "To hear of tasks on your own machine, use `kinetoscope listen`"
+
 
 def callback_issues(egress: Egress, url: object, name: str) -> list[InputIssue]:
     """Return what is wrong with an address to call: its form, or that it will never be called."""
@@ -31,7 +33,7 @@ def callback_issues(egress: Egress, url: object, name: str) -> list[InputIssue]:
     try:
         check_early(egress, url)
     except OutboundRefused as error:
-        return [issue("invalid_value", str(error), name)]
+        return [issue("invalid_value", f"{error}. {LISTEN}", name)]
     return []
 
 

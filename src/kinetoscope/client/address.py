@@ -2,6 +2,7 @@
 
 import httpx
 
+from kinetoscope.client.asking import shown
 from kinetoscope.client.errors import Misconfigured
 from kinetoscope.client.steps import Server
 from kinetoscope.client.surroundings import KEY, URL, URL_DEFAULT, stated
@@ -23,9 +24,9 @@ def server(key: str | None, url: str | None, timeout_s: float, retries: int) -> 
     try:
         parsed = httpx.URL(given)
     except httpx.InvalidURL as error:
-        raise Misconfigured(f"{given!r} is no address of a server: {error}") from None
+        raise Misconfigured(f"{shown(given)!r} is no address of a server: {error}") from None
     if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise Misconfigured(f"{given!r} is no address such as {URL_DEFAULT}; look at {URL}")
+        raise Misconfigured(f"{shown(given)!r} is no address such as {URL_DEFAULT}; look at {URL}")
     plain = str(parsed.copy_with(query=None, fragment=None)).rstrip("/").removesuffix(API)
     return Server(url=plain, key=key, timeout_s=timeout_s, retries=retries)
 

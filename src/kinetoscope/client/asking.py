@@ -1,15 +1,19 @@
 """Asking the server: requests with a key, repeated where that helps, and answers or errors."""
 
+import re
 import secrets
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
 from kinetoscope.client.errors import (
     Answer,
-    ConcurrencyLimit,
+    ClientError,
     Conflict,
     Misconfigured,
     RateLimited,
@@ -28,12 +32,24 @@ DELAY_S_MAX = 8.0
 RETRY_AFTER_S_MAX = 30.0
 """What is worth waiting for inside a call; a longer Retry-After is the caller's to decide on."""
 
+ANSWER_S = 5.0
+"""What an answer may take at a deadline: a wait over a silent server ends so much later."""
+
 BUSY = "A request with this Idempotency-Key is still running"
 
 REQUEST_TIMEOUT = 408
 SERVER_FAULTS = frozenset({500, 502, 503, 504})
 
 TEXT_CHARACTERS_MAX = 200
+
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+
+UNSENDABLE = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL)
+
+ODD = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""What reading comes to where the answer is not of the form that it should be."""
+
+Found = TypeVar("Found")
 
 
 def request_for(
@@ -67,39 +83,66 @@ def asked(server: Server, request: Request) -> Steps[httpx.Response]:
     through here must do no harm when it is sent twice. Raises ClientError.
     """
     failures = 0
+    earlier: ClientError | None = None
     while True:
-        try:
-            response = yield from send(request)
-        except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
-            raise Misconfigured(
-                f"The request to {origin(request.url)} cannot be sent: {error}"
-            ) from error
-        except httpx.TransportError as error:
-            if failures >= server.retries:
-                said = str(error) or type(error).__name__
-                raise Unreachable(f"{origin(request.url)} does not answer: {said}") from error
-            wanted_s = 0.0
-        except httpx.HTTPError as error:
-            raise UnexpectedAnswer(f"{origin(request.url)} answers garbled: {error}") from error
-        else:
-            if response.is_success:
-                return response
-            refused = refusal_of(response)
-            wanted_s = refused.retry_after_s or 0.0
-            if failures >= server.retries or not worth_repeating(refused):
-                raise refused
-        yield Pause(max(wanted_s, backoff_s(failures)))
+        found = yield from _tried(server, request)
+        if isinstance(found, httpx.Response):
+            return found
+        if earlier is not None:
+            found.remember(earlier)
+        wanted_s = found.retry_after_s if isinstance(found, Refused) else None
+        delay_s = max(wanted_s or 0.0, backoff_s(failures))
+        last = failures >= server.retries or delay_s > server.deadline_s - time.monotonic()
+        if last or not worth_repeating(found):
+            raise found
+        yield Pause(delay_s)
+        earlier = found
         failures += 1
 
 
-def asked_json(server: Server, request: Request) -> Steps[Any]:
-    """Do the same; return the answer's JSON, fractions exact."""
-    response = yield from asked(server, request)
+def _tried(server: Server, request: Request) -> Steps[httpx.Response | ClientError]:
+    """Send a request once; return the answer, or the error that came of it."""
+    left_s = max(0.0, server.deadline_s - time.monotonic())
+    found: ClientError
     try:
-        return parse_json(response.content)
-    except ValueError:
+        response = yield from send(replace(request, read_s=min(request.read_s, left_s + ANSWER_S)))
+        if response.is_success:
+            return response
+        return refusal_of(response)
+    except UNSENDABLE as error:
+        found = Misconfigured(f"The request to {origin(request.url)} cannot be sent: {error}")
+        found.__cause__ = error
+    except httpx.TransportError as error:
+        said = (str(error) or type(error).__name__).rstrip(".")
+        found = Unreachable(f"{origin(request.url)} does not answer: {said}")
+        found.__cause__ = error
+        found.may_have_worked = not isinstance(error, NOT_SENT)
+    except httpx.HTTPError as error:
+        found = UnexpectedAnswer(f"{origin(request.url)} answers garbled: {error}")
+        found.__cause__ = error
+    return found
+
+
+def asked_for(server: Server, request: Request, read: Callable[[Any], Found]) -> Steps[Found]:
+    """Do the same; return what is read from the answer's JSON, whose fractions are exact."""
+    response = yield from asked(server, request)
+    with understood(request.url):
+        return read(parse_json(response.content))
+
+
+def asked_json(server: Server, request: Request) -> Steps[Any]:
+    """Do the same; return the answer's JSON."""
+    return (yield from asked_for(server, request, lambda data: data))
+
+
+@contextmanager
+def understood(url: str) -> Iterator[None]:
+    """Let an answer that cannot be read as what it should be raise UnexpectedAnswer."""
+    try:
+        yield
+    except ODD:
         raise UnexpectedAnswer(
-            f"{request.url} answers {response.status_code} without JSON; is that a Kinetoscope?"
+            f"{shown(url)} answers something else; is that a Kinetoscope?"
         ) from None
 
 
@@ -109,21 +152,19 @@ def backoff_s(failures: int) -> float:
     return float(longest_s * (0.5 + secrets.randbelow(1000) / 2000))
 
 
-def worth_repeating(refused: Refused) -> bool:
+def worth_repeating(refused: ClientError) -> bool:
     """Whether the same request may be answered otherwise in a moment."""
-    if (refused.retry_after_s or 0.0) > RETRY_AFTER_S_MAX:
+    if isinstance(refused, Refused) and (refused.retry_after_s or 0.0) > RETRY_AFTER_S_MAX:
         return False
     match refused:
         case ServerFailed():
             return refused.status in SERVER_FAULTS
-        case RateLimited():
+        case Unreachable() | RateLimited():
             return True
-        case ConcurrencyLimit():
-            return False  # it takes a task's end; see wait_for_room_s
         case Conflict():
             return refused.message == BUSY
-        case _:
-            return refused.status == REQUEST_TIMEOUT
+        case _:  # ConcurrencyLimit too: it takes a task's end; see wait_for_room_s
+            return isinstance(refused, Refused) and refused.status == REQUEST_TIMEOUT
 
 
 def refusal_of(response: httpx.Response) -> Refused:
@@ -135,21 +176,22 @@ def refusal_of(response: httpx.Response) -> Refused:
     stated = body if isinstance(body, dict) else {}
     message = stated.get("message")
     if response.is_redirect:
-        place = response.headers.get("location", "elsewhere")
+        place = shown(response.headers.get("location", "elsewhere"))
         message = f"The server redirects to {place}; give its own address as the url"
     elif not isinstance(message, str):
         text = response.text.strip()[:TEXT_CHARACTERS_MAX] or response.reason_phrase
         message = f"The server answered {response.status_code}: {text}"
-    errors = stated.get("errors")
-    return refusal(
-        Answer(
-            status=response.status_code,
-            message=message,
-            retry_after_s=retry_after_s(response),
-            body=stated,
-            issues=issues_from(errors) if isinstance(errors, list) else (),
-        )
+    plain = Answer(
+        status=response.status_code, message=message, retry_after_s=retry_after_s(response)
     )
+    try:
+        issues = issues_from(stated.get("errors") or ())
+        refused = refusal(replace(plain, body=stated, issues=issues))
+    except ODD:  # by somebody on the way, who says other things in these places
+        refused = refusal(plain)
+    busy = refused.message == BUSY or refused.status == REQUEST_TIMEOUT
+    refused.may_have_worked = refused.may_have_worked or busy
+    return refused
 
 
 def refused_stream(stream: Stream) -> Steps[Refused]:
@@ -178,8 +220,12 @@ def retry_after_s(response: httpx.Response) -> float | None:
 
 def origin(url: str) -> str:
     """Return scheme, host and port of an address: what may be shown of one that holds a secret."""
-    parsed = httpx.URL(url)
-    return str(parsed.copy_with(path="/", query=None, fragment=None)).rstrip("/")
+    return "/".join(shown(url).split("/")[:3])
+
+
+def shown(url: str) -> str:
+    """Return an address without what is secret in it: a password, a signature."""
+    return re.sub(r"//[^/?#]*@", "//", url).partition("?")[0]
 
 
 def with_headers(request: Request, **headers: str) -> Request:

@@ -1,5 +1,6 @@
 """Downloads: written under another name, continued after breaks, renamed when whole."""
 
+import errno
 import os
 import re
 import secrets
@@ -12,8 +13,14 @@ from urllib.parse import unquote, urlsplit
 
 import httpx
 
-from kinetoscope.client.asking import backoff_s, origin, refused_stream, worth_repeating
-from kinetoscope.client.errors import DownloadFailed, Misconfigured
+from kinetoscope.client.asking import (
+    UNSENDABLE,
+    backoff_s,
+    origin,
+    refused_stream,
+    worth_repeating,
+)
+from kinetoscope.client.errors import DownloadFailed, Misconfigured, about
 from kinetoscope.client.jobs import get, succeeded
 from kinetoscope.client.steps import (
     Close,
@@ -29,6 +36,8 @@ from kinetoscope.client.values import Output, Submitted, Task, task_id_of
 
 CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)")
 
+PART_NAME_BYTES = 100
+
 HTTP_PARTIAL = 206
 HTTP_NO_SUCH_RANGE = 416
 
@@ -40,32 +49,67 @@ def targets(outputs: Sequence[Output], to: Path, *, as_folder: bool) -> tuple[Pa
     """
     if as_folder:
         return tuple(to / name_of(output.url) for output in outputs)
-    if len(outputs) == 1:
+    return numbered(to, len(outputs))
+
+
+def numbered(to: Path, count: int) -> tuple[Path, ...]:
+    """Return the names of so many files, of which one is called as it is said."""
+    if count == 1:
         return (to,)
-    return tuple(
-        to.with_name(f"{to.stem}-{number}{to.suffix}") for number in range(1, len(outputs) + 1)
-    )
+    return tuple(to.with_name(f"{to.stem}-{number}{to.suffix}") for number in range(1, count + 1))
 
 
 def name_of(url: str) -> str:
     """Return a file's name from its address; never a path."""
-    name = PurePosixPath(unquote(urlsplit(url).path)).name
+    try:
+        name = PurePosixPath(unquote(urlsplit(url).path)).name
+    except ValueError:  # no address, as asking for it will say
+        name = ""
     return re.sub(r"[^\w.-]", "_", name).lstrip(".") or "output"
 
 
 def download_all(
-    server: Server, source: Task | Submitted | Output | str, to: str | os.PathLike[str]
+    server: Server,
+    source: Task | Submitted | Output | str,
+    to: str | os.PathLike[str],
+    *,
+    overwrite: bool,
 ) -> Steps[tuple[Path, ...]]:
     """Save all files; `to` is a folder if it is there as one, or ends as one."""
-    outputs = yield from _outputs(server, source)
+    with about(_task_id(source)):
+        outputs = yield from _outputs(server, source)
+        return (yield from _saved(server, outputs, to, overwrite=overwrite))
+
+
+def _saved(
+    server: Server, outputs: Sequence[Output], to: str | os.PathLike[str], *, overwrite: bool
+) -> Steps[tuple[Path, ...]]:
     path = Path(to)
     as_folder = path.is_dir() or os.fspath(to).endswith(("/", os.sep))
     if as_folder:
         path.mkdir(parents=True, exist_ok=True)
     places = targets(outputs, path, as_folder=as_folder)
+    for place in places:
+        _require_free(place, overwrite=overwrite)
     for output, place in zip(outputs, places, strict=True):
-        yield from download(server, output.url, place)
+        yield from download(server, output.url, place, overwrite=overwrite)
     return places
+
+
+def _task_id(source: Task | Submitted | Output | str) -> str | None:
+    match source:
+        case Task() | Submitted():
+            return source.id
+        case str() if "://" not in source:
+            return source
+        case _:
+            return None
+
+
+def _require_free(path: Path, *, overwrite: bool) -> None:
+    """Raise FileExistsError where something is that is not to be, or cannot be, replaced."""
+    if os.path.lexists(path) and not (overwrite and (path.is_file() or path.is_symlink())):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
 
 
 def _outputs(server: Server, source: Task | Submitted | Output | str) -> Steps[Sequence[Output]]:
@@ -80,14 +124,32 @@ def _outputs(server: Server, source: Task | Submitted | Output | str) -> Steps[S
     return succeeded(task).outputs
 
 
-def download(server: Server, url: str, path: Path) -> Steps[Path]:
+def download(server: Server, url: str, path: Path, *, overwrite: bool) -> Steps[Path]:
     """Save a file; its name shows only a whole one. Raises Refused, DownloadFailed or OSError."""
-    part = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
+    # A name has at most 255 bytes, whatever its characters.
+    begin = os.fsencode(path.name)[:PART_NAME_BYTES].decode(errors="ignore")
+    part = path.with_name(f".{begin}.{secrets.token_hex(4)}.part")
     with _temporary(part):
         with part.open("wb") as file:
             yield from _fill(server, url, Arriving(file))
-        part.replace(path)
+        if overwrite:
+            part.replace(path)
+        else:
+            _name(part, path)
     return path
+
+
+def _name(part: Path, path: Path) -> None:
+    """Give a file its name if nothing else has it; raises FileExistsError."""
+    try:
+        path.hardlink_to(part)
+    except FileExistsError:
+        _require_free(path, overwrite=False)
+        raise
+    except OSError:  # a file system without links
+        with path.open("xb"):
+            pass
+        part.replace(path)
 
 
 @contextmanager
@@ -143,39 +205,50 @@ class Arriving:
 
 def _fill(server: Server, url: str, arriving: Arriving) -> Steps[None]:
     failures = 0
+    most = 0
     while True:
-        before = arriving.at
-        try:
-            stream = yield from opened(
-                Request(
-                    method="GET",
-                    url=url,
-                    headers=arriving.headers(),
-                    read_s=server.timeout_s,
-                    follow=True,
-                )
-            )
-            if stream.response.is_success:
-                arriving.begin(stream.response)
-                while (chunk := (yield from read(stream))) is not None:
-                    arriving.add(chunk)
-                yield Close(stream)
-                if arriving.size is None or arriving.at == arriving.size:
-                    return
-                broken = "the connection ended early"
-            else:
-                broken = yield from _refused(stream, arriving)
-        except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
-            raise Misconfigured(f"{origin(url)} cannot be asked: {error}") from error
-        except httpx.HTTPError as error:
-            broken = str(error) or type(error).__name__
-        failures = 0 if arriving.at > before else failures + 1
+        broken = yield from _went_on(server, url, arriving)
+        if broken is None:
+            return
+        failures = 0 if arriving.at > most else failures + 1
+        most = max(most, arriving.at)
         if failures > server.retries:
             whole = "" if arriving.size is None else f" of {arriving.size}"
             raise DownloadFailed(
                 f"{arriving.at}{whole} bytes came from {origin(url)}; then: {broken}"
             )
         yield Pause(backoff_s(failures))
+
+
+def _went_on(server: Server, url: str, arriving: Arriving) -> Steps[str | None]:
+    """Ask for what is missing; return why that broke off, or None where the file is whole."""
+    request = Request(
+        method="GET",
+        url=url,
+        headers=arriving.headers(),
+        read_s=server.timeout_s,
+        follow=True,
+    )
+    stream = None
+    try:
+        stream = yield from opened(request)
+        if not stream.response.is_success:
+            return (yield from _refused(stream, arriving))
+        arriving.begin(stream.response)
+        while (chunk := (yield from read(stream))) is not None:
+            arriving.add(chunk)
+        broken = "the connection ended early"
+    except UNSENDABLE as error:
+        raise Misconfigured(f"{origin(url)} cannot be asked: {error}") from error
+    except httpx.HTTPError as error:
+        broken = str(error) or type(error).__name__
+    else:
+        if arriving.size is None or arriving.at == arriving.size:
+            yield Close(stream)
+            return None
+    if stream is not None:
+        yield Close(stream)
+    return broken
 
 
 def _refused(stream: Stream, arriving: Arriving) -> Steps[str]:

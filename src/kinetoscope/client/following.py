@@ -9,7 +9,14 @@ from typing import Any
 
 import httpx
 
-from kinetoscope.client.asking import backoff_s, refused_stream, request_for, worth_repeating
+from kinetoscope.client.asking import (
+    ODD,
+    backoff_s,
+    refused_stream,
+    request_for,
+    worth_repeating,
+)
+from kinetoscope.client.errors import about
 from kinetoscope.client.jobs import JOBS, POLL_DELAY_S, get
 from kinetoscope.client.steps import (
     Close,
@@ -98,17 +105,18 @@ def follow(server: Server, task_id: str) -> Steps[None]:
     )
     followed = Followed(task_id)
     breaks = 0
-    while breaks < BREAKS_MAX:
-        heard = yield from _streamed(request, followed)
-        if followed.now.task is not None:
-            return
-        breaks = 0 if heard else breaks + 1
-        yield Pause(backoff_s(breaks))
-    while followed.now.task is None:
-        followed.learn((yield from get(server, task_id)))
-        yield from followed.news()
-        if followed.now.task is None:
-            yield Pause(POLL_DELAY_S)
+    with about(task_id):
+        while breaks < BREAKS_MAX:
+            heard = yield from _streamed(request, followed)
+            if followed.now.task is not None:
+                return
+            breaks = 0 if heard else breaks + 1
+            yield Pause(backoff_s(breaks))
+        while followed.now.task is None:
+            followed.learn((yield from get(server, task_id)))
+            yield from followed.news()
+            if followed.now.task is None:
+                yield Pause(POLL_DELAY_S)
 
 
 def _streamed(request: Request, followed: Followed) -> Steps[bool]:
@@ -117,6 +125,7 @@ def _streamed(request: Request, followed: Followed) -> Steps[bool]:
     Raises what the server refuses with, where asking again would not help.
     """
     heard = False
+    stream = None
     try:
         stream = yield from opened(request)
         if not stream.response.is_success:
@@ -127,13 +136,14 @@ def _streamed(request: Request, followed: Followed) -> Steps[bool]:
         events = Events()
         while (chunk := (yield from read(stream))) is not None:
             for name, data in events.read(chunk):
+                followed.take(name, data)
                 # What cannot go on says `error`: no reason to connect again at once.
                 heard = heard or name != "error"
-                followed.take(name, data)
             yield from followed.news()
             if followed.now.task is not None:
                 break
-        yield Close(stream)
-    except (httpx.HTTPError, ValueError):
+    except (httpx.HTTPError, *ODD):
         pass
+    if stream is not None:
+        yield Close(stream)
     return heard

@@ -6,32 +6,45 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
+import httpx
+
 from kinetoscope.client import uploading
-from kinetoscope.client.asking import asked, asked_json, backoff_s, request_for, with_headers
+from kinetoscope.client.asking import (
+    asked,
+    asked_for,
+    asked_json,
+    backoff_s,
+    request_for,
+    understood,
+    with_headers,
+)
 from kinetoscope.client.errors import (
+    ClientError,
     ConcurrencyLimit,
     RateLimited,
     TaskCancelled,
     TaskFailed,
-    UnexpectedAnswer,
     WaitTimedOut,
+    about,
 )
-from kinetoscope.client.steps import Emit, Pause, Server, Steps
+from kinetoscope.client.steps import Emit, Pause, Request, Server, Steps
 from kinetoscope.client.values import (
     CANCELLED,
     Cancellation,
     Credits,
     Estimate,
     Model,
+    Status,
     Submitted,
     Task,
     estimate_from,
     model_from,
     parse_json,
     task_from,
+    text_of,
 )
 
 JOBS = "/api/v1/jobs"
@@ -64,36 +77,40 @@ def submit(server: Server, order: Order) -> Steps[Submitted]:
     content = yield from _body(server, order)
     request = request_for(server, "POST", f"{JOBS}/createTask", content=content)
     request = with_headers(request, Idempotency_Key=key, **_outcome(order))
-    deadline_s = time.monotonic() + order.wait_for_room_s
-    response = None
-    while response is None:
+    with about(None, key):
+        response = yield from _room_found(server, request, order.wait_for_room_s)
+        with understood(request.url):
+            made = parse_json(response.content)
+            return Submitted(
+                id=text_of(made, "taskId"),
+                idempotency_key=key,
+                replayed=response.headers.get("idempotent-replayed") == "true",
+                cached=bool(made.get("cached")),
+                uncacheable=made.get("uncacheable"),
+            )
+
+
+def _room_found(server: Server, request: Request, room_s: float) -> Steps[httpx.Response]:
+    """Ask for a task until the account has room for it, or that has taken too long."""
+    deadline_s = min(time.monotonic() + room_s, server.deadline_s)
+    earlier = ClientError()
+    while True:
         try:
-            response = yield from asked(server, request)
+            return (yield from asked(server, request))
         except ConcurrencyLimit as full:
+            full.remember(earlier)
+            earlier = full
             left_s = deadline_s - time.monotonic()
             if left_s <= 0:
                 raise
             yield Pause(min((full.retry_after_s or POLL_DELAY_S) + backoff_s(0), left_s))
-    try:
-        made = parse_json(response.content)
-        task_id = str(made["taskId"])
-    except (ValueError, KeyError, TypeError):
-        raise UnexpectedAnswer(f"{request.url} answers without a taskId") from None
-    return Submitted(
-        id=task_id,
-        idempotency_key=key,
-        replayed=response.headers.get("idempotent-replayed") == "true",
-        cached=bool(made.get("cached")),
-        uncacheable=made.get("uncacheable"),
-    )
 
 
 def estimate(server: Server, order: Order) -> Steps[Estimate]:
     """Tell what a task would cost, and whether it would be taken."""
     content = yield from _body(server, order)
     request = request_for(server, "POST", f"{JOBS}/estimateTask", content=content)
-    data = yield from asked_json(server, with_headers(request, **_outcome(order)))
-    return estimate_from(data)
+    return (yield from asked_for(server, with_headers(request, **_outcome(order)), estimate_from))
 
 
 def _body(server: Server, order: Order) -> Steps[bytes]:
@@ -115,41 +132,52 @@ def _outcome(order: Order) -> dict[str, str]:
 
 
 def run(server: Server, order: Order, timeout_s: float | None) -> Steps[Task]:
-    """Make a task and wait for its end."""
+    """Make a task and wait for its end; the timeout is for both, once files are uploaded."""
+    order = replace(order, inputs=(yield from uploading.uploaded(server, order.inputs)))
+    server = until(server, timeout_s)
     made = yield from submit(server, order)
-    return (yield from wait(server, made.id, timeout_s, must_succeed=True))
+    with about(made.id, made.idempotency_key):
+        return succeeded((yield from _ended(server, made.id, timeout_s)))
+
+
+def until(server: Server, timeout_s: float | None) -> Server:
+    """Return the server as it is asked while a call may not take longer than this."""
+    return server if timeout_s is None else replace(server, deadline_s=time.monotonic() + timeout_s)
 
 
 def get(server: Server, task_id: str) -> Steps[Task]:
     """Read a task as it stands."""
     request = request_for(server, "GET", f"{JOBS}/recordInfo")
-    data = yield from asked_json(server, replace(request, params={"taskId": task_id}))
-    return task_from(data)
+    return (yield from asked_for(server, replace(request, params={"taskId": task_id}), task_from))
 
 
 def wait(
     server: Server, task_id: str, timeout_s: float | None, *, must_succeed: bool
 ) -> Steps[Task]:
     """Wait for a task's end; raises WaitTimedOut, and TaskFailed if it must succeed."""
-    deadline_s = None if timeout_s is None else time.monotonic() + timeout_s
+    with about(task_id):
+        task = yield from _ended(until(server, timeout_s), task_id, timeout_s)
+    return succeeded(task) if must_succeed else task
+
+
+def _ended(server: Server, task_id: str, timeout_s: float | None) -> Steps[Task]:
     while True:
-        left_s = WAIT_S if deadline_s is None else deadline_s - time.monotonic()
+        left_s = server.deadline_s - time.monotonic()
         task = yield from _wait_once(server, task_id, int(max(0, min(WAIT_S, left_s))))
         if task.has_ended:
-            return succeeded(task) if must_succeed else task
-        if deadline_s is not None and timeout_s is not None:
-            left_s = deadline_s - time.monotonic()
-            if left_s <= 0:
-                raise WaitTimedOut(task, timeout_s)
-            if left_s < 1:  # the server counts in whole seconds
-                yield Pause(left_s)
+            return task
+        left_s = server.deadline_s - time.monotonic()
+        if left_s <= 0:
+            raise WaitTimedOut(task, timeout_s or 0.0)
+        if left_s < 1:  # the server counts in whole seconds
+            yield Pause(left_s)
 
 
 def _wait_once(server: Server, task_id: str, wait_s: int) -> Steps[Task]:
     request = request_for(server, "GET", f"{JOBS}/waitTask", read_s=wait_s + WAIT_GRACE_S)
     params = {"taskId": task_id, "timeout": str(wait_s)}
     try:
-        return task_from((yield from asked_json(server, replace(request, params=params))))
+        return (yield from asked_for(server, replace(request, params=params), task_from))
     except RateLimited as crowded:
         # Too many wait already; asking now and then is always possible.
         yield Pause(min(crowded.retry_after_s or POLL_DELAY_S, wait_s))
@@ -168,12 +196,15 @@ def cancel(server: Server, task_id: str) -> Steps[Cancellation]:
     """Want a task's end."""
     content = json.dumps({"taskId": task_id}).encode()
     request = request_for(server, "POST", f"{JOBS}/cancelTask", content=content)
-    data = yield from asked_json(server, request)
+    return (yield from asked_for(server, request, _cancellation))
+
+
+def _cancellation(data: Mapping[str, Any]) -> Cancellation:
     return Cancellation(
-        task_id=data["taskId"],
-        status=data["status"],
-        cancelled=data["cancelled"],
-        requested=data["cancelRequested"],
+        task_id=text_of(data, "taskId"),
+        status=cast("Status", text_of(data, "status")),
+        cancelled=bool(data["cancelled"]),
+        requested=bool(data["cancelRequested"]),
     )
 
 
@@ -193,28 +224,40 @@ def listing(server: Server, query: Mapping[str, str], limit: int | None) -> Step
     while left is None or left > 0:
         size = PAGE_TASKS if left is None else min(PAGE_TASKS, left)
         params = {**query, "limit": str(size), **({} if cursor is None else {"cursor": cursor})}
-        page = yield from asked_json(server, replace(request, params=params))
-        for data in page["tasks"]:
-            yield Emit(task_from(data))
-        left = None if left is None else left - len(page["tasks"])
-        cursor = page["nextCursor"]
+        tasks, cursor = yield from asked_for(server, replace(request, params=params), _page)
+        for task in tasks:
+            yield Emit(task)
+        left = None if left is None else left - len(tasks)
         if cursor is None:
             return
 
 
+def _page(data: Mapping[str, Any]) -> tuple[tuple[Task, ...], str | None]:
+    tasks = tuple(task_from(one) for one in data["tasks"])
+    return tasks, None if data["nextCursor"] is None else text_of(data, "nextCursor")
+
+
 def models(server: Server) -> Steps[tuple[Model, ...]]:
     """List the models."""
-    data = yield from asked_json(server, request_for(server, "GET", "/api/v1/models"))
-    return tuple(model_from(one) for one in data["models"])
+    request = request_for(server, "GET", "/api/v1/models")
+    return (
+        yield from asked_for(
+            server, request, lambda data: tuple(model_from(one) for one in data["models"])
+        )
+    )
 
 
 def model(server: Server, model_id: str) -> Steps[Model]:
     """Describe a model; raises NotFound, which names `nearest` ones."""
     path = f"/api/v1/models/{quote(model_id, safe='')}"
-    return model_from((yield from asked_json(server, request_for(server, "GET", path))))
+    return (yield from asked_for(server, request_for(server, "GET", path), model_from))
 
 
 def credits_left(server: Server) -> Steps[Credits]:
     """Tell the account's credits."""
-    data = yield from asked_json(server, request_for(server, "GET", "/api/v1/credits"))
+    request = request_for(server, "GET", "/api/v1/credits")
+    return (yield from asked_for(server, request, _credits))
+
+
+def _credits(data: Mapping[str, Any]) -> Credits:
     return Credits(available=Decimal(data["available"]), held=Decimal(data["held"]))

@@ -93,8 +93,10 @@ class Kinetoscope:
     ) -> Task:
         """Make a task, wait for its end, and return it as it then stands.
 
-        Paths in `inputs` are uploaded. Raises TaskFailed, or WaitTimedOut after `timeout_s`: the
-        task goes on then. The other options are those of `submit`.
+        Paths in `inputs` are uploaded. Raises TaskFailed, or WaitTimedOut `timeout_s` after that:
+        the task goes on then; Unreachable where the server does not even say so. Every error has
+        the `task_id`, and the `idempotency_key` with which the same call makes no second task.
+        The other options are those of `submit`.
         """
         order = Order(
             model=model,
@@ -126,6 +128,8 @@ class Kinetoscope:
         However often the request has to be repeated, it makes one task: it carries an
         Idempotency-Key, yours or one that is made for this call. An account that runs as many tasks
         as it may is waited for up to `wait_for_room_s` seconds. `test_outcome` is for test keys.
+        An error where a task may have been made has its `idempotency_key`, and the `task_id` if it
+        is known.
         """
         order = Order(
             model=model,
@@ -172,7 +176,8 @@ class Kinetoscope:
     ) -> Task:
         """Wait for a task's end, and return it.
 
-        Raises TaskFailed if it must succeed and did not, and WaitTimedOut after `timeout_s`.
+        Raises TaskFailed if it must succeed and did not, and WaitTimedOut after `timeout_s`; where
+        the server is silent then, Unreachable, five seconds later.
         """
         steps = jobs.wait(self._server, task_id_of(task), timeout_s, must_succeed=must_succeed)
         return perform(steps, self._http)
@@ -236,15 +241,21 @@ class Kinetoscope:
         return perform(uploading.uploaded(self._server, inputs), self._http)
 
     def download(
-        self, source: Task | Submitted | Output | str, to: str | PathLike[str]
+        self,
+        source: Task | Submitted | Output | str,
+        to: str | PathLike[str],
+        *,
+        overwrite: bool = True,
     ) -> tuple[Path, ...]:
         """Save the files of a task, one of them, or what an address holds; return where they are.
 
         `to` is a file's path, or a folder if there is one or it ends with a slash. Several files
         become `name-1.mp4`, `name-2.mp4`. A name shows only a whole file: what breaks off is
         continued, and what cannot be had whole raises DownloadFailed, as a task that goes on does.
+        Without `overwrite`, FileExistsError says that something of the name is there.
         """
-        return perform(downloading.download_all(self._server, source, to), self._http)
+        steps = downloading.download_all(self._server, source, to, overwrite=overwrite)
+        return perform(steps, self._http)
 
     def ask(self, method: str, path: str, json: object = None) -> Any:  # noqa: ANN401 - JSON
         """Ask what has no method here, such as ("GET", "/api/v1/account"); return the JSON.

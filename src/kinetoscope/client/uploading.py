@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from kinetoscope.client.asking import asked, asked_json, request_for
+from kinetoscope.client.asking import asked, asked_for, request_for
 from kinetoscope.client.errors import Answer, Misconfigured, TooLarge
 from kinetoscope.client.steps import Request, Server, Steps
+from kinetoscope.client.values import text_of
 
 PUT_TIMEOUT_S = 300.0
 
@@ -23,23 +25,39 @@ def upload(server: Server, file: Path | bytes, name: str) -> Steps[str]:
     """
     size = len(file) if isinstance(file, bytes) else _size(file)
     content = json.dumps({"fileName": name}).encode()
-    place = yield from asked_json(
-        server, request_for(server, "POST", "/api/v1/uploads", content=content)
-    )
-    if size > place["bytesMax"]:
-        message = f"{name} has {size} bytes, and {place['bytesMax']} are taken"
+    request = request_for(server, "POST", "/api/v1/uploads", content=content)
+    place = yield from asked_for(server, request, _place)
+    if size > place.bytes_max:
+        message = f"{name} has {size} bytes, and {place.bytes_max} are taken"
         raise TooLarge(Answer(status=TOO_LARGE, message=message))
     yield from asked(
         server,
         Request(
             method="PUT",
-            url=place["uploadUrl"],
-            headers={"Content-Type": place["contentType"]},  # the address is the permission
+            url=place.upload_url,
+            headers={"Content-Type": place.content_type},  # the address is the permission
             content=file,
             read_s=max(PUT_TIMEOUT_S, server.timeout_s),
         ),
     )
-    return str(place["url"])
+    return place.url
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Place:
+    url: str
+    upload_url: str = field(repr=False)
+    content_type: str
+    bytes_max: int
+
+
+def _place(data: Mapping[str, Any]) -> _Place:
+    return _Place(
+        url=text_of(data, "url"),
+        upload_url=text_of(data, "uploadUrl"),
+        content_type=text_of(data, "contentType"),
+        bytes_max=int(data["bytesMax"]),
+    )
 
 
 def _size(path: Path) -> int:

@@ -221,7 +221,7 @@ def task_from(data: Mapping[str, Any]) -> Task:
         else TaskError(
             code=str(error["code"]),
             message=str(error["message"]),
-            detail=str(error.get("detail", "")),
+            detail=str(error.get("detail") or ""),
         ),
         created_at=moment(data.get("createTime")),
         completed_at=moment(data.get("completeTime")),

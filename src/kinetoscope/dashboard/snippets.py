@@ -24,6 +24,8 @@ LEXERS = {
 }
 """What code is written in, by the word behind a fence."""
 
+CLI_FIRST = "# pip install 'kinetoscope[client]', and the key in KINETOSCOPE_KEY\n"
+
 BLOCK = Markup(
     '<div class="snippet"><pre tabindex="0"><code class="hl">{}</code></pre>'
     '<button type="button" class="btn copy" data-variant="ghost" data-size="icon-sm" '
@@ -53,5 +55,5 @@ def of_model(model: Model, public_url: str) -> list[tuple[str, Markup]]:
         ("cURL", block(snippets.curl(order, public_url), "sh")),
         ("Python", block(snippets.python(order, public_url), "python")),
         ("JavaScript", block(snippets.javascript(order, public_url), "js")),
-        ("CLI", block(snippets.command(order, public_url), "sh")),
+        ("CLI", block(CLI_FIRST + snippets.command(order, public_url, indent=2), "sh")),
     ]

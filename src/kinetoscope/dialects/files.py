@@ -1,8 +1,10 @@
 """Files that clients bring in a form: kept as uploads, like those of the native contract."""
 
+import asyncio
 import shutil
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from starlette.datastructures import UploadFile
 
@@ -29,15 +31,18 @@ async def keep(intake: Intake, account_id: AccountId, sent: UploadFile, field: s
     """
     runtime = intake.runtime
     with scratch(intake.folder) as path:
-        with path.open("wb") as copy:
-            await sent.seek(0)
-            # From memory or the page cache: it was bounded on its way in.
-            shutil.copyfileobj(sent.file, copy)
+        await sent.seek(0)
+        await asyncio.to_thread(_copy, sent, path)
         told = await brought(intake, account_id, path, None, field)
     url = str(told["url"])
     name = url.partition("?")[0].rpartition("/")[2]
     file = await own_uploads.find(runtime.database, account_id, name, runtime.clock())
     return Kept(file=file, url=url)
+
+
+def _copy(sent: UploadFile, path: Path) -> None:
+    with path.open("wb") as copy:
+        shutil.copyfileobj(sent.file, copy)
 
 
 def address(signer: Signer, file: MediaFile, now: datetime) -> str:

@@ -5,9 +5,10 @@ nothing here has to judge values: an input that a model has and cannot take is r
 """
 
 from collections.abc import Mapping
+from math import log
 
 from kinetoscope.catalog.fields import Media
-from kinetoscope.catalog.model import Model
+from kinetoscope.catalog.model import Model, Roles
 from kinetoscope.kernel.errors import InputIssue, InvalidInputs
 from kinetoscope.kernel.order import MediaKind, Size
 
@@ -47,6 +48,33 @@ MEDIA: Mapping[MediaKind, tuple[str, ...]] = {
 
 COUNTS = ("n", "num_images", "num_outputs", "number_of_images", "max_images", "num_videos")
 
+OPENING = (*FIRST, "image", "image_url", "input_image")
+"""One image: it stands before those that come in a list."""
+
+OTHERWISE = (
+    "aspect_ratio",
+    "controlnets",
+    "elements",
+    "frames",
+    "height",
+    "image_size",
+    "loras",
+    "mask",
+    "mask_image",
+    "mask_image_url",
+    "mask_url",
+    "n_frames",
+    "negative_prompt",
+    "num_frames",
+    "resolution",
+    "video_size",
+    "width",
+)
+"""Inputs that change what is made: a model without them must not pretend to heed them."""
+
+NOTHING = ("", "auto", "adaptive", "default", False, 0)
+"""Values that ask for nothing in particular."""
+
 SOUND = ("enable_audio", "generate_audio", "with_audio", "sound")
 
 
@@ -55,7 +83,7 @@ def fit(model: Model, given: Mapping[str, object]) -> dict[str, object]:
 
     Names that the model knows stay, in our spelling or an older one; what nobody knows is left
     out, as createTask ignores it. Raises InvalidInputs where more files are asked for than the
-    model makes, or media that it has no place for.
+    model makes, for media that it has no place for, and for what it cannot heed (OTHERWISE).
     """
     inputs: dict[str, object] = {}
     foreign: dict[str, object] = {}
@@ -74,6 +102,7 @@ def fit(model: Model, given: Mapping[str, object]) -> dict[str, object]:
             if name in foreign:
                 inputs.setdefault(model.audio_name, foreign[name])
     _require_count(model, foreign)
+    _require_heeded(model, foreign)
     return inputs
 
 
@@ -86,7 +115,7 @@ def camel(name: str) -> str:
 def _fit_media(model: Model, foreign: Mapping[str, object], inputs: dict[str, object]) -> None:
     """Gather media of each kind, in order, into the input that the model has for it."""
     _require_first(model, foreign, inputs)
-    _require_either(model, foreign)
+    _require_either(model, foreign, inputs)
     for kind, names in MEDIA.items():
         frames = kind is MediaKind.IMAGE
         ordered = (*FIRST, *names, *LAST) if frames else names
@@ -97,7 +126,7 @@ def _fit_media(model: Model, foreign: Mapping[str, object], inputs: dict[str, ob
         if field is None:
             raise refused(sent[0], f"{model.id} takes no {kind.value}")
         # What came under the model's own names stands behind an opening image, before all else.
-        opening = [name for name in sent if frames and name in FIRST]
+        opening = [name for name in sent if frames and name in OPENING]
         items = [item for name in opening for item in _listed(foreign[name])]
         items += _taken_out(model, field, inputs)
         items += [item for name in sent if name not in opening for item in _listed(foreign[name])]
@@ -127,13 +156,27 @@ def _require_first(
         raise refused(last, "Expected an opening image beside a closing one")
 
 
-def _require_either(model: Model, foreign: Mapping[str, object]) -> None:
-    """Refuse frames beside references: all of them would be references here."""
+def _require_either(
+    model: Model, foreign: Mapping[str, object], inputs: Mapping[str, object]
+) -> None:
+    """Refuse frames where they would be references: beside such, by mode, or with the model."""
     frame = next((name for name in FRAMES if foreign.get(name)), None)
+    if frame is None:
+        return
+    if model.roles in {Roles.REFERENCES, Roles.SOURCE}:
+        raise refused(frame, f"{model.id} takes no opening or closing images")
     references = (name for names in REFERENCES.values() for name in names if foreign.get(name))
-    reference = next(references, None)
-    if "mode" in model.fields_by_name and frame is not None and reference is not None:
+    reference = next(references, "mode" if inputs.get("mode") == "reference" else None)
+    if "mode" in model.fields_by_name and reference is not None:
         raise refused(frame, f"{model.id} takes frames or references; {reference} came as well")
+
+
+def _require_heeded(model: Model, foreign: Mapping[str, object]) -> None:
+    for name in OTHERWISE:
+        value = foreign.get(name)
+        is_nothing = isinstance(value, str | int) and value in NOTHING
+        if value is not None and not is_nothing and value not in ([], {}):
+            raise refused(name, f"{model.id} has no {name} to choose")
 
 
 def _set_mode(model: Model, field: Media, sent: list[str], inputs: dict[str, object]) -> None:
@@ -173,8 +216,18 @@ def sized(model: Model, size: Size, name: str) -> dict[str, object]:
     offered = sorted(
         {(each.width, each.height) for sizes in model.sizes.values() for each in sizes.values()}
     )
+    if not offered:
+        raise refused(name, f"{model.id} makes nothing that has a size")
     texts = ", ".join(f"{width}x{height}" for width, height in offered)
+    width, height = min(offered, key=lambda each: _distance(size, *each))
     raise refused(
         name,
-        f"{model.id} does not make {size.width}x{size.height}. It makes {texts or 'no pictures'}",
+        f"{model.id} does not make {size.width}x{size.height}; the nearest is {width}x{height}. "
+        f"It makes {texts}",
     )
+
+
+def _distance(size: Size, width: int, height: int) -> tuple[float, float]:
+    """Return how far another size is off, first in shape, then in pixels."""
+    shape = log(width / height) - log(max(size.width, 1) / max(size.height, 1))
+    return abs(shape), abs(width * height - size.width * size.height)

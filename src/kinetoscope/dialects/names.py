@@ -12,6 +12,7 @@ import structlog
 from kinetoscope.catalog.model import Model
 from kinetoscope.catalog.spec import Catalog
 from kinetoscope.kernel.errors import UnknownModel
+from kinetoscope.kernel.order import MediaKind
 
 log = structlog.get_logger(__name__)
 
@@ -55,12 +56,15 @@ def names_of(catalog: Catalog, chosen: Mapping[str, str]) -> Names:
     return names
 
 
-def find(names: Names, stated: str) -> Model:
-    """Return the model that a name stands for; raises UnknownModel, which names similar ones."""
-    return names[resolved(names, stated)]
+def find(names: Names, stated: str, kind: MediaKind | None = None) -> Model:
+    """Return the model that a name stands for.
+
+    Raises UnknownModel, which names similar ones: of a `kind`, where only such would do.
+    """
+    return names[resolved(names, stated, kind)]
 
 
-def resolved(names: Names, stated: str) -> str:
+def resolved(names: Names, stated: str, kind: MediaKind | None = None) -> str:
     """Return the name itself, of those there are, that somebody states; raises as `find` does.
 
     What stands around it, slashes and what to do, is left out: it is what may be kept of a name.
@@ -74,6 +78,7 @@ def resolved(names: Names, stated: str) -> str:
         name, _, deed = name.rpartition("/")
         if deed not in DEEDS:
             break
-    nearest = difflib.get_close_matches(stated, names, n=3, cutoff=0.4)
+    fitting = [name for name, model in names.items() if kind in {None, model.kind}]
+    nearest = difflib.get_close_matches(stated, fitting, n=3, cutoff=0.4)
     hint = f" Nearest: {', '.join(nearest)}." if nearest else ""
-    raise UnknownModel(f"Unknown model {stated!r}.{hint}")
+    raise UnknownModel(f"Unknown model {stated!r}.{hint} All of them: /models")

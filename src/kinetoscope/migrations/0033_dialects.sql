@@ -15,3 +15,7 @@ alter table webhook_delivery drop constraint webhook_delivery_event_type_check;
 alter table webhook_delivery add constraint webhook_delivery_event_type_check
   check (event_type in
     ('task.started', 'task.progress', 'task.succeeded', 'task.failed', 'webhook.test'));
+
+-- An account's uploads, newest first, among all that the store has of it.
+create index media_file_uploads on media_file (account_id, created_at desc, name desc)
+  where kind = 'upload';

@@ -48,7 +48,7 @@ async def intend(database: Database, task: Task, intent: Intent, now: datetime) 
     intended = await database.execute(
         f"""
         update task set
-        submit_started_at = %(now)s, upstream_id = null, upstream_claim = null,
+        submit_started_at = %(now)s, start_by = null, upstream_id = null, upstream_claim = null,
         submits = submits + 1, provider = %(provider)s, upstream_model = %(upstream_model)s,
         reference_video_s = %(reference_video_s)s, upstream_prepared = %(prepared)s,
         routing = routing || %(decision)s::jsonb

@@ -93,9 +93,13 @@ async def own(database: Database, account_id: AccountId, task_id: TaskId, now: d
         """,
         {"id": task_id, "account_id": account_id},
     )
-    if values is None:
+    return shown(None if values is None else Found._make(values), task_id, now)
+
+
+def shown(found: Found | None, task_id: TaskId, now: datetime) -> Record:
+    """Return what was found of a task, if the asker may see it; raises as `own` does."""
+    if found is None:
         raise NotFound("Task not found")
-    found = Found._make(values)
     if not found.is_own and not found.is_sample:
         raise Forbidden("Access denied")
     if found.is_gone(now):
@@ -106,7 +110,7 @@ async def own(database: Database, account_id: AccountId, task_id: TaskId, now: d
 async def seen(database: Database, account_id: AccountId, task_id: TaskId, now: datetime) -> Seen:
     """Return a task as it stands, with its place in the queue; raises as `own` does."""
     record = await own(database, account_id, task_id, now)
-    return Seen(record=record, position=await _position(database, record))
+    return Seen(record=record, position=await position(database, record))
 
 
 async def until_ended(
@@ -144,7 +148,7 @@ async def changes(
         while loop.time() < deadline_s:
             news.clear()
             record = await own(watch.database, account_id, task_id, watch.clock())
-            stands = Seen(record=record, position=await _position(watch.database, record))
+            stands = Seen(record=record, position=await position(watch.database, record))
             yield stands
             if stands.has_ended:
                 return
@@ -159,7 +163,7 @@ async def _wait(news: asyncio.Event, timeout_s: float) -> None:
         pass
 
 
-async def _position(database: Database, record: Record) -> int | None:
+async def position(database: Database, record: Record) -> int | None:
     """Count the tasks that wait at the same provider and came earlier."""
     if record.status is not Status.WAITING:
         return None

@@ -2,19 +2,19 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from kinetoscope.kernel.errors import Forbidden, NotFound
 from kinetoscope.kernel.ids import AccountId, TaskId, is_task_id
 from kinetoscope.kernel.order import JSON
 from kinetoscope.postgres.pool import Database
-from kinetoscope.tasks import ended, listing, watch
+from kinetoscope.tasks import ended, listing, read, watch
 from kinetoscope.tasks.listing import Place, Wanted
-from kinetoscope.tasks.read import Record
+from kinetoscope.tasks.read import Found, Record
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Besides:
-    """What a record does not tell of its task."""
+class Besides(NamedTuple):
+    """What a record does not tell of its task; in the order of `COLUMNS`."""
 
     id: TaskId
     account_id: AccountId
@@ -50,11 +50,17 @@ class Whole:
     position: int | None = None
 
 
-BESIDES = """
-select id, account_id, inputs, seed, is_test, dialect, dialect_details, callback_url, started_at,
-       start_by, end_by
-from task where id = any(%(ids)s)
+COLUMNS = """
+  task.id, task.account_id, task.inputs, task.seed, task.is_test, task.dialect,
+  task.dialect_details, task.callback_url, task.started_at, task.start_by, task.end_by
 """
+"""What `Besides` holds, in its order."""
+
+OWN = f"""
+select task.id as task_id, task.account_id = %(account_id)s as is_own, {read.COLUMNS}, {COLUMNS}
+from task where id = %(id)s
+"""
+"""A record and what is besides, in one question: clients poll by it."""
 
 
 async def own(
@@ -66,15 +72,13 @@ async def own(
     """
     if not is_task_id(task_id):
         raise NotFound("Task not found")
-    if queued:
-        seen = await watch.seen(database, account_id, TaskId(task_id), now)
-        record, position = seen.record, seen.position
-    else:
-        record, position = await watch.own(database, account_id, TaskId(task_id), now), None
-    found = await besides(database, [record], position)
-    if not found:
-        raise NotFound("Task not found")  # deleted in this moment
-    return found[0]
+    values = await database.fetch_values(OWN, {"id": task_id, "account_id": account_id})
+    width = len(Found._fields)
+    found = None if values is None else Found._make(values[:width])
+    record = watch.shown(found, TaskId(task_id), now)
+    assert values is not None  # noqa: S101 - nothing was shown otherwise
+    position = await watch.position(database, record) if queued else None
+    return _whole(record, Besides._make(values[width:]), position)
 
 
 async def told(database: Database, task_id: TaskId, now: datetime) -> Whole | None:
@@ -114,7 +118,11 @@ async def besides(
     database: Database, records: list[Record], position: int | None = None
 ) -> list[Whole]:
     """Return tasks as a whole whose records were read already; those that are gone are left out."""
-    found = await database.fetch_all(Besides, BESIDES, {"ids": [record.id for record in records]})
+    found = await database.fetch_all(
+        Besides,
+        f"select {COLUMNS} from task where id = any(%(ids)s)",
+        {"ids": [record.id for record in records]},
+    )
     by_id = {each.id: each for each in found}
     return [_whole(record, by_id[record.id], position) for record in records if record.id in by_id]
 

@@ -34,7 +34,12 @@ from kinetoscope.client import (
 HERE, USAGE, REFUSED, FAILED, UNREACHABLE, INTERRUPTED = 1, 2, 3, 4, 5, 130
 
 Key = Annotated[
-    str | None, typer.Option(envvar="KINETOSCOPE_KEY", show_default=False, help="Your API key.")
+    str | None,
+    typer.Option(
+        envvar="KINETOSCOPE_KEY",
+        show_default=False,
+        help="Your API key. `ps` shows it to others on this machine; KINETOSCOPE_KEY is not shown.",
+    ),
 ]
 Url = Annotated[
     str | None,
@@ -58,8 +63,12 @@ def say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
-def fail(message: str, code: int) -> typer.Exit:
+def fail(
+    message: str, code: int, *, as_json: bool = False, kind: str = "Usage", **data: Written
+) -> typer.Exit:
     """Say what went wrong, and end."""
+    if as_json:
+        typer.echo(write_json({"error": {"kind": kind, "message": message, **data}}))
     say(f"kinetoscope: {message}")
     return typer.Exit(code)
 
@@ -80,9 +89,7 @@ def connected(
             typer.echo(write_json({"error": error_json(error)}))
         raise fail(told(error), code_of(error)) from None
     except OSError as error:
-        if as_json:
-            typer.echo(write_json({"error": {"kind": "OSError", "message": str(error)}}))
-        raise fail(str(error), HERE) from None
+        raise fail(str(error), HERE, as_json=as_json, kind="OSError") from None
 
 
 def code_of(error: ClientError) -> int:
@@ -124,7 +131,25 @@ def told(error: ClientError) -> str:
             text = f"{error}. Is it running? KINETOSCOPE_URL or --url says where it is."
         case _:
             pass
-    return text
+    how = _about(error)
+    return f"{text.rstrip('.')}. {how}" if how else text
+
+
+def _about(error: ClientError) -> str:
+    """Say how to look for the task that was made, or may have been."""
+    match error:
+        case TaskFailed():
+            return ""
+        case ServerFailed() if error.body.get("taskId") == error.task_id is not None:
+            return f"It may have been made: `kinetoscope tasks show {error.task_id}` tells"
+        case DownloadFailed() if error.task_id is not None:
+            return f"It is there: `kinetoscope tasks download {error.task_id}`"
+        case _ if error.task_id is not None:
+            return f"`kinetoscope tasks show {error.task_id}` tells how it stands"
+        case _ if error.may_have_worked and error.idempotency_key is not None:
+            return "Look before you do it again: `kinetoscope tasks list`"
+        case _:
+            return ""
 
 
 def error_json(error: ClientError) -> dict[str, Written]:
@@ -138,9 +163,11 @@ def error_json(error: ClientError) -> dict[str, Written]:
         case InvalidRequest():
             data["issues"] = [issue.text for issue in error.issues]
         case TaskFailed():
-            data |= {"code": error.code, "message": error.message, "taskId": error.task.id}
-        case ServerFailed() if error.task_id is not None:
-            data["taskId"] = error.task_id
+            data |= {"code": error.code, "message": error.message}
         case _:
             pass
+    if error.task_id is not None:
+        data["taskId"] = error.task_id
+    if error.may_have_worked and error.idempotency_key is not None:
+        data["idempotencyKey"] = error.idempotency_key
     return data

@@ -6,7 +6,8 @@ import typer
 
 from kinetoscope.cli.user.connection import USAGE, AsJson, Key, Url, connected, fail, say
 from kinetoscope.cli.user.written import moment_text, out, table, write_json
-from kinetoscope.client.values import moment
+from kinetoscope.client.asking import understood
+from kinetoscope.client.values import moment, text_of
 
 PATH = "/api/v1/keys"
 
@@ -23,16 +24,20 @@ def list_keys(*, as_json: AsJson = False, key: Key = None, url: Url = None) -> N
     """Show keys, never their text."""
     with connected(key, url, as_json=as_json) as client:
         answer = client.ask("GET", PATH)
-    if as_json:
-        typer.echo(write_json(answer))
-        return
-    rows = table("id", "mode", "last four", "state", "last used", "name")
-    for one in answer["keys"]:
-        used = moment_text(moment(one["lastUsedTime"])) or "never"
-        rows.add_row(
-            one["keyId"], one["mode"], f"…{one['lastFour']}", _state(one), used, one["name"]
-        )
+        if as_json:
+            typer.echo(write_json(answer))
+            return
+        rows = table("id", "mode", "last four", "state", "last used", "name")
+        with understood(client.url):
+            for one in answer["keys"]:
+                rows.add_row(*_row(one))
     out().print(rows)
+
+
+def _row(one: dict[str, Any]) -> tuple[str, ...]:
+    used = moment_text(moment(one["lastUsedTime"])) or "never"
+    last_four = f"…{one['lastFour']}"
+    return text_of(one, "keyId"), text_of(one, "mode"), last_four, _state(one), used, one["name"]
 
 
 def _state(one: dict[str, Any]) -> str:
@@ -70,7 +75,9 @@ def create(  # noqa: PLR0913 - each is an option
     if scope:
         body["scopes"] = scope
     with connected(key, url, as_json=as_json, retries=0) as client:
-        _print(client.ask("POST", PATH, body), as_json=as_json)
+        made = client.ask("POST", PATH, body)
+        with understood(client.url):
+            _print(made, as_json=as_json)
 
 
 @app.command()
@@ -87,28 +94,32 @@ def rotate(
     """Replace a key; the old one keeps working for a while."""
     with connected(key, url, as_json=as_json, retries=0) as client:
         body = {"overlapHours": overlap_hours}
-        _print(client.ask("POST", f"{PATH}/{_id(key_id)}/rotate", body), as_json=as_json)
+        made = client.ask("POST", f"{PATH}/{_id(key_id, as_json=as_json)}/rotate", body)
+        with understood(client.url):
+            _print(made, as_json=as_json)
 
 
 @app.command()
-def deactivate(key_id: KeyId, *, key: Key = None, url: Url = None) -> None:
+def deactivate(key_id: KeyId, *, as_json: AsJson = False, key: Key = None, url: Url = None) -> None:
     """Stop a key at once; `reactivate` takes it back."""
-    with connected(key, url) as client:
-        client.ask("PATCH", f"{PATH}/{_id(key_id)}", {"active": False})
-    typer.echo(f"{key_id} is inactive")
+    with connected(key, url, as_json=as_json) as client:
+        path = f"{PATH}/{_id(key_id, as_json=as_json)}"
+        told = client.ask("PATCH", path, {"active": False})
+    typer.echo(write_json(told) if as_json else f"{key_id} is inactive")
 
 
 @app.command()
-def reactivate(key_id: KeyId, *, key: Key = None, url: Url = None) -> None:
+def reactivate(key_id: KeyId, *, as_json: AsJson = False, key: Key = None, url: Url = None) -> None:
     """Let a deactivated key work again."""
-    with connected(key, url) as client:
-        client.ask("PATCH", f"{PATH}/{_id(key_id)}", {"active": True})
-    typer.echo(f"{key_id} is active, unless it has expired")
+    with connected(key, url, as_json=as_json) as client:
+        path = f"{PATH}/{_id(key_id, as_json=as_json)}"
+        told = client.ask("PATCH", path, {"active": True})
+    typer.echo(write_json(told) if as_json else f"{key_id} is active, unless it has expired")
 
 
-def _id(text: str) -> str:
+def _id(text: str, *, as_json: bool) -> str:
     if not text.isalnum():
-        raise fail(f"{text!r} is no key's id", USAGE)
+        raise fail(f"{text!r} is no key's id", USAGE, as_json=as_json)
     return text
 
 

@@ -4,6 +4,7 @@ import json
 from typing import Annotated, Any
 
 import typer
+from rich.text import Text
 
 from kinetoscope.cli.commands import ByModel, Deferred
 from kinetoscope.cli.user.completing import model_ids
@@ -11,6 +12,7 @@ from kinetoscope.cli.user.connection import AsJson, Key, Local, Url, connected
 from kinetoscope.cli.user.inputs import takes
 from kinetoscope.cli.user.written import out, table, write_json
 from kinetoscope.client import Model
+from kinetoscope.client.asking import understood
 
 
 class Listed(ByModel):
@@ -46,7 +48,9 @@ def show(
     del local  # the choice was made already
     with connected(key, url, as_json=as_json) as client:
         if model_id:
-            _show(client.model(model_id), as_json=as_json)
+            model = client.model(model_id)
+            with understood(client.url):
+                _show(model, as_json=as_json)
         else:
             _list(client.models(), as_json=as_json)
 
@@ -67,7 +71,8 @@ def _show(model: Model, *, as_json: bool) -> None:
         typer.echo(write_json(model.raw))
         return
     console = out()
-    console.print(f"[bold]{model.id}[/bold]  {model.title}\n{model.description}\n{model.price}\n")
+    console.print(Text(model.id, style="bold"), f" {model.title}")
+    console.print(f"{model.description}\n{model.price}\n")
     rows = table("input", "takes", "default", "meaning")
     required = model.inputs.get("required", ())
     for name, field in model.inputs.get("properties", {}).items():

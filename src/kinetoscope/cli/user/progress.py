@@ -31,7 +31,7 @@ def _last(updates: Iterator[Update]) -> Task:
 
 def _bar(updates: Iterator[Update]) -> Task:
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         TaskProgressColumn(),
         TimeElapsedColumn(),

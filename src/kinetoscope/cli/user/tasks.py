@@ -1,7 +1,6 @@
 """`kinetoscope tasks`: a user's tasks over HTTP; `margins` and `alerts` are the operator's."""
 
 from itertools import islice
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,7 +18,7 @@ from kinetoscope.cli.user.connection import (
     say,
 )
 from kinetoscope.cli.user.ending import cancelled, failure_text, task_json
-from kinetoscope.cli.user.generate import default_name
+from kinetoscope.cli.user.generate import Force, saved
 from kinetoscope.cli.user.progress import followed
 from kinetoscope.cli.user.written import credits_text, moment_text, out, table, write_json
 from kinetoscope.client import Kinetoscope, Status, Task
@@ -59,7 +58,7 @@ def list_tasks(
     url: Url = None,
 ) -> None:
     """List tasks, newest first."""
-    wanted = _status(status)
+    wanted = _status(status, as_json=as_json)
     with connected(key, url, as_json=as_json) as client:
         found = list(islice(client.list(status=wanted, model=model or None, limit=limit), limit))
     if as_json:
@@ -77,14 +76,15 @@ def list_tasks(
     out().print(rows)
 
 
-def _status(text: str) -> Status | None:
+def _status(text: str, *, as_json: bool) -> Status | None:
     match text:
         case "":
             return None
         case "waiting" | "generating" | "success" | "fail":
             return text
         case _:
-            raise fail("--status: expected waiting, generating, success or fail", USAGE)
+            message = "--status: expected waiting, generating, success or fail"
+            raise fail(message, USAGE, as_json=as_json)
 
 
 def show(
@@ -136,6 +136,7 @@ def download(
     output: Annotated[
         str, typer.Option("--output", "-o", help="A file or a folder; several are numbered.")
     ] = "",
+    force: Force = False,
     as_json: AsJson = False,
     key: Key = None,
     url: Url = None,
@@ -144,10 +145,10 @@ def download(
     with connected(key, url, as_json=as_json) as client:
         task = _ended(client, task_id, quiet=as_json)
         if task.status != "success":
+            if as_json:
+                typer.echo(write_json(task_json(task)))
             raise fail(failure_text(task), FAILED)
-        paths = client.download(
-            task, str(Path(output).expanduser()) if output else default_name(task)
-        )
+        paths = saved(client, task, output, force=force, as_json=as_json)
     if as_json:
         typer.echo(write_json(task_json(task, paths)))
         return

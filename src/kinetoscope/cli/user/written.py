@@ -36,8 +36,12 @@ def write_json(value: Written) -> str:
 
 
 def out() -> Console:
-    """Return where results are written: as wide as the terminal, and plain where it is none."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_COLUMNS)
+    """Return where results are written: as wide as the terminal, and plain where it is none.
+
+    What a server says is text: brackets and colons in it mean nothing.
+    """
+    width = None if sys.stdout.isatty() else PIPED_COLUMNS
+    return Console(highlight=False, markup=False, emoji=False, width=width)
 
 
 def table(*headings: str) -> Table:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from kinetoscope.catalog.model import Model
+from kinetoscope.catalog.model import FOLLOW_WORDS, Model
 from kinetoscope.dialects import names
 from kinetoscope.dialects.inputs import fit, sized
 from kinetoscope.dialects.names import Names
@@ -34,17 +34,8 @@ AUTO: Mapping[str, str | None] = {
 }
 """Sizes that the model chooses, and how large they are to be."""
 
-HONOURED_ELSEWHERE = (
-    "camera_fixed",
-    "controlnets",
-    "ip_adapters",
-    "loras",
-    "mask_image_url",
-    "mask_url",
-    "negative_prompt",
-    "sync_mode",
-)
-"""What changes a result at fal. A model here that does not know it would make something else."""
+HONOURED_ELSEWHERE = ("camera_fixed", "ip_adapters", "sync_mode")
+"""What changes a result at fal, besides what `fit` refuses for all."""
 
 SIDE_MAX = 16_384
 
@@ -70,10 +61,25 @@ def fitted(model: Model, app: str, given: Mapping[str, JSON]) -> dict[str, objec
     stated = {name: value for name, value in given.items() if value is not None}
     _refuse_elsewhere(model, stated)
     chosen = _size(model, stated.pop("image_size", None))
-    inputs = {**chosen, **fit(model, stated)}
     if app.rstrip("/").endswith(REFERENCES) and "mode" in model.fields_by_name:
-        inputs.setdefault("mode", "reference")
-    return inputs
+        stated.setdefault("mode", "reference")
+    inputs = fit(model, stated)
+    for name in [name for name in inputs if _meaning(model, name) in chosen]:
+        _require_agreement(chosen[_meaning(model, name)], name, inputs.pop(name))
+    return {**chosen, **inputs}
+
+
+def _meaning(model: Model, name: str) -> str:
+    """Return our name for an input that may have come by an older one."""
+    meant = model.names_by_alias.get(name, (name,))
+    return meant[0] if len(meant) == 1 else name
+
+
+def _require_agreement(chosen: object, name: str, stated: object) -> None:
+    """Refuse an input that says another thing than `image_size` does."""
+    word = str(stated).lower()
+    if word not in FOLLOW_WORDS and word != str(chosen).lower():
+        raise _refused(name, f"image_size says {chosen}; leave one of them out")
 
 
 def _refuse_elsewhere(model: Model, stated: Mapping[str, JSON]) -> None:

@@ -7,9 +7,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from kinetoscope.api.doors import Doors
-from kinetoscope.dialects.door import Client, Dialect, Speech
+from kinetoscope.dialects.door import Client, Dialect, Speak, Speech
 from kinetoscope.dialects.fal import making, queue, signing, uploads
 from kinetoscope.dialects.fal.answers import refuse, told
+from kinetoscope.dialects.fal.left import Left
+from kinetoscope.dialects.fal.polls import Polls
 from kinetoscope.dialects.fal.proxy import Served, Table, through
 from kinetoscope.dialects.names import names_of
 from kinetoscope.wiring import Runtime
@@ -40,7 +42,7 @@ def mount(doors: Doors) -> None:
     speech.open("GET", "/.well-known/jwks.json", public_keys, "Tell the key that signs webhooks")
     routes = (*_queue(runtime), *_making(runtime), *_uploads(doors))
     for served in routes:
-        speech.route(served.method, served.path, served.scope, served.speak, served.summary)
+        speech.route(served.method, served.path, served.scopes, served.speak, served.summary)
     upload = partial(uploads.upload, speech, intake)
     speech.admitting_itself("POST", "/files/upload", (UPLOAD,), upload, "Upload a file")
     _mount_proxy(doors, Table(routes))
@@ -57,14 +59,14 @@ def _queue(runtime: Runtime) -> tuple[Served, ...]:
         return Served(
             method=method,
             path=REQUEST + tail,
-            scope=READ if method == "GET" else WRITE,
+            scopes=(READ if method == "GET" else WRITE,),
             speak=partial(function, runtime),
             summary=summary,
         )
 
     return (
         about("GET", "/status/stream", queue.status_stream, "Follow a request"),
-        about("GET", "/status", queue.status, "Tell how a request stands"),
+        about("GET", "/status", partial(queue.status, Polls()), "Tell how a request stands"),
         about("GET", "/response", queue.response, "Tell what a request came to"),
         about("GET", "", queue.response, "Tell what a request came to"),
         about("PUT", "/cancel", queue.end, "Cancel a request"),
@@ -74,14 +76,17 @@ def _queue(runtime: Runtime) -> tuple[Served, ...]:
 def _making(runtime: Runtime) -> tuple[Served, ...]:
     names = names_of(runtime.catalog, runtime.settings.model_names)
 
-    def making_by(path: str, function: Callable[..., Awaitable[Response]], summary: str) -> Served:
-        speak = partial(function, runtime, names)
-        return Served(method="POST", path=path, scope=WRITE, speak=speak, summary=summary)
+    def made(path: str, scopes: tuple[str, ...], speak: Speak, summary: str) -> Served:
+        return Served(method="POST", path=path, scopes=scopes, speak=speak, summary=summary)
 
+    running = making.Running(runtime=runtime, names=names, left=Left())
+    submit = partial(making.submit, runtime, names)
+    run, stream = partial(making.run, running), partial(making.run_stream, running)
+    waiting = (READ, WRITE)  # what was made is read as well
     return (
-        making_by("/queue/{app:path}", making.submit, "Put a request into the queue"),
-        making_by("/run/{app:path}/stream", making.run_stream, "Make something, and follow it"),
-        making_by("/run/{app:path}", making.run, "Make something, and wait for it"),
+        made("/queue/{app:path}", (WRITE,), submit, "Put a request into the queue"),
+        made("/run/{app:path}/stream", waiting, stream, "Make something, and follow it"),
+        made("/run/{app:path}", waiting, run, "Make something, and wait for it"),
     )
 
 
@@ -90,14 +95,14 @@ def _uploads(doors: Doors) -> tuple[Served, ...]:
         Served(
             method="POST",
             path="/storage/upload/initiate",
-            scope=UPLOAD,
+            scopes=(UPLOAD,),
             speak=partial(uploads.initiate, doors.intake),
             summary="Make a place for a file",
         ),
         Served(
             method="POST",
             path="/storage/auth/token",
-            scope=UPLOAD,
+            scopes=(UPLOAD,),
             speak=partial(uploads.token, doors.intake),
             summary="Lend a token for uploads",
         ),

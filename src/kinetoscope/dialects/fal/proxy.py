@@ -34,11 +34,11 @@ FALS = re.compile(r"([a-z0-9-]+\.)*fal\.(run|ai)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Served:
-    """A route of the dialect."""
+    """A route of the dialect; a key needs all of its scopes."""
 
     method: str
     path: str
-    scope: str
+    scopes: tuple[str, ...]
     speak: Speak
     summary: str
 
@@ -89,7 +89,8 @@ async def through(speech: Speech, table: Table, request: Request) -> Response:
     """Do what a target means, with the key that the request itself brings."""
     client = await speech.admit(request)
     found = table.find(request.method, request.headers.get(TARGET))
-    opening.require(client.caller, found.served.scope)
+    for needed in found.served.scopes:
+        opening.require(client.caller, needed)
     scope = {
         **request.scope,
         "path_params": dict(found.parameters),

@@ -4,13 +4,14 @@ Whose model a request was for stands in these paths, and is not looked at: the i
 https://docs.fal.ai/model-apis/model-endpoints/queue
 """
 
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from kinetoscope.dialects.door import Client
-from kinetoscope.dialects.fal.answers import BAD_REQUEST, NOT_FOUND, REQUEST_ID, told
+from kinetoscope.dialects.fal.answers import BAD_REQUEST, NOT_FOUND, told
+from kinetoscope.dialects.fal.polls import Polls
 from kinetoscope.dialects.fal.results import has_ended, result
-from kinetoscope.dialects.fal.states import Shown, state
-from kinetoscope.dialects.fal.streams import HEADERS, MEDIA_TYPE, status_events
+from kinetoscope.dialects.fal.states import Shown, logs, state
+from kinetoscope.dialects.fal.streams import Events, status_events
 from kinetoscope.kernel.errors import NotFound
 from kinetoscope.kernel.ids import TaskId, is_task_id
 from kinetoscope.tasks import whole
@@ -22,12 +23,24 @@ NOT_YET = 202
 IN_PROGRESS = "Request is still in progress"
 
 
-async def status(runtime: Runtime, client: Client) -> Response:
+async def status(polls: Polls, runtime: Runtime, client: Client) -> Response:
     """Tell how a request stands."""
-    found = await _own(runtime, client, queued=True)
-    shown = Shown(whole=found, app=_app(client), with_logs=_wants_logs(client), now=runtime.clock())
+    stated = client.request.path_params["request_id"]
+    if not is_task_id(stated):
+        raise NotFound("Task not found")
+    caller, task_id, with_logs = client.caller, TaskId(stated), _wants_logs(client)
+    seen = await polls.seen(runtime.watch, caller.key_id, caller.account_id, task_id)
+    found = None
+    if seen.has_ended or with_logs:
+        besides = await whole.besides(runtime.database, [seen.record], seen.position)
+        if not besides:
+            raise NotFound("Task not found")  # deleted in this moment
+        (found,) = besides
+    shown = Shown(seen=seen, whole=found, app=_app(client), now=runtime.clock())
     body = state(shown, runtime.settings.public_url, runtime.signer)
-    return told(body, 200 if has_ended(found) else NOT_YET, request_id=found.record.id)
+    if with_logs:
+        body["logs"] = logs(shown)
+    return told(body, 200 if seen.has_ended else NOT_YET, request_id=task_id)
 
 
 async def status_stream(runtime: Runtime, client: Client) -> Response:
@@ -39,8 +52,7 @@ async def status_stream(runtime: Runtime, client: Client) -> Response:
     events = status_events(
         runtime, account_id, _app(client), task_id, with_logs=_wants_logs(client)
     )
-    headers = {**HEADERS, REQUEST_ID: task_id}
-    return StreamingResponse(events, media_type=MEDIA_TYPE, headers=headers)
+    return Events(events, task_id)
 
 
 async def response(runtime: Runtime, client: Client) -> Response:
@@ -85,10 +97,10 @@ def _word(done: Cancelled) -> tuple[int, str]:
     return BAD_REQUEST, "ALREADY_COMPLETED"
 
 
-async def _own(runtime: Runtime, client: Client, *, queued: bool = False) -> Whole:
+async def _own(runtime: Runtime, client: Client) -> Whole:
     task_id = client.request.path_params["request_id"]
     account_id = client.caller.account_id
-    return await whole.own(runtime.database, account_id, task_id, runtime.clock(), queued=queued)
+    return await whole.own(runtime.database, account_id, task_id, runtime.clock())
 
 
 def _app(client: Client) -> str:

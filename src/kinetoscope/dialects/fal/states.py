@@ -14,6 +14,7 @@ from kinetoscope.dialects.fal.results import ending
 from kinetoscope.kernel.ids import TaskId
 from kinetoscope.media.signing import Signer
 from kinetoscope.tasks.task import Status
+from kinetoscope.tasks.watch import Seen
 from kinetoscope.tasks.whole import Whole
 
 NAMED_PARTS = 2
@@ -22,11 +23,11 @@ NAMED_PARTS = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """A moment of a task, and what is wanted to be told of it."""
+    """A moment of a task, which is known as a whole where it has ended or its logs are wanted."""
 
-    whole: Whole
+    seen: Seen
+    whole: Whole | None
     app: str
-    with_logs: bool
     now: datetime
 
 
@@ -42,25 +43,30 @@ def addresses(public_url: str, app: str, task_id: TaskId) -> dict[str, str]:
 
 
 def state(shown: Shown, public_url: str, signer: Signer) -> dict[str, Any]:
-    """Return a request's state, as fal tells it."""
-    found = shown.whole
-    record = found.record
+    """Return a request's state, as fal tells it, without logs."""
+    record = shown.seen.record
     told: dict[str, Any] = {
         "status": state_word(record.status),
         "request_id": record.id,
         **addresses(public_url, shown.app, record.id),
-        "logs": logs(shown) if shown.with_logs else [],
+        "logs": [],
     }
     match record.status:
         case Status.WAITING:
-            told["queue_position"] = found.position or 0
+            told["queue_position"] = shown.seen.position or 0
         case Status.GENERATING:
             pass
         case Status.SUCCESS | Status.FAIL:
-            told["metrics"] = metrics(found)
-            ended = ending(found, signer)
-            if ended.error_type:
-                told |= {"error": ended.error, "error_type": ended.error_type}
+            if shown.whole is not None:
+                told |= _ended(shown.whole, signer)
+    return told
+
+
+def _ended(found: Whole, signer: Signer) -> dict[str, Any]:
+    told: dict[str, Any] = {"metrics": metrics(found)}
+    ended = ending(found, signer)
+    if ended.error_type:
+        told |= {"error": ended.error, "error_type": ended.error_type}
     return told
 
 
@@ -85,10 +91,9 @@ def metrics(found: Whole) -> dict[str, float]:
 
 def logs(shown: Shown) -> list[dict[str, str]]:
     """Return what is known of a task's course, oldest first."""
-    found = shown.whole
-    record = found.record
+    found, record = shown.whole, shown.seen.record
     lines: list[dict[str, str]] = []
-    if found.started_at is not None:
+    if found is not None and found.started_at is not None:
         lines.append(_line("Started", found.started_at))
     if record.completed_at is None:
         if record.progress_percent is not None:

@@ -1,30 +1,70 @@
 """Server-Sent Events: how a request stands, until it has ended.
 
+A stream goes on while the database is away. One that cannot go on is broken off and never ended
+well: clients take a stream's end for the request's.
+
 https://docs.fal.ai/model-apis/model-endpoints/queue and https://docs.fal.ai/model-apis/model-endpoints/server-sent-events
 """
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from starlette.responses import StreamingResponse
+from starlette.types import Send
+from typing_extensions import override
 
+from kinetoscope.dialects.fal.answers import REQUEST_ID
+from kinetoscope.dialects.fal.polls import stand_of
 from kinetoscope.dialects.fal.results import ending
 from kinetoscope.dialects.fal.states import Shown, logs, state, state_word
-from kinetoscope.kernel.errors import KinetoscopeError
+from kinetoscope.kernel.errors import (
+    DatabaseUnavailable,
+    KinetoscopeError,
+    NotFound,
+    TooManyWatching,
+)
 from kinetoscope.kernel.ids import AccountId, TaskId
 from kinetoscope.tasks import whole
 from kinetoscope.tasks.watch import POLL_DELAY_S, Seen, changes
+from kinetoscope.tasks.whole import Whole
 from kinetoscope.wiring import Runtime
 
-MEDIA_TYPE = "text/event-stream"
-HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-
-STREAM_TIMEOUT_S = 2 * 3600.0
-"""Longer than a task lives: clients take a stream's end for the request's."""
+AGAIN_DELAY_S = 1.0
+"""How soon to look again where the database was away."""
 
 HEARTBEAT_S = 15
 COMMENT = b": ping\n\n"
+
+
+class BrokenOffError(Exception):
+    """A stream cannot go on."""
+
+
+class Events(StreamingResponse):
+    """A stream of events about a request, which is cut off where it raises BrokenOffError."""
+
+    def __init__(self, events: AsyncIterator[bytes], task_id: TaskId) -> None:
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no", REQUEST_ID: task_id}
+        super().__init__(events, media_type="text/event-stream", headers=headers)
+
+    @override
+    async def stream_response(self, send: Send) -> None:
+        """Send what there is; the server closes a connection whose answer is not whole."""
+        try:
+            await super().stream_response(send)
+        except BrokenOffError:
+            return
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class News:
+    """A task as it stands; `whole` is there where it was asked for, and at the end."""
+
+    seen: Seen
+    whole: Whole | None
 
 
 async def status_events(
@@ -32,24 +72,23 @@ async def status_events(
 ) -> AsyncIterator[bytes]:
     """Tell a request's state, and again when it has changed; ends when it is completed.
 
-    It ends too where it cannot go on, as when the task is deleted: whoever asks for the result then
-    hears why. Logs are told once: clients add them up.
+    Raises BrokenOffError where it cannot go on, as when the task is deleted: whoever asks for the
+    result then hears why. Logs are told once: clients add them up.
     """
     told_lines: set[str] = set()
-    with suppress(KinetoscopeError):
-        async for seen in _news(runtime, account_id, task_id):
-            if seen is None:
+    try:
+        async for news in _news(runtime, account_id, task_id, with_whole=with_logs):
+            if news is None:
                 yield COMMENT
                 continue
-            found = await whole.besides(runtime.database, [seen.record], seen.position)
-            if not found:
-                return  # deleted in this moment
-            shown = Shown(whole=found[0], app=app, with_logs=False, now=runtime.clock())
+            shown = Shown(seen=news.seen, whole=news.whole, app=app, now=runtime.clock())
             told = state(shown, runtime.settings.public_url, runtime.signer)
             if with_logs:
                 told["logs"] = [line for line in logs(shown) if line["message"] not in told_lines]
                 told_lines |= {line["message"] for line in told["logs"]}
             yield _event(told)
+    except KinetoscopeError as error:
+        raise BrokenOffError from error
 
 
 async def run_events(
@@ -57,25 +96,23 @@ async def run_events(
 ) -> AsyncIterator[bytes]:
     """Tell a task's progress, and at last what it made, or why there is nothing.
 
-    Nothing else can be told of what goes wrong now: the status has been sent.
+    Where it cannot go on, an event says why, and BrokenOffError is raised.
     """
     try:
-        async for seen in _news(runtime, account_id, task_id):
-            if seen is None:
+        async for news in _news(runtime, account_id, task_id, with_whole=False):
+            if news is None:
                 yield COMMENT
-            elif seen.has_ended:
-                yield _event(await _last(runtime, seen))
+            elif news.whole is None:
+                yield _event(_progress(news.seen))
             else:
-                yield _event(_progress(seen))
+                yield _event(_last(runtime, news.whole))
     except KinetoscopeError as error:
         yield _event({"status": "ERROR", "error": str(error), "error_type": "internal_error"})
+        raise BrokenOffError from error
 
 
-async def _last(runtime: Runtime, seen: Seen) -> dict[str, Any]:
-    found = await whole.besides(runtime.database, [seen.record])
-    if not found:
-        return {"status": "ERROR", "error": "The request was deleted", "error_type": "not_found"}
-    ended = ending(found[0], runtime.signer)
+def _last(runtime: Runtime, found: Whole) -> dict[str, Any]:
+    ended = ending(found, runtime.signer)
     if ended.error_type:
         failed = {"status": "ERROR", "error": ended.error, "error_type": ended.error_type}
         return failed | ended.body
@@ -95,22 +132,43 @@ def _progress(seen: Seen) -> dict[str, Any]:
 
 
 async def _news(
-    runtime: Runtime, account_id: AccountId, task_id: TaskId
-) -> AsyncIterator[Seen | None]:
-    """Yield a task whenever something about it is new; None where nothing was for a while."""
+    runtime: Runtime, account_id: AccountId, task_id: TaskId, *, with_whole: bool
+) -> AsyncIterator[News | None]:
+    """Yield a task whenever something about it is new; None where nothing was for a while.
+
+    It lasts longer than a task may take. Raises BrokenOffError when even that is over, and what
+    `watch.own` does, but for a database that is away.
+    """
+    loop = asyncio.get_running_loop()
+    until_s = loop.time() + 2 * runtime.settings.task_deadline.total_seconds()
     known: tuple[object, ...] = ()
     silent_s = 0.0
-    async for seen in changes(runtime.watch, account_id, task_id, STREAM_TIMEOUT_S):
-        record = seen.record
-        stands = (record.status, seen.position, record.progress_percent, record.completed_at)
-        if stands != known:
-            known, silent_s = stands, 0.0
-            yield seen
-            continue
-        silent_s += POLL_DELAY_S
-        if silent_s >= HEARTBEAT_S:
-            silent_s = 0.0
+    while loop.time() < until_s:
+        try:
+            async for seen in changes(runtime.watch, account_id, task_id, until_s - loop.time()):
+                if stand_of(seen) == known:
+                    silent_s += POLL_DELAY_S
+                    if silent_s >= HEARTBEAT_S:
+                        silent_s = 0.0
+                        yield None
+                    continue
+                found = await _whole(runtime, seen) if with_whole or seen.has_ended else None
+                known, silent_s = stand_of(seen), 0.0
+                yield News(seen=seen, whole=found)
+                if seen.has_ended:
+                    return
+        except (DatabaseUnavailable, TooManyWatching):
+            # Its place may have been given away meanwhile, and comes free again.
             yield None
+            await asyncio.sleep(AGAIN_DELAY_S)
+    raise BrokenOffError
+
+
+async def _whole(runtime: Runtime, seen: Seen) -> Whole:
+    found = await whole.besides(runtime.database, [seen.record], seen.position)
+    if not found:
+        raise NotFound("Task not found")  # deleted in this moment
+    return found[0]
 
 
 def _event(told: dict[str, Any]) -> bytes:

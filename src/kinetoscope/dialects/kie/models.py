@@ -27,6 +27,12 @@ QUALITIES = {"basic": "1k", "high": "2k"}
 NOT_HERE = ("web_search", "google_search", "reference_file_urls", "reference_link_urls")
 """What changes the result there, and no model of ours does."""
 
+OTHERWISE = ("camera_fixed", "fixed_lens", "image_resolution", "size")
+"""What changes a result there, besides what `fit` refuses for all: a model here may have it."""
+
+COUNT = "nVariants"
+"""How many pictures, as their 4o Image has it."""
+
 _ALL_REFERENCES = tuple(name for names in REFERENCES.values() for name in names)
 _IMAGES = (*FRAMES, *MEDIA[MediaKind.IMAGE], *REFERENCES[MediaKind.IMAGE])
 _MEDIA = (*FRAMES, *_ALL_REFERENCES, *(name for names in MEDIA.values() for name in names))
@@ -70,6 +76,12 @@ def inputs_of(model: Model, given: Given) -> dict[str, object]:
     for name in NOT_HERE:
         if stated.get(name):
             raise _refused(name, "This is not supported here")
+    for name in OTHERWISE:
+        is_known = name in model.fields_by_name or name in model.names_by_alias
+        if stated.get(name) and not is_known:
+            raise _refused(name, f"{model.id} has no {name}")
+    if COUNT in stated and str(stated.pop(COUNT)) != str(model.count):
+        raise _refused(COUNT, f"{model.id} makes {model.count} file(s) a task")
     _require_one_scene(stated)
     _read_quality(model, stated)
     _read_resolution(model, stated)

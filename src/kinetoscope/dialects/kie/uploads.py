@@ -5,9 +5,11 @@ version in their paths; some clients write one. `fileName` and `uploadPath` are 
 name nothing here: every upload has an address of its own, and none overwrites another.
 """
 
+import asyncio
 import base64
 import binascii
 import re
+from pathlib import Path
 from typing import Any
 
 from starlette.datastructures import UploadFile
@@ -24,6 +26,7 @@ from kinetoscope.kernel.clock import unix_ms
 from kinetoscope.kernel.errors import InvalidRequest
 
 DATA_URI = re.compile(r"data:[a-z0-9.+-]+/[a-z0-9.+-]+;base64,", re.IGNORECASE)
+BLANKS = b" \t\r\n\f\v"
 MESSAGE = "File uploaded successfully"
 TEXT_LENGTH_MAX = 500
 
@@ -60,12 +63,13 @@ def mount(speech: Speech) -> None:
         return _told(runtime.clock().isoformat(), told, stated)
 
     async def from_base64(client: Client) -> Response:
-        """Keep what `base64Data` holds, a data URI or bare."""
-        stated = await read_object(client.request, bytes_max)
-        content = _decoded(stated.get("base64Data"))
-        with scratch(intake.folder) as path:
-            path.write_bytes(content)
-            told = await brought(intake, client.caller.account_id, path, None, "base64Data")
+        """Keep what `base64Data` holds, a data URI or bare; a body may be as long as any."""
+        account_id = client.caller.account_id
+        async with intake.places.place(account_id):
+            stated = await read_object(client.request, bytes_max)
+            with scratch(intake.folder) as path:
+                await asyncio.to_thread(_decode, stated.pop("base64Data", None), path)
+                told = await brought(intake, account_id, path, None, "base64Data")
         return _told(runtime.clock().isoformat(), told, stated)
 
     speech.route("POST", "/file-stream-upload", SCOPE, stream, "Keep a file")
@@ -73,18 +77,19 @@ def mount(speech: Speech) -> None:
     speech.route("POST", "/file-base64-upload", SCOPE, from_base64, "Keep a file of base64")
 
 
-def _decoded(text: object) -> bytes:
+def _decode(text: object, path: Path) -> None:
+    """Write to `path` what a text holds; raises InvalidRequest."""
     if not isinstance(text, str) or not text:
         raise invalid(issue("invalid_type", "Expected base64 or a data URI", "base64Data"))
     head = DATA_URI.match(text)
     try:
-        packed = "".join((text[head.end() :] if head else text).split())
+        packed = text[head.end() if head else 0 :].encode("ascii").translate(None, BLANKS)
         content = base64.b64decode(packed, validate=True)
     except (binascii.Error, ValueError):
         raise invalid(issue("invalid_value", "This is no base64", "base64Data")) from None
     if not content:
         raise InvalidRequest("The file is empty")
-    return content
+    path.write_bytes(content)
 
 
 def _file_name(sent: UploadFile) -> str:

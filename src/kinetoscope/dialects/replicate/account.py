@@ -9,8 +9,11 @@ from kinetoscope.accounts.audit import Actor
 from kinetoscope.api.auth import client_ip
 from kinetoscope.api.envelope import answer
 from kinetoscope.dialects.door import Client, Speech
-from kinetoscope.kernel.ids import KeyId
 from kinetoscope.webhooks import secret
+from kinetoscope.wiring import Runtime
+
+Noted = dict[tuple[str, str | None, str], datetime]
+"""When it was noted last that a key, from an address, was shown a secret."""
 
 NOTED_EVERY = timedelta(hours=1)
 """Some clients ask for the secret for every webhook; the audit log is to stay readable."""
@@ -20,7 +23,7 @@ def mount(speech: Speech) -> None:
     """Add the routes."""
     runtime = speech.doors.runtime
     database, sealer, clock = runtime.database, runtime.sealer, runtime.clock
-    noted: dict[tuple[KeyId, str | None, str], datetime] = {}
+    noted: Noted = {}
 
     async def show(client: Client) -> Response:
         """Show whose key this is."""
@@ -43,25 +46,9 @@ def mount(speech: Speech) -> None:
         secret still counts, each webhook carries a signature with this one too.
         """
         powers.require_live(client.caller.mode)
-        account_id, now = client.caller.account_id, clock()
-        texts = await secret.texts(database, sealer, account_id, now)
-        await note(client, texts[0], now)
+        texts = await secret.texts(database, sealer, client.caller.account_id, clock())
+        await _note(runtime, noted, client, texts[0])
         return answer({"key": texts[0]}, headers={"Cache-Control": "no-store"})
-
-    async def note(client: Client, text: str, now: datetime) -> None:
-        """Leave an entry in the audit log, once an hour for a key and an address."""
-        ip = client_ip(client.request, runtime.settings.trusted_proxies)
-        seen = (client.caller.key_id, ip, text)
-        for each in [each for each, at in noted.items() if now - at >= NOTED_EVERY]:
-            del noted[each]
-        if seen in noted:
-            return
-        actor = Actor(person_id=None, name=f"key {client.caller.key_id}", client_ip=ip)
-        target, account_id = f"…{text.rstrip('=')[-4:]}", client.caller.account_id
-        await audit.note(
-            database, actor, "webhook.secret_shown", target, now, account_id=account_id
-        )
-        noted[seen] = now
 
     speech.route("GET", "/account", "account:read", show, "Show the account")
     speech.route("GET", "/hardware", "tasks:read", hardware, "List the hardware")
@@ -72,3 +59,24 @@ def mount(speech: Speech) -> None:
         show_secret,
         "Show the secret of the webhooks",
     )
+
+
+async def _note(runtime: Runtime, noted: Noted, client: Client, text: str) -> None:
+    """Note in the audit log that a key was shown a secret, once an hour for an address."""
+    now, caller = runtime.clock(), client.caller
+    ip = client_ip(client.request, runtime.settings.trusted_proxies)
+    target = f"…{text.rstrip('=')[-4:]}"
+    for each in [each for each, at in noted.items() if now - at >= NOTED_EVERY]:
+        del noted[each]
+    if (caller.key_id, ip, target) in noted:
+        return
+    actor = Actor(person_id=None, name=f"key {caller.key_id}", client_ip=ip)
+    await audit.note(
+        runtime.database,
+        actor,
+        "webhook.secret_shown",
+        target,
+        now,
+        account_id=caller.account_id,
+    )
+    noted[caller.key_id, ip, target] = now

@@ -111,8 +111,8 @@ def _status(request: Request, error: KinetoscopeError) -> int:
 
 
 def _is_hasty(request: Request) -> bool:
-    """Whether a client would send a request five times at once after a 429."""
-    return request.method == "POST" and request.headers.get("user-agent", "").startswith(HASTY)
+    """Whether a client would send a request five times at once after a 429: anything but a GET."""
+    return request.method != "GET" and request.headers.get("user-agent", "").startswith(HASTY)
 
 
 def _issues(error: KinetoscopeError) -> tuple[InputIssue, ...]:

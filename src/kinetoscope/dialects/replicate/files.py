@@ -24,6 +24,9 @@ SCOPE = "uploads:write"
 
 PAGE_SIZE = 100
 
+TRAIL_MAX = 40
+"""Of how many pages a cursor remembers the way back."""
+
 
 def mount(speech: Speech) -> None:
     """Add the routes."""
@@ -48,22 +51,30 @@ def _mount_all(speech: Speech) -> None:
     async def listing(client: Client) -> Response:
         """List files, newest first."""
         account_id, cursor = client.caller.account_id, client.request.query_params.get("cursor")
+        # The files behind which the pages so far began, so that one can turn back.
+        trail = cursor.split(",") if cursor else []
         after = None
-        if cursor:
-            after = await own_uploads.find(database, account_id, cursor, clock())
-        files = await own_uploads.page(database, account_id, after, PAGE_SIZE, clock())
-        base = f"{runtime.settings.public_url}{PREFIX}/files"
-        is_more = len(files) == PAGE_SIZE
+        if trail:
+            after = await own_uploads.find(database, account_id, trail[-1], clock())
+        files = await own_uploads.page(database, account_id, after, PAGE_SIZE + 1, clock())
+        shown = files[:PAGE_SIZE]
+        following = [*trail, shown[-1].name] if len(files) > PAGE_SIZE else None
+        public_url = runtime.settings.public_url
         return answer(
             {
-                "next": f"{base}?cursor={files[-1].name}" if is_more else None,
-                "previous": base if cursor else None,
-                "results": [file_json(signer, clock, file) for file in files],
+                "next": None if following is None else _page_url(public_url, following),
+                "previous": _page_url(public_url, trail[:-1]) if trail else None,
+                "results": [file_json(signer, clock, file) for file in shown],
             }
         )
 
     speech.route("POST", "/files", SCOPE, create, "Keep a file")
     speech.route("GET", "/files", SCOPE, listing, "List files")
+
+
+def _page_url(public_url: str, trail: list[str]) -> str:
+    cursor = f"?cursor={','.join(trail[-TRAIL_MAX:])}" if trail else ""
+    return f"{public_url}{PREFIX}/files{cursor}"
 
 
 def _mount_one(speech: Speech) -> None:

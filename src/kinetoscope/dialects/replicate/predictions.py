@@ -40,6 +40,8 @@ from kinetoscope.wiring import Runtime, lifetimes_of
 log = structlog.get_logger(__name__)
 
 READ, WRITE = "tasks:read", "tasks:write"
+MAKES = (WRITE, READ)
+"""Whoever waits, or repeats what another key has asked for, is shown what was made."""
 
 PAGE_SIZE = 100
 
@@ -86,10 +88,10 @@ def _mount_create(speech: Speech, view: View, shelf: Shelf) -> None:
         return await _create(runtime, view, client, shelf.names[name], stated, {"deployment": name})
 
     create_text = "Make a prediction"
-    speech.route("POST", "/predictions", WRITE, create, create_text)
-    speech.route("POST", "/models/{owner}/{name}/predictions", WRITE, create_of_model, create_text)
+    speech.route("POST", "/predictions", MAKES, create, create_text)
+    speech.route("POST", "/models/{owner}/{name}/predictions", MAKES, create_of_model, create_text)
     speech.route(
-        "POST", "/deployments/{owner}/{name}/predictions", WRITE, create_by_deployment, create_text
+        "POST", "/deployments/{owner}/{name}/predictions", MAKES, create_by_deployment, create_text
     )
 
 

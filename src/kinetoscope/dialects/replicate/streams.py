@@ -62,7 +62,11 @@ def mount(speech: Speech, view: View) -> None:
     database, watch, clock = runtime.database, runtime.watch, runtime.clock
 
     async def told(
-        account_id: AccountId, task_id: TaskId, place: AbstractContextManager[None], *, by_address: bool
+        account_id: AccountId,
+        task_id: TaskId,
+        place: AbstractContextManager[None],
+        *,
+        by_address: bool,
     ) -> Response:
         # Refused while there is still a status to refuse with.
         await own(database, account_id, task_id, clock())
