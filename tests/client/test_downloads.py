@@ -136,7 +136,7 @@ def test_a_download_that_goes_nowhere_ends(origin: Origin, client: Kinetoscope, 
 
 
 def test_an_answer_that_will_not_do_is_let_go_before_the_next(tmp_path: Path):
-    held: list[Whole] = []
+    held: list[object] = []
 
     class Whole(httpx.SyncByteStream):
         @override
@@ -149,10 +149,11 @@ def test_an_answer_that_will_not_do_is_let_go_before_the_next(tmp_path: Path):
 
     def answer(request: httpx.Request) -> httpx.Response:
         assert held == []
-        held.append(Whole())
+        body = Whole()
+        held.append(body)
         headers = {"Content-Length": "10", "Content-Range": "bytes 0-9/10"}
         status = 206 if "range" in request.headers else 200
-        return httpx.Response(status, headers=headers, stream=held[0])
+        return httpx.Response(status, headers=headers, stream=body)
 
     http = httpx.Client(transport=httpx.MockTransport(answer))
     client = Kinetoscope("k", retries=1, http=http)

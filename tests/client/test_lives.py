@@ -1,7 +1,11 @@
-"""Whole lives of tasks, with both clients, against a real deployment whose API is killed too."""
+"""Whole lives of tasks, by both clients and the commands; at last the API is killed."""
 
+import io
 import json
+import re
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +15,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from tests.client import light
 from tests.scripted import paint
-from tests.story.deployment import Deployment, deployment, wait_until
+from tests.story.deployment import SURROUNDINGS, Deployment, deployment, wait_until
+from typer.testing import CliRunner, Result
+from typing_extensions import override
 
+from kinetoscope.cli.main import app
 from kinetoscope.client import (
     AsyncKinetoscope,
     DownloadFailed,
@@ -25,6 +33,7 @@ from kinetoscope.client import (
     TooLarge,
     Update,
     WaitTimedOut,
+    jobs,
 )
 
 SOUND = "kinetoscope-soundscape"
@@ -32,25 +41,57 @@ SECOND = {"prompt": "rain on a tin roof", "duration": 1, "seed": 7}
 """Two credits, and little work."""
 
 
+ANSI = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A deployment, a client with its first key, and one with a test key."""
+    """A deployment, a client with its first key, one with a test key, and somebody who types."""
 
     deployed: Deployment
     url: str
     key: str
+    test_key: str
     client: Kinetoscope
     tester: Kinetoscope
+
+    @property
+    def environment(self) -> dict[str, str]:
+        plain = {name: text for name, text in SURROUNDINGS.items() if "KINETOSCOPE" not in name}
+        return {**plain, "KINETOSCOPE_KEY": self.key, "KINETOSCOPE_URL": self.url}
+
+    @property
+    def operator(self) -> dict[str, str]:
+        return {**self.deployed.environment, "KINETOSCOPE_URL": "", "KINETOSCOPE_KEY": ""}
+
+    def type(self, *words: str, **changes: str) -> Result:
+        """Run a command in this process, with the key and the address in the environment."""
+        return CliRunner().invoke(app, words, env={**self.environment, **changes})
+
+
+def issued(environment: dict[str, str], *options: str) -> str:
+    """Have the operator make a key."""
+    words = ("keys", "create", "--account", "local", "--name", "k", "--json", *options)
+    made = CliRunner().invoke(app, words, env=environment)
+    return str(json.loads(made.stdout)["key"])
 
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
     with deployment() as deployed:
         url, key = f"http://127.0.0.1:{deployed.port}", deployed.banner["key"]
-        test = ("--account", "local", "--name", "t", "--test", "--json")
-        test_key = json.loads(deployed.run("keys", "create", *test))["key"]
+        test_key = issued(
+            {**deployed.environment, "KINETOSCOPE_URL": "", "KINETOSCOPE_KEY": ""}, "--test"
+        )
         with Kinetoscope(key, url) as client, Kinetoscope(test_key, url) as tester:
-            yield Stage(deployed=deployed, url=url, key=key, client=client, tester=tester)
+            yield Stage(
+                deployed=deployed,
+                url=url,
+                key=key,
+                test_key=test_key,
+                client=client,
+                tester=tester,
+            )
 
 
 @pytest.fixture
@@ -80,16 +121,13 @@ def test_a_task_is_estimated_made_saved_listed_and_deleted(stage: Stage, tmp_pat
         client.get(task)
 
 
-def test_pages_follow_each_other_without_being_asked_for(stage: Stage):
+def test_pages_follow_each_other_without_being_asked_for(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+):
     made = {stage.tester.submit("gpt-image-2", {"prompt": "test:moderation x"}).id for _ in "abcde"}
-    from kinetoscope.client import jobs  # noqa: PLC0415
-
-    usual, jobs.PAGE_TASKS = jobs.PAGE_TASKS, 2
-    try:
-        found = [task.id for task in stage.tester.list(model="gpt-image-2")]
-        some = [task.id for task in stage.tester.list(model="gpt-image-2", limit=3)]
-    finally:
-        jobs.PAGE_TASKS = usual
+    monkeypatch.setattr(jobs, "PAGE_TASKS", 2)
+    found = [task.id for task in stage.tester.list(model="gpt-image-2")]
+    some = [task.id for task in stage.tester.list(model="gpt-image-2", limit=3)]
     assert len(found) == len(set(found)) >= 5
     assert made <= set(found)
     assert some == found[:3]
@@ -159,8 +197,199 @@ async def test_the_other_client_does_the_same(
     assert not (await again.cancel(made)).requested
     await again.delete(made)
     with pytest.raises(TaskFailed):
-        async with AsyncKinetoscope(stage.tester._server.key, stage.url) as tester:
+        async with AsyncKinetoscope(stage.test_key, stage.url) as tester:
             await tester.run("seedance-20", {"prompt": "test:face x"})
+
+
+def test_a_light_installation_makes_and_saves_something(stage: Stage, tmp_path: Path):
+    picture = paint(tmp_path / "in.png", 300, 300)
+    before = stage.client.credits().available
+    words = ("gpt-image-2", "a red boat", "--image", str(picture), "-i", "quality=low")
+    done = light.run(
+        "generate", *words, "-o", str(tmp_path / "out.png"), environment=stage.environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{tmp_path / 'out.png'}\n"
+    assert (tmp_path / "out.png").read_bytes()[:4] == b"\x89PNG"
+    cost = re.search(r"gpt-image-2: ([\d.]+) credits of ([\d.]+), ([\d.]+) afterwards", done.stderr)
+    assert cost is not None
+    assert Decimal(cost[2]) == before
+    assert Decimal(cost[1]) + Decimal(cost[3]) == before
+    assert f"{cost[1]} credits charged, {cost[3]} left; a preview" in done.stderr
+    assert not ANSI.search(done.stdout + done.stderr)
+
+
+def test_json_is_one_object_with_files_and_exact_amounts(stage: Stage, tmp_path: Path):
+    sound = (SOUND, "x", "-i", "duration=1", "-o", f"{tmp_path}/c.wav")
+    done = stage.type("generate", *sound, "--json")
+    told = json.loads(done.stdout, parse_float=Decimal)
+    assert told["files"] == [f"{tmp_path}/c.wav"]
+    assert all(Path(path).stat().st_size for path in told["files"])
+    assert told["creditsAvailable"] == stage.client.credits().available
+    listed = json.loads(stage.type("tasks", "list", "--json").stdout)
+    assert listed["tasks"][0]["taskId"] == told["taskId"]
+    wrong = stage.type("generate", SOUND, "x", "-i", "duration=99", "--json")
+    error = json.loads(wrong.stdout)["error"]
+    assert (wrong.exit_code, error["kind"]) == (3, "InvalidInputs")
+    assert error["issues"] == ["duration: Number must be less than or equal to 60"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ((SOUND, "x", "-i", "durtion=1"), 2, "has no input 'durtion'; it has prompt, duration"),
+        ((SOUND, "x", "-i", "duration=long"), 2, "expected 1 to 60, not 'long'"),
+        ((SOUND,), 2, "the prompt is missing"),
+        ((SOUND, "x", "--image", "a.png"), 2, "takes no image"),
+        (("gpt-image-2", "x", "--image", "nowhere.png"), 2, "there is no file nowhere.png"),
+        ((SOUND, "x", "-o", "/nowhere/x.wav"), 2, "there is no folder /nowhere"),
+        (("seedance20", "x"), 3, "Did you mean seedance-20"),
+        ((SOUND, "x", "--max-credits", "19.99"), 3, "it would cost 20 credits, more than"),
+        ((SOUND, "x", "--key", "kino_live_x"), 3, "Set KINETOSCOPE_KEY, or give --key."),
+        ((SOUND, "x", "--url", "http://127.0.0.1:9"), 5, "Is it running?"),
+        ((SOUND, "x", "--url", "ftp://x"), 2, "look at KINETOSCOPE_URL"),
+    ],
+)
+def test_what_is_refused_says_why_and_makes_nothing(
+    stage: Stage, words: tuple[str, ...], code: int, said: str
+):
+    before = list(stage.client.list(limit=1))
+    done = stage.type("generate", *words)
+    assert (done.exit_code, done.stdout) == (code, "")
+    assert said in done.stderr
+    assert done.stderr.startswith("kinetoscope: ")
+    assert list(stage.client.list(limit=1)) == before
+
+
+def test_a_task_that_fails_ends_with_4_and_says_that_nothing_was_charged(stage: Stage):
+    words = (
+        "generate",
+        "seedance-20",
+        "x",
+        "--test-outcome",
+        "moderation",
+        "--key",
+        stage.test_key,
+    )
+    failed = stage.type(*words)
+    assert failed.exit_code == 4
+    assert "(2038)" in failed.stderr
+    assert "nothing was charged" in failed.stderr
+    assert failed.stdout == ""
+    told = stage.type(*words, "--json")
+    assert (told.exit_code, json.loads(told.stdout)["error"]["code"]) == (4, "2038")
+
+
+def test_ctrl_c_cancels_the_task_and_says_so(stage: Stage):
+    words = ("generate", "seedance-20", "x", "--test-outcome", "timeout")
+    with subprocess.Popen(
+        [sys.executable, "-m", "kinetoscope", *words],
+        env={**stage.environment, "KINETOSCOPE_KEY": stage.test_key},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as typed:
+        assert typed.stderr is not None
+        while "generating" not in typed.stderr.readline():
+            pass
+        typed.send_signal(signal.SIGINT)
+        _, said = typed.communicate(timeout=30)
+    assert typed.returncode == 130
+    told = re.search(r"kinetoscope: (task_\w+) is cancelled; its credits are back", said)
+    assert told is not None, said
+    error = stage.tester.get(told[1]).error
+    assert error is not None
+    assert error.code == "cancelled"
+
+
+def test_tasks_are_awaited_shown_saved_and_cancelled(stage: Stage, tmp_path: Path):
+    made = stage.type("generate", SOUND, "rain", "-i", "duration=1", "--no-wait")
+    task_id = made.stdout.strip()
+    assert re.fullmatch(r"task_\w+", task_id)
+    awaited = stage.type("tasks", "wait", task_id)
+    assert awaited.exit_code == 0
+    assert "success" in awaited.stdout
+    shown = stage.type("tasks", "show", task_id)
+    assert re.search(r"credits +2\n", shown.stdout)
+    assert task_id in stage.type("tasks", "list", "--status", "success", "--limit", "1").stdout
+    saved = stage.type("tasks", "download", task_id, "-o", f"{tmp_path}/r.wav")
+    assert saved.stdout == f"{tmp_path}/r.wav\n"
+    assert (tmp_path / "r.wav").read_bytes()[:4] == b"RIFF"
+    assert "was done before it could be cancelled" in stage.type("tasks", "cancel", task_id).stdout
+    nowhere = stage.type("tasks", "show", "task_aaaaaaaaaaaaaaaaaaaaaaaa")
+    assert (nowhere.exit_code, nowhere.stderr) == (3, "kinetoscope: Task not found\n")
+
+
+def test_whoever_names_a_server_asks_it_and_local_is_the_operator(stage: Stage):
+    operator = stage.operator
+    balance = json.loads(stage.type("credits", "--json").stdout, parse_float=Decimal)
+    granted = stage.type("credits", "grant", "--account", "local", "7.5", **operator)
+    assert granted.exit_code == 0, granted.stderr
+    after = json.loads(stage.type("credits", "--json").stdout, parse_float=Decimal)
+    assert after["available"] - balance["available"] == Decimal("7.5")
+    task_id = stage.type("generate", SOUND, "x", "-i", "duration=1", "--no-wait").stdout.strip()
+    stage.type("tasks", "wait", task_id)
+    theirs = stage.type("tasks", "show", task_id, "--json")
+    assert json.loads(theirs.stdout)["taskId"] == task_id
+    both = {**stage.deployed.environment, "KINETOSCOPE_URL": stage.url}
+    ours = stage.type("tasks", "show", task_id, "--json", "--local", **both)
+    assert json.loads(ours.stdout)["account"] == "local"
+    assert json.loads(stage.type("tasks", "show", task_id, "--json", **operator).stdout)["routing"]
+    here = {**operator, "KINETOSCOPE_KEY": stage.key}
+    assert json.loads(stage.type("tasks", "show", task_id, "--json", **here).stdout)["routing"]
+    assert "keys:write" not in stage.type("keys", "--help", **here).stdout
+    nowhere = {**here, "KINETOSCOPE_DATA_DIR": f"{stage.deployed.folder}/nowhere"}
+    assert "keys:write" in stage.type("keys", "--help", **nowhere).stdout
+    assert "price in credits" in stage.type("models", **operator).stdout
+    assert "price in credits" not in stage.type("models").stdout
+    assert json.loads(stage.type("models", SOUND, "--json").stdout)["inputs"]["properties"]
+
+
+def test_keys_are_managed_with_a_key_that_may(stage: Stage):
+    chief = issued(stage.operator, "--scope", "keys:write", "--scope", "tasks:read")
+    refused = stage.type("keys", "list", "--key", stage.key)
+    assert (refused.exit_code, "keys:write" in refused.stderr) == (3, True)
+    scope = ("--scope", "tasks:read")
+    made = stage.type("keys", "create", "--name", "new", *scope, "--key", chief, "--json")
+    key_id = json.loads(made.stdout)["keyId"]
+    assert re.search(rf"{key_id}.*active.*new", stage.type("keys", "list", "--key", chief).stdout)
+    assert stage.type("keys", "deactivate", key_id, "--key", chief).exit_code == 0
+    assert re.search(rf"{key_id}.*inactive", stage.type("keys", "list", "--key", chief).stdout)
+
+
+def test_the_shell_completes_commands_and_models(stage: Stage):
+    environment = {
+        **stage.environment,
+        "_KINETOSCOPE_COMPLETE": "complete_bash",
+        "COMP_WORDS": "kinetoscope generate seedance2",
+        "COMP_CWORD": "2",
+    }
+    done = CliRunner().invoke(app, [], env=environment, prog_name="kinetoscope")
+    offered = done.stdout.split()
+    assert "seedance2-fast" in offered
+    assert all(each.startswith("seedance2") for each in offered)
+
+
+class Terminal(io.StringIO):
+    """Where output goes to somebody who reads it."""
+
+    @override
+    def isatty(self) -> bool:
+        return True
+
+
+def test_eighty_columns_are_enough(stage: Stage, monkeypatch: pytest.MonkeyPatch):
+    said = {"COLUMNS": "80", "LINES": "24", "TERM": "xterm"}
+    for name, text in {**stage.environment, **said}.items():
+        monkeypatch.setenv(name, text)
+    for words in (("models",), ("tasks", "list"), ("generate", "--help"), ("models", SOUND)):
+        shown = Terminal()
+        with monkeypatch.context() as patched:
+            patched.setattr(sys, "stdout", shown)
+            app(words, standalone_mode=False)
+        lines = ANSI.sub("", shown.getvalue()).split("\n")
+        assert len(lines) > 3
+        assert 60 < max(map(len, lines)) <= 80, words
 
 
 def test_an_api_that_is_killed_under_many_submits_makes_each_task_once(stage: Stage):

@@ -83,8 +83,8 @@ def command(order: Order, public_url: str, indent: int | None = None) -> str:
 
 
 def _spread(words: list[str], separator: str) -> str:
-    """Put each flag on a line with its value."""
-    text = f" {words[0]} {words[1]}"
+    """Put the prompt, and each flag with its value, on lines of their own."""
+    text = f" {words[0]}{separator}{words[1]}"
     for flag, value in zip(words[2::2], words[3::2], strict=True):
         text += f"{separator}{flag} {value}"
     return text

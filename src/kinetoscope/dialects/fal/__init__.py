@@ -10,7 +10,7 @@ JavaScript's (@fal-ai/client, from 1.10) sends everything to one address, and th
 
 Both send a request again whose answer was lost on the way. With a header `Idempotency-Key` (the
 `headers` of submit and subscribe in both, and of run in Python's) that makes one task; without it
-each request makes one, as with fal itself.
+each submit makes one, as with fal itself, and of runs `left` tells.
 
 Uploads of Python's client go to fal's own hosts, whatever the environment says, and take the key
 along: `fal_client.encode_file` is the way instead.
