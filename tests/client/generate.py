@@ -1,6 +1,7 @@
 """Writes the types of the built-in models' inputs: `python -m tests.client.generate`.
 
-A test compares what it would write with what there is.
+And the programs of the guide as one module, for mypy to read. A test compares what it would write
+with what there is.
 """
 
 import re
@@ -14,6 +15,15 @@ from kinetoscope.catalog.spec import builtin
 
 ROOT = Path(__file__).parents[2]
 STUB = ROOT / "src" / "kinetoscope" / "client" / "catalog_types.pyi"
+
+GUIDE = ROOT / "tests" / "client" / "guide.py"
+
+GUIDE_HEAD = """\
+# ruff: noqa: ANN001, E402, T201, TID251
+# fmt: off
+\"\"\"The programs of docs/python.md. Written by `python -m tests.client.generate`.\"\"\"
+
+"""
 
 HEAD = """\
 # What the built-in models take. Written by `python -m tests.client.generate`: do not edit.
@@ -130,5 +140,12 @@ def stub() -> str:
     return done.stdout
 
 
+def guide() -> str:
+    """Return the guide's programs as one."""
+    text = (ROOT / "docs" / "python.md").read_text()
+    return GUIDE_HEAD + "\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL))
+
+
 if __name__ == "__main__":
     STUB.write_text(stub())
+    GUIDE.write_text(guide())

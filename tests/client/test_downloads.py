@@ -135,7 +135,10 @@ def test_a_download_that_goes_nowhere_ends(origin: Origin, client: Kinetoscope, 
     assert len(origin.asked) == 4
 
 
-def test_an_answer_that_will_not_do_is_let_go_before_the_next(tmp_path: Path):
+def test_an_answer_that_will_not_do_is_let_go_before_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(asking, "DELAY_S", 0.0)
     held: list[object] = []
 
     class Whole(httpx.SyncByteStream):

@@ -26,6 +26,9 @@ from kinetoscope.client.asking import ANSWER_S
 LOST, NOWHERE, SILENT = httpx.ReadError, httpx.ConnectError, httpx.ReadTimeout
 
 
+FULL = said(429, {"limit": 1, "current": 1})
+
+
 class Clock:
     """Time that passes when somebody sleeps, or waits for an answer in vain."""
 
@@ -96,6 +99,7 @@ def test_a_run_whose_wait_fails_says_which_task_it_made_and_is_repeated_safely(
         (in_turn(broken(LOST), said(402, {"message": "Too dear"})), True, None),
         (said(402, {"message": "Too dear"}), False, None),
         (said(200, {"taskId": 7}), True, None),
+        (in_turn(broken(LOST), FULL, broken(NOWHERE)), True, None),
         (in_turn(said(503, {"taskId": "task_9"}), broken(NOWHERE)), True, "task_9"),
     ],
 )
@@ -104,7 +108,7 @@ def test_a_submit_that_fails_says_whether_a_task_may_have_been_made(
 ):
     there.instead["createTask"] = answer
     with pytest.raises(ClientError) as caught:
-        client(there).submit("m", {"prompt": "x"})
+        client(there).submit("m", {"prompt": "x"}, wait_for_room_s=1)
     error = caught.value
     key = there.asked_for("createTask")[0].headers["idempotency-key"]
     assert (error.idempotency_key, error.may_have_worked, error.task_id) == (key, unsure, task_id)

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import httpx
@@ -29,6 +30,7 @@ from kinetoscope.kernel.ids import TaskId
 from kinetoscope.providers.contract import Failed
 from kinetoscope.tasks.advance import advance
 from kinetoscope.tasks.audit import audit
+from kinetoscope.tasks.request import PATIENT
 
 pytestmark = pytest.mark.anyio
 
@@ -397,6 +399,30 @@ async def test_a_run_that_its_client_sends_again_by_itself_is_one_task(
             response = await post(world, person, PAINT, {"prompt": prompt})
             assert response.headers["x-fal-request-id"] != task_id
     assert await audit(world.runtime.database) == []
+
+
+async def test_what_was_taken_over_is_not_ended_and_what_is_too_much_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setattr(left, "GRACE_S", 0.0)
+    kept, ended = left.Left(), asyncio.Queue[str]()
+    run = left.Run(key_id="a", body_sha256=b"", patience=PATIENT)
+
+    def leave_one(task_id: str) -> None:
+        kept.leave(run, left.Taken(task_id=TaskId(task_id)), partial(ended.put, task_id))
+
+    leave_one("first")
+    leave_one("second")
+    assert kept.take(run) == left.Taken(task_id=TaskId("first"), times=1)
+    async with asyncio.timeout(20):
+        assert await ended.get() == "second"
+        assert kept.take(run) is None
+        monkeypatch.setattr(left, "GRACE_S", 30.0)
+        monkeypatch.setattr(left, "LEFT_MAX", 1)
+        leave_one("third")
+        leave_one("fourth")
+        assert await ended.get() == "fourth"
+    assert kept.take(run) == left.Taken(task_id=TaskId("third"), times=1)
 
 
 async def test_a_stream_tells_how_it_goes_and_at_last_what_was_made(world: World, alice: Person):

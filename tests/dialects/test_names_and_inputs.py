@@ -8,7 +8,7 @@ from kinetoscope.catalog.spec import builtin
 from kinetoscope.dialects.inputs import fit, sized
 from kinetoscope.dialects.names import find, names_of
 from kinetoscope.kernel.errors import InvalidInputs, UnknownModel
-from kinetoscope.kernel.order import Role, Size
+from kinetoscope.kernel.order import MediaKind, Role, Size
 
 CATALOG = builtin()
 NAMES = names_of(CATALOG, {"sora-2": "seedance-20", "gone": "no-such-model"})
@@ -57,6 +57,14 @@ def test_no_model_is_made_in_the_place_of_another(stated: str):
 def test_a_similar_name_is_told():
     with pytest.raises(UnknownModel, match="seedance-20"):
         find(NAMES, "seedance20")
+
+
+def test_similar_names_are_of_the_kind_that_would_do():
+    with pytest.raises(UnknownModel) as refused:
+        find(NAMES, "seedance-image", MediaKind.IMAGE)
+    told = str(refused.value).partition("Nearest: ")[2]
+    assert told
+    assert "seedance" not in told
 
 
 def test_no_name_stands_for_two_models():

@@ -48,7 +48,8 @@ async def test_files_come_along_with_keys_that_may_upload(
 ):
     narrow = await key_with(world, alice, "tasks:read", "tasks:write")
     headers = {"Authorization": f"Bearer {narrow.text}"}
-    refused = await world.client.post(path, data=data, files={field: PICTURE}, headers=headers)
+    async with working(world):
+        refused = await world.client.post(path, data=data, files={field: PICTURE}, headers=headers)
     assert (refused.status_code, refused.json()["error"]["code"]) == (403, "permission_denied")
     assert (await world.count("media_file"), await world.count("task")) == (0, 0)
 

@@ -19,6 +19,9 @@ OWN = "kinetoscope"
 LOCAL = "--local"
 """Says that the operator's command is meant, whatever else is given."""
 
+ACCOUNT = "--account"
+"""An option that only operators have: a user's account is that of the key."""
+
 Command = TyperCommand | TyperGroup
 
 OPERATES = "kinetoscope.cli.session:operates"
@@ -60,7 +63,7 @@ class Deferred(TyperCommand):
     """A command by where it is: the `operator`'s, the `user`'s that asks a server, or both.
 
     Of both, the user's is taken where a server is named (`names_server`) or none is installed here,
-    and never with `--local`.
+    and never with `--local`, or with `--account`, which only operators have.
     """
 
     def __init__(
@@ -88,13 +91,13 @@ class Deferred(TyperCommand):
 
     def chosen(self, args: list[str]) -> tuple[Command, list[str]]:
         """Return the command that is meant, and the arguments that are for it."""
-        is_local = LOCAL in _options(args) and bool(self.operator and self.user)
+        is_local = bool(self.operator and self.user) and _is_operators(args)
         if self.user and (not self.operator or (not is_local and names_server(args))):
             return _loaded(self.user), args
         found = load(self.operator)
         if found is not None:
             return found, [each for each in args if each != LOCAL] if is_local else args
-        return (_loaded(self.user) if self.user and not is_local else built(_wanted), args)
+        return (_loaded(self.user) if self.user and not is_local else _missing(), args)
 
 
 def _loaded(place: str) -> Command:
@@ -105,10 +108,24 @@ def _loaded(place: str) -> Command:
     return found
 
 
+def _missing() -> Command:
+    """Return a command that takes anything, and says what is missing."""
+    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    takes = {"ignore_unknown_options": True, "allow_extra_args": True, "help_option_names": []}
+    alone.command(context_settings=takes)(_wanted)
+    command = get_command(alone)
+    assert isinstance(command, TyperCommand)  # noqa: S101 - typer makes no other
+    return command
+
+
 def _wanted(_arguments: list[str] = typer.Argument(None, hidden=True)) -> None:  # noqa: B008
-    """Say what is missing."""
     sys.stderr.write(f"kinetoscope: {SERVER_WANTED}\n")
     raise typer.Exit(1)
+
+
+def _is_operators(args: list[str]) -> bool:
+    options = _options(args)
+    return LOCAL in options or any(each.partition("=")[0] == ACCOUNT for each in options)
 
 
 def _options(args: list[str]) -> list[str]:

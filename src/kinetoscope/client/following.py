@@ -72,7 +72,7 @@ class Followed:
             case "queue":
                 self.now = replace(self.now, position=data["position"])
             case "progress":
-                self.now = replace(self.now, progress_percent=data["percent"])
+                self.now = replace(self.now, progress_percent=int(data["percent"]))
             case "end":
                 self.learn(task_from(data))
             case _:

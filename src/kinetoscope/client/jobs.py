@@ -97,13 +97,13 @@ def _room_found(server: Server, request: Request, room_s: float) -> Steps[httpx.
     while True:
         try:
             return (yield from asked(server, request))
-        except ConcurrencyLimit as full:
-            full.remember(earlier)
-            earlier = full
+        except ClientError as error:
+            error.remember(earlier)
+            earlier = error
             left_s = deadline_s - time.monotonic()
-            if left_s <= 0:
+            if not isinstance(error, ConcurrencyLimit) or left_s <= 0:
                 raise
-            yield Pause(min((full.retry_after_s or POLL_DELAY_S) + backoff_s(0), left_s))
+            yield Pause(min((error.retry_after_s or POLL_DELAY_S) + backoff_s(0), left_s))
 
 
 def estimate(server: Server, order: Order) -> Steps[Estimate]:

@@ -225,7 +225,7 @@ def task_from(data: Mapping[str, Any]) -> Task:
         ),
         created_at=moment(data.get("createTime")),
         completed_at=moment(data.get("completeTime")),
-        progress_percent=data.get("progress"),
+        progress_percent=data.get("progress") and int(data["progress"]),
         preview=bool(data.get("preview")),
         ai_generated=data.get("aiGenerated"),
         expires_at=moment(data.get("expiresAt")),

@@ -189,7 +189,12 @@ def _require_count(model: Model, foreign: Mapping[str, object]) -> None:
     for name in COUNTS:
         value = foreign.get(name)
         if value is not None and str(value) != str(model.count):
-            raise refused(name, f"{model.id} makes {model.count} file(s) a task; ask for that many")
+            raise refused(name, f"{model.id} makes {files_of(model)} a task; leave {name} out")
+
+
+def files_of(model: Model) -> str:
+    """Say how many files a task makes."""
+    return "1 file" if model.count == 1 else f"{model.count} files"
 
 
 def _listed(value: object) -> list[object]:

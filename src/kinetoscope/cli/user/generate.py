@@ -32,7 +32,6 @@ from kinetoscope.client import ClientError, Estimate, Kinetoscope, Model, Submit
 from kinetoscope.client.address import RETRIES
 from kinetoscope.client.asking import understood
 from kinetoscope.client.downloading import name_of, numbered
-from kinetoscope.client.errors import about
 
 STDIN = "-"
 
@@ -125,8 +124,7 @@ def generate(  # noqa: PLR0913 - each is an option
         if not wanted.wait:
             typer.echo(write_json({"taskId": made.id}) if as_json else made.id)
             return
-        with about(made.id):
-            _finish(client, wanted, _ended(client, made, wanted))
+        _finish(client, wanted, _ended(client, made, wanted))
 
 
 def _amount(text: str, *, as_json: bool) -> Decimal | None:

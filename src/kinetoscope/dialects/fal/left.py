@@ -6,10 +6,10 @@ same key takes over what was left, so that they make one task; whoever does not 
 no more, and it is cancelled. Nobody is shown another's: an equal run asks for the same thing, and
 who left it has gone.
 
-What is left is remembered in this process alone. A run that comes to another process makes a task
-of its own, and the one that was left is cancelled when its time is over; a process that stops
-cancels nothing. A stranger to both is a run that is sent again before its first connection is
-closed: it is one more task, as any two equal runs at once are. An Idempotency-Key covers all that.
+What is left is remembered in this process alone. A run that is sent again to another process makes
+a task of its own, and the one that was left is cancelled when its time is over; a process that
+stops cancels nothing. A run that is sent again before its first connection was seen to close makes
+a task too, as two equal runs at once are two. An Idempotency-Key covers all of that.
 https://github.com/fal-ai/fal/blob/main/projects/fal_client/src/fal_client/client.py
 """
 
@@ -56,7 +56,7 @@ class Left:
     def leave(self, run: Run, taken: Taken, end: Callable[[], Awaitable[None]]) -> None:
         """Keep a run that was left, and do `end` unless an equal one comes for it in time."""
         wait_s = min(GRACE_S * 2**taken.times, GRACE_S_MAX)
-        if len(self._timers) >= LEFT_MAX:
+        if sum(map(len, self._kept.values())) >= LEFT_MAX:
             wait_s = 0.0
         timer = asyncio.create_task(self._end_later(run, taken, wait_s, end))
         self._timers.add(timer)

@@ -95,9 +95,9 @@ async def generate(parts: Parts, client: Client, *, edit: bool) -> Response:
 
 def _model(parts: Parts, request: Asked) -> Model:
     """Return the model that is meant; raises UnknownModel, InvalidRequest or InvalidInputs."""
-    model = find(parts.names, text_of(request, "model"))
+    model = find(parts.names, text_of(request, "model"), MediaKind.IMAGE)
     if model.kind is not MediaKind.IMAGE:
-        raise refused("model", f"{model.id} makes no images but {model.kind.value}")
+        raise refused("model", f"{model.id} makes no images, it makes {model.kind.value}")
     return model
 
 

@@ -66,9 +66,9 @@ async def create(parts: Parts, client: Client) -> Response:
 
 
 def _model(parts: Parts, request: Asked) -> Model:
-    model = find(parts.names, text_of(request, "model"))
+    model = find(parts.names, text_of(request, "model"), MediaKind.AUDIO)
     if model.kind is not MediaKind.AUDIO:
-        raise refused("model", f"{model.id} makes no sound but {model.kind.value}")
+        raise refused("model", f"{model.id} makes no sound, it makes {model.kind.value}")
     return model
 
 

@@ -81,9 +81,9 @@ async def create(parts: Parts, client: Client) -> Response:
 
 def video_model(parts: Parts, stated: str) -> Model:
     """Return the model that is meant; raises UnknownModel, or InvalidInputs for other media."""
-    model = find(parts.names, stated)
+    model = find(parts.names, stated, MediaKind.VIDEO)
     if model.kind is not MediaKind.VIDEO:
-        raise refused("model", f"{model.id} makes no videos but {model.kind.value}")
+        raise refused("model", f"{model.id} makes no videos, it makes {model.kind.value}")
     return model
 
 
