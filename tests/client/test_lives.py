@@ -280,10 +280,19 @@ def test_a_task_that_fails_ends_with_4_and_says_that_nothing_was_charged(stage: 
     assert (told.exit_code, json.loads(told.stdout)["error"]["code"]) == (4, "2038")
 
 
+INTERRUPTIBLE = """
+import signal
+from kinetoscope.cli.main import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
+"""The command, also where whoever runs the tests ignores Ctrl-C, as shells do in the background."""
+
+
 def test_ctrl_c_cancels_the_task_and_says_so(stage: Stage):
     words = ("generate", "seedance-20", "x", "--test-outcome", "timeout")
     with subprocess.Popen(
-        [sys.executable, "-m", "kinetoscope", *words],
+        [sys.executable, "-c", INTERRUPTIBLE, *words],
         env={**stage.environment, "KINETOSCOPE_KEY": stage.test_key},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
