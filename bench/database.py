@@ -131,6 +131,11 @@ def _parameters(payer: Payer) -> dict[str, object]:
         "is_test": False,
         "rehearsal": None,
         "cache_key": None,
+        "dialect": None,
+        "dialect_details": None,
+        "events": None,
+        "start_by": None,
+        "end_by": None,
     }
 
 
