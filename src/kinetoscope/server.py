@@ -42,10 +42,7 @@ from kinetoscope.api.direct import DirectApp
 from kinetoscope.api.doors import Doors
 from kinetoscope.api.envelope import answer, answer_bug, answer_error, answer_gone
 from kinetoscope.dashboard import door as people
-from kinetoscope.dialects.fal import door as fal
-from kinetoscope.dialects.kie import door as kie
-from kinetoscope.dialects.openai import door as openai
-from kinetoscope.dialects.replicate import door as replicate
+from kinetoscope.dialects import section as dialects
 from kinetoscope.dialects.telling import telling
 from kinetoscope.kernel.errors import KinetoscopeError
 from kinetoscope.kernel.lifeline import end_with_parent
@@ -76,10 +73,7 @@ DOORS = (
     openapi.mount,
     discovery.mount,
     agents.mount,
-    openai.mount,
-    replicate.mount,
-    fal.mount,
-    kie.mount,
+    dialects.mount,
     people.mount,
 )
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from kinetoscope.catalog.model import FOLLOW_WORDS, Model
 from kinetoscope.dialects import names
-from kinetoscope.dialects.inputs import fit, sized
+from kinetoscope.dialects.inputs import fit, refused, sized
 from kinetoscope.dialects.names import Names
-from kinetoscope.kernel.errors import InputIssue, InvalidInputs, UnknownModel
+from kinetoscope.kernel.errors import UnknownModel
 from kinetoscope.kernel.order import JSON, Size
 
 OWNER = "fal-ai/"
@@ -79,18 +79,18 @@ def _require_agreement(chosen: object, name: str, stated: object) -> None:
     """Refuse an input that says another thing than `image_size` does."""
     word = str(stated).lower()
     if word not in FOLLOW_WORDS and word != str(chosen).lower():
-        raise _refused(name, f"image_size says {chosen}; leave one of them out")
+        raise refused(name, f"image_size says {chosen}; leave one of them out")
 
 
 def _refuse_elsewhere(model: Model, stated: Mapping[str, JSON]) -> None:
     for name in HONOURED_ELSEWHERE:
         if stated.get(name) and name not in model.fields_by_name:
-            raise _refused(name, f"{model.id} has no {name}")
+            raise refused(name, f"{model.id} has no {name}")
     wanted = stated.get("output_format")
     if not model.format_name and isinstance(wanted, str):
         wanted = wanted.lower()
         if SAME_FORMAT.get(wanted, wanted) != model.file_format:
-            raise _refused("output_format", f"{model.id} makes {model.file_format}")
+            raise refused("output_format", f"{model.id} makes {model.file_format}")
 
 
 def _size(model: Model, stated: JSON) -> dict[str, object]:
@@ -100,7 +100,7 @@ def _size(model: Model, stated: JSON) -> dict[str, object]:
     if isinstance(stated, dict):
         width, height = stated.get("width"), stated.get("height")
         if not _is_side(width) or not _is_side(height):
-            raise _refused("image_size", "Expected a width and a height in pixels")
+            raise refused("image_size", "Expected a width and a height in pixels")
         return sized(model, Size(width=int(str(width)), height=int(str(height))), "image_size")
     word = stated.lower() if isinstance(stated, str) else ""
     if word in RATIOS and "aspectRatio" in model.fields_by_name:
@@ -111,12 +111,8 @@ def _size(model: Model, stated: JSON) -> dict[str, object]:
             return {}
         if model.resolution_name:
             return {model.resolution_name: resolution}
-    raise _refused("image_size", f"{model.id} has no such size")
+    raise refused("image_size", f"{model.id} has no such size")
 
 
 def _is_side(value: JSON) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= SIDE_MAX
-
-
-def _refused(name: str, message: str) -> InvalidInputs:
-    return InvalidInputs((InputIssue("custom", f"{message}.", (name,)),))

@@ -61,7 +61,7 @@ async def read(runtime: Runtime, names: Names, client: Client) -> Asked:
     wish = Wish(
         model=model,
         inputs=inputs,
-        spoken=Spoken(dialect="fal", details={"user": client.caller.account_id}),
+        spoken=Spoken(dialect="fal"),
         callback_url=request.query_params.get("fal_webhook"),
         patience=patience,
     )

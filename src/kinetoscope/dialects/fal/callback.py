@@ -24,7 +24,7 @@ def telling(runtime: Runtime, found: Whole) -> Telling:
     }
     if ended.error_type:
         body["error"] = ended.error
-    sender = Sender(request_id=found.record.id, user_id=str(found.details.get("user", "")))
+    sender = Sender(request_id=found.record.id, user_id=found.account_id)
 
     def sign(_id: str, sent: bytes, now: datetime) -> Mapping[str, str]:
         return signing.headers(runtime.signing_key, sender, sent, now)

@@ -13,7 +13,7 @@ from kinetoscope.dialects.fal.answers import refuse, told
 from kinetoscope.dialects.fal.left import Left
 from kinetoscope.dialects.fal.polls import Polls
 from kinetoscope.dialects.fal.proxy import Served, Table, through
-from kinetoscope.dialects.names import names_of
+from kinetoscope.dialects.names import Names
 from kinetoscope.wiring import Runtime
 
 WHY = (
@@ -31,7 +31,7 @@ READ, WRITE, UPLOAD = "tasks:read", "tasks:write", "uploads:write"
 REQUEST = "/queue/{app:path}/requests/{request_id}"
 
 
-def mount(doors: Doors) -> None:
+def mount(doors: Doors, names: Names) -> None:
     """Add the dialect's routes."""
     speech = Speech(doors=doors, dialect=DIALECT)
     runtime, intake = doors.runtime, doors.intake
@@ -40,7 +40,7 @@ def mount(doors: Doors) -> None:
         return told(signing.jwks(runtime.signing_key))
 
     speech.open("GET", "/.well-known/jwks.json", public_keys, "Tell the key that signs webhooks")
-    routes = (*_queue(runtime), *_making(runtime), *_uploads(doors))
+    routes = (*_queue(runtime), *_making(runtime, names), *_uploads(doors))
     for served in routes:
         speech.route(served.method, served.path, served.scopes, served.speak, served.summary)
     upload = partial(uploads.upload, speech, intake)
@@ -73,9 +73,7 @@ def _queue(runtime: Runtime) -> tuple[Served, ...]:
     )
 
 
-def _making(runtime: Runtime) -> tuple[Served, ...]:
-    names = names_of(runtime.catalog, runtime.settings.model_names)
-
+def _making(runtime: Runtime, names: Names) -> tuple[Served, ...]:
     def made(path: str, scopes: tuple[str, ...], speak: Speak, summary: str) -> Served:
         return Served(method="POST", path=path, scopes=scopes, speak=speak, summary=summary)
 

@@ -9,6 +9,7 @@ from kinetoscope.api.doors import Doors
 from kinetoscope.dialects.door import Dialect, Speech
 from kinetoscope.dialects.kie import common, jobs, uploads
 from kinetoscope.dialects.kie.codes import refuse, refuse_upload
+from kinetoscope.dialects.names import Names
 
 WHY = (
     "this is not supported here. Models are made by /kie/api/v1/jobs/createTask and asked for by "
@@ -20,10 +21,10 @@ UPLOADS = Dialect(name="kie", prefixes=("/kie/api", "/kie/api/v1"), refuse=refus
 EVERYWHERE = Dialect(name="kie", prefixes=("/kie",), refuse=refuse)
 
 
-def mount(doors: Doors) -> None:
+def mount(doors: Doors, names: Names) -> None:
     """Add the dialect's routes."""
     speech = Speech(doors=doors, dialect=DIALECT)
-    jobs.mount(speech)
+    jobs.mount(speech, names)
     common.mount(speech)
     uploads.mount(Speech(doors=doors, dialect=UPLOADS))
     Speech(doors=doors, dialect=EVERYWHERE).refuse_the_rest(WHY)

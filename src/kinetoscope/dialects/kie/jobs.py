@@ -9,16 +9,15 @@ from kinetoscope.dialects.kie.codes import said
 from kinetoscope.dialects.kie.models import inputs_of, model_of
 from kinetoscope.dialects.kie.record import data_of
 from kinetoscope.dialects.making import Wish, make
-from kinetoscope.dialects.names import NAME_LENGTH_MAX, names_of
+from kinetoscope.dialects.names import NAME_LENGTH_MAX, Names
 from kinetoscope.kernel.errors import InputIssue
 from kinetoscope.tasks import read, whole
 from kinetoscope.tasks.request import SCOPE, Spoken
 
 
-def mount(speech: Speech) -> None:
+def mount(speech: Speech, names: Names) -> None:
     """Add both."""
     runtime = speech.doors.runtime
-    names = names_of(runtime.catalog, runtime.settings.model_names)
 
     async def create_task(client: Client) -> Response:
         """Create a task: `{"data": {"taskId"}}`.

@@ -9,9 +9,8 @@ from collections.abc import Mapping
 
 from kinetoscope.catalog.fields import Choice
 from kinetoscope.catalog.model import FOLLOW_WORDS, Model
-from kinetoscope.dialects.inputs import FRAMES, MEDIA, REFERENCES, camel, fit
+from kinetoscope.dialects.inputs import FRAMES, MEDIA, REFERENCES, camel, fit, refused
 from kinetoscope.dialects.names import Names, find
-from kinetoscope.kernel.errors import InputIssue, InvalidInputs
 from kinetoscope.kernel.order import MediaKind
 
 WAN = {"wan/3-0-video": "wan3.0", "wan/3-0-video-prime": "wan3.0-prime"}
@@ -53,7 +52,7 @@ def model_of(names: Names, stated: str, given: Given) -> Model:
     base = stated.removesuffix(IMAGE_TO_IMAGE)
     if base != stated and base in names:
         if not _has_any(given, (*_IMAGES, *_own(names[base]))):
-            raise _refused("image_urls", "Expected at least one image")
+            raise refused("image_urls", "Expected at least one image")
         return names[base]
     return find(names, stated.removesuffix(TEXT_TO_IMAGE))
 
@@ -75,13 +74,13 @@ def inputs_of(model: Model, given: Given) -> dict[str, object]:
     }
     for name in NOT_HERE:
         if stated.get(name):
-            raise _refused(name, "This is not supported here")
+            raise refused(name, "This is not supported here")
     for name in OTHERWISE:
         is_known = name in model.fields_by_name or name in model.names_by_alias
         if stated.get(name) and not is_known:
-            raise _refused(name, f"{model.id} has no {name}")
+            raise refused(name, f"{model.id} has no {name}")
     if COUNT in stated and str(stated.pop(COUNT)) != str(model.count):
-        raise _refused(COUNT, f"{model.id} makes {model.count} file(s) a task")
+        raise refused(COUNT, f"{model.id} makes {model.count} file(s) a task")
     _require_one_scene(stated)
     _read_quality(model, stated)
     _read_resolution(model, stated)
@@ -95,7 +94,7 @@ def _require_one_scene(stated: Given) -> None:
     frame = next((name for name in FRAMES if stated.get(name)), None)
     reference = next((name for name in _ALL_REFERENCES if stated.get(name)), None)
     if frame is not None and reference is not None:
-        raise _refused(reference, f"Expected either references or {frame}, not both")
+        raise refused(reference, f"Expected either references or {frame}, not both")
 
 
 def _read_quality(model: Model, stated: dict[str, object]) -> None:
@@ -103,7 +102,7 @@ def _read_quality(model: Model, stated: dict[str, object]) -> None:
         return
     quality = str(stated.pop("quality"))
     if quality not in QUALITIES or not model.resolution_name:
-        raise _refused("quality", f"Expected {' or '.join(QUALITIES)}, of a model that has them")
+        raise refused("quality", f"Expected {' or '.join(QUALITIES)}, of a model that has them")
     stated.setdefault(model.resolution_name, QUALITIES[quality])
 
 
@@ -121,7 +120,7 @@ def _read_ratio(model: Model, stated: dict[str, object]) -> None:
     word = stated.get("aspect_ratio")
     if word in FOLLOW_WORDS and isinstance(field, Choice) and not _takes(field, str(word)):
         if _has_any(stated, (*_MEDIA, *_own(model))):
-            raise _refused("aspect_ratio", f"{model.id} does not take the shape of what goes in")
+            raise refused("aspect_ratio", f"{model.id} does not take the shape of what goes in")
         del stated["aspect_ratio"]
 
 
@@ -131,7 +130,7 @@ def _read_format(model: Model, stated: dict[str, object]) -> None:
     if word is None or model.format_name:
         return
     if {"jpg": "jpeg"}.get(str(word), str(word)) != model.file_format:
-        raise _refused("output_format", f"{model.id} makes {model.file_format}")
+        raise refused("output_format", f"{model.id} makes {model.file_format}")
     del stated["output_format"]
 
 
@@ -146,7 +145,3 @@ def _own(model: Model) -> tuple[str, ...]:
 
 def _has_any(given: Given, names: tuple[str, ...]) -> bool:
     return any(given.get(name) or given.get(camel(name)) for name in names)
-
-
-def _refused(name: str, message: str) -> InvalidInputs:
-    return InvalidInputs((InputIssue("custom", f"{message}.", (name,)),))

@@ -2,7 +2,7 @@
 
 from kinetoscope.api.doors import Doors
 from kinetoscope.dialects.door import Dialect, Speech
-from kinetoscope.dialects.names import names_of
+from kinetoscope.dialects.names import Names
 from kinetoscope.dialects.openai import content, derived, files, images, models, speech, videos
 from kinetoscope.dialects.openai.asking import Parts
 from kinetoscope.dialects.openai.errors import refuse
@@ -13,14 +13,14 @@ WHY = "this is not supported here; see /docs/migrating"
 DIALECT = Dialect(name=NAME, prefixes=("/openai/v1", "/v1"), refuse=refuse)
 
 
-def mount(doors: Doors) -> None:
+def mount(doors: Doors, names: Names) -> None:
     """Add the dialect's routes."""
     runtime = doors.runtime
     spoken = Speech(doors=doors, dialect=DIALECT)
     parts = Parts(
         runtime=runtime,
         intake=doors.intake,
-        names=names_of(runtime.catalog, runtime.settings.model_names),
+        names=names,
     )
     for module in (videos, derived, content, images, speech, models, files):
         module.mount(spoken, parts)

@@ -6,6 +6,7 @@ JavaScript client are given one with it: all come here.
 
 from kinetoscope.api.doors import Doors
 from kinetoscope.dialects.door import Dialect, Speech
+from kinetoscope.dialects.names import Names
 from kinetoscope.dialects.replicate import account, files, models, predictions, streams
 from kinetoscope.dialects.replicate.errors import refuse
 from kinetoscope.dialects.replicate.shape import PREFIX, view_of
@@ -19,12 +20,12 @@ WHY = (
 DIALECT = Dialect(name="replicate", prefixes=(PREFIX,), refuse=refuse)
 
 
-def mount(doors: Doors) -> None:
+def mount(doors: Doors, names: Names) -> None:
     """Add the dialect's routes."""
     speech = Speech(doors=doors, dialect=DIALECT)
     runtime = doors.runtime
     view = view_of(runtime)
-    shelf = shelf_of(runtime.catalog, runtime.settings.model_names)
+    shelf = shelf_of(runtime.catalog, names)
     predictions.mount(speech, view, shelf)
     streams.mount(speech, view)
     models.mount(speech, shelf)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from kinetoscope.catalog.model import Model
 from kinetoscope.catalog.spec import Catalog
-from kinetoscope.dialects.names import OWNER, Names, find, names_of
+from kinetoscope.dialects.names import OWNER, Names, find
 from kinetoscope.kernel.errors import UnknownModel
 
 VERSION = re.compile(r"[0-9a-f]{64}")
@@ -28,10 +28,10 @@ class Shelf:
     by_version: Mapping[str, Model]
 
 
-def shelf_of(catalog: Catalog, chosen: Mapping[str, str]) -> Shelf:
-    """Put the models on a shelf; `chosen` are the operator's names for them."""
+def shelf_of(catalog: Catalog, names: Names) -> Shelf:
+    """Put the models on a shelf."""
     return Shelf(
-        names=names_of(catalog, chosen),
+        names=names,
         by_version={version_of(model): model for model in catalog.models},
     )
 
