@@ -79,7 +79,7 @@ def command(order: Order, public_url: str, indent: int | None = None) -> str:
     separator = " " if indent is None else " \\\n" + " " * indent
     first = f"kinetoscope generate --url {public_url}"
     shown = [shlex.quote(str(word)) for word in words]
-    return " ".join([first, *shown]) if indent is None else first + _spread(shown, separator)
+    return first + _spread(shown, separator)
 
 
 def _spread(words: list[str], separator: str) -> str:

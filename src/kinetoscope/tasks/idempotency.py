@@ -96,7 +96,7 @@ async def remembered(
 async def remember(
     connection: Connection, account_id: AccountId, once: Once, task_id: TaskId, now: datetime
 ) -> None:
-    """Note which task a request made; what was noted longer ago than a day gives way."""
+    """Note which task a request made; what was noted under its name before gives way."""
     await connection.execute(
         """
         insert into idempotency_key (account_id, key, body_sha256, task_id, tries, created_at)

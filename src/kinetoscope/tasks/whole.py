@@ -103,14 +103,12 @@ async def page(
 
 async def place_of(database: Database, account_id: AccountId, task_id: str, now: datetime) -> Place:
     """Return the place of one of an account's tasks in its list; raises NotFound."""
-    record = None
-    if is_task_id(task_id):
-        try:
-            record = await watch.own(database, account_id, TaskId(task_id), now)
-        except Forbidden:
-            record = None
-    if record is None:
+    if not is_task_id(task_id):
         raise NotFound("Task not found")
+    try:
+        record = await watch.own(database, account_id, TaskId(task_id), now)
+    except Forbidden:
+        raise NotFound("Task not found") from None
     return Place(created_at=record.created_at, task_id=record.id)
 
 
