@@ -14,10 +14,12 @@ from starlette.datastructures import UploadFile
 from kinetoscope.accounts import opening
 from kinetoscope.api.body import invalid, issue
 from kinetoscope.api.intake import Intake
+from kinetoscope.catalog.model import Model
 from kinetoscope.dialects import files
 from kinetoscope.dialects.door import Client
 from kinetoscope.dialects.forms import Form, read_form
-from kinetoscope.dialects.names import Names
+from kinetoscope.dialects.inputs import refused
+from kinetoscope.dialects.names import Names, find
 from kinetoscope.kernel.errors import (
     DatabaseUnavailable,
     InvalidRequest,
@@ -32,6 +34,8 @@ from kinetoscope.media.store import media_type_of
 from kinetoscope.wiring import Runtime
 
 log = structlog.get_logger(__name__)
+
+MADE = {MediaKind.VIDEO: "videos", MediaKind.IMAGE: "images", MediaKind.AUDIO: "sound"}
 
 CHUNK_BYTES = 1024 * 1024
 
@@ -190,6 +194,14 @@ def text_of(request: Asked, name: str, otherwise: str | None = None) -> str:
     if not isinstance(value, str) or not value:
         raise invalid(issue("invalid_type", "Expected a text", name))
     return value
+
+
+def model_of(parts: Parts, stated: str, kind: MediaKind) -> Model:
+    """Return the model that is meant; raises UnknownModel, or InvalidInputs for other media."""
+    model = find(parts.names, stated, kind)
+    if model.kind is not kind:
+        raise refused("model", f"{model.id} makes no {MADE[kind]}, it makes {model.kind.value}")
+    return model
 
 
 def refuse_other_files(request: Asked, names: tuple[str, ...]) -> None:

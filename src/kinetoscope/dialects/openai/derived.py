@@ -18,6 +18,7 @@ from kinetoscope.dialects.openai.asking import (
     Referred,
     asked,
     media_of,
+    model_of,
     refuse_other_files,
     text_of,
 )
@@ -28,7 +29,6 @@ from kinetoscope.dialects.openai.videos import (
     answer_created,
     given_of,
     own_video,
-    video_model,
     video_of,
 )
 from kinetoscope.kernel.order import MediaKind
@@ -61,7 +61,7 @@ async def remix(parts: Parts, client: Client) -> Response:
     async with asked(parts, client) as request:
         found = await own_video(parts, client)
         _require_done(found, "video_id")
-        model = video_model(parts, found.record.model)
+        model = model_of(parts, found.record.model, MediaKind.VIDEO)
         inputs = {**found.inputs, "prompt": text_of(request, "prompt")}
         order = Order(
             model=model,
@@ -125,7 +125,7 @@ def _model(parts: Parts, request: Asked, source: Whole | None, *, extend: bool) 
         if model.roles is Roles.SOURCE and ("duration" in model.fields_by_name) is extend
     ]
     if "model" in request.values:
-        model = video_model(parts, text_of(request, "model"))
+        model = model_of(parts, text_of(request, "model"), MediaKind.VIDEO)
         if model in able:
             return model
         problem = f"{model.id} cannot do this"

@@ -16,12 +16,12 @@ from kinetoscope.api.body import invalid, issue
 from kinetoscope.catalog.model import Model
 from kinetoscope.dialects.door import Client, Speech
 from kinetoscope.dialects.inputs import refused
-from kinetoscope.dialects.names import find
 from kinetoscope.dialects.openai.asking import (
     Asked,
     Parts,
     asked,
     media_of,
+    model_of,
     refuse_other_files,
     text_of,
 )
@@ -77,7 +77,7 @@ async def generate(parts: Parts, client: Client, *, edit: bool) -> Response:
     async with asked(parts, client) as request:
         _refuse_unsupported(request)
         refuse_other_files(request, IMAGES if edit else ())
-        model = _model(parts, request)
+        model = model_of(parts, text_of(request, "model"), MediaKind.IMAGE)
         as_addresses = _as_addresses(request)
         media = await media_of(parts, client, request, IMAGES)
         if edit and not media:
@@ -91,14 +91,6 @@ async def generate(parts: Parts, client: Client, *, edit: bool) -> Response:
     if isinstance(found, Response):
         return found
     return await _answer(parts, found, as_addresses=as_addresses)
-
-
-def _model(parts: Parts, request: Asked) -> Model:
-    """Return the model that is meant; raises UnknownModel, InvalidRequest or InvalidInputs."""
-    model = find(parts.names, text_of(request, "model"), MediaKind.IMAGE)
-    if model.kind is not MediaKind.IMAGE:
-        raise refused("model", f"{model.id} makes no images, it makes {model.kind.value}")
-    return model
 
 
 def _refuse_unsupported(request: Asked) -> None:

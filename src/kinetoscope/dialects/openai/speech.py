@@ -12,8 +12,14 @@ from kinetoscope.api.media import sent
 from kinetoscope.catalog.model import Model
 from kinetoscope.dialects.door import Client, Speech
 from kinetoscope.dialects.inputs import refused
-from kinetoscope.dialects.names import find
-from kinetoscope.dialects.openai.asking import Asked, Parts, asked, refuse_other_files, text_of
+from kinetoscope.dialects.openai.asking import (
+    Asked,
+    Parts,
+    asked,
+    model_of,
+    refuse_other_files,
+    text_of,
+)
 from kinetoscope.dialects.openai.content import CACHE
 from kinetoscope.dialects.openai.making import (
     Order,
@@ -49,7 +55,7 @@ async def create(parts: Parts, client: Client) -> Response:
     """
     async with asked(parts, client) as request:
         refuse_other_files(request, ())
-        model = _model(parts, request)
+        model = model_of(parts, text_of(request, "model"), MediaKind.AUDIO)
         _refuse_unsupported(model, request)
         values = without_harmless(model, request.values, HARMLESS)
         given = {name: value for name, value in values.items() if name not in NOT_INPUTS}
@@ -63,13 +69,6 @@ async def create(parts: Parts, client: Client) -> Response:
     response = await sent(parts.runtime, client.request, found.record.output[0].name, cache=CACHE)
     response.headers["x-request-id"] = task_id
     return response
-
-
-def _model(parts: Parts, request: Asked) -> Model:
-    model = find(parts.names, text_of(request, "model"), MediaKind.AUDIO)
-    if model.kind is not MediaKind.AUDIO:
-        raise refused("model", f"{model.id} makes no sound, it makes {model.kind.value}")
-    return model
 
 
 def _refuse_unsupported(model: Model, request: Asked) -> None:

@@ -14,12 +14,12 @@ from kinetoscope.api.envelope import answer
 from kinetoscope.catalog.model import Model
 from kinetoscope.dialects.door import Client, Speech
 from kinetoscope.dialects.inputs import refused
-from kinetoscope.dialects.names import find
 from kinetoscope.dialects.openai.asking import (
     Asked,
     Parts,
     asked,
     media_of,
+    model_of,
     refuse_other_files,
     text_of,
 )
@@ -70,21 +70,13 @@ def mount(speech: Speech, parts: Parts) -> None:
 async def create(parts: Parts, client: Client) -> Response:
     """Create a video. Inputs of ours may stand beside OpenAI's, `callBackUrl` among them."""
     async with asked(parts, client) as request:
-        model = video_model(parts, text_of(request, "model", USUAL_MODEL))
+        model = model_of(parts, text_of(request, "model", USUAL_MODEL), MediaKind.VIDEO)
         refuse_other_files(request, REFERENCE)
         media = await media_of(parts, client, request, REFERENCE)
         inputs = inputs_of(model, request, given_of(model, request), media)
         order = Order(model=model, inputs=inputs, theirs=THEIRS)
         task_id = await make(parts, client, request, order)
     return await answer_created(parts, client, task_id)
-
-
-def video_model(parts: Parts, stated: str) -> Model:
-    """Return the model that is meant; raises UnknownModel, or InvalidInputs for other media."""
-    model = find(parts.names, stated, MediaKind.VIDEO)
-    if model.kind is not MediaKind.VIDEO:
-        raise refused("model", f"{model.id} makes no videos, it makes {model.kind.value}")
-    return model
 
 
 def given_of(model: Model, request: Asked) -> dict[str, object]:
