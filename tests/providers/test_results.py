@@ -40,9 +40,12 @@ async def test_only_so_many_jobs_bring_their_files_at_once(tmp_path: Path):
             jobs.append((await submitted(provider, job), job))
         for made in upstream.jobs.values():
             made.stay(Stage.DONE)
-        upstream.fault(Verb.FILE, *[Fault(status=200, body="a file", stall_s=1)] * JOBS)
+        upstream.fault(Verb.FILE, *[Fault(status=200, body="a file", stall_s=2)] * JOBS)
         bringing = [asyncio.create_task(provider.status(*each)) for each in jobs]
-        await asyncio.sleep(0.7)
+        async with asyncio.timeout(20):
+            while len(upstream.of(Verb.FILE)) < RESULTS_AT_ONCE:  # noqa: ASYNC110 - it is another server
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.3)  # the others would come now
         assert len(upstream.of(Verb.FILE)) == RESULTS_AT_ONCE
         assert all(isinstance(status, Done) for status in await asyncio.gather(*bringing))
         assert len(upstream.of(Verb.FILE)) == JOBS

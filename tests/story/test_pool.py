@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import World
 
 from kinetoscope.kernel.errors import LeaseLost
-from kinetoscope.postgres.pool import Connection
+from kinetoscope.postgres.pool import Connection, Database
 
 pytestmark = pytest.mark.anyio
 
@@ -85,3 +85,21 @@ async def test_a_pipeline_begins_anew_where_its_connection_broke(world: World):
 
     await world.runtime.database.transact_pipelined(steps)
     assert (tries, await noted(world)) == (2, 1)
+
+
+async def test_who_is_ended_just_when_a_connection_comes_free_does_end(world: World):
+    database = Database(world.runtime.database.conninfo, connections_max=1, patience_s=5)
+    await database.open()
+    try:
+        for ticks in range(25):
+            async with database.connection():
+                waiting = asyncio.create_task(database.execute("select pg_sleep(60)", {}))
+                await asyncio.sleep(0.01)
+            for _ in range(ticks):
+                await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.wait([waiting], timeout=5)
+            assert waiting.cancelled(), f"after {ticks} turns of the loop"
+            assert await database.execute("select 1", {}) == 1  # and the connection is back
+    finally:
+        await database.close()

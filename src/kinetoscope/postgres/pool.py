@@ -152,17 +152,34 @@ class Database:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """Lend a connection, for what the verbs above cannot say."""
-        async with self.pool.connection() as connection:
-            yield connection
+        """Lend a connection, for what the verbs above cannot say.
 
-    async def _lent(self, once: Callable[[Connection], Awaitable[Result]]) -> Result:
-        # Not the pool's own context manager: it would commit, and there is nothing to commit.
-        connection = await self.pool.getconn()
+        Unlike the pool's own context manager it does not commit: every statement does that itself.
+        """
+        connection = await self._borrow()
         try:
-            return await once(connection)
+            yield connection
         finally:
             await self.pool.putconn(connection)
+
+    async def _lent(self, once: Callable[[Connection], Awaitable[Result]]) -> Result:
+        async with self.connection() as connection:
+            return await once(connection)
+
+    async def _borrow(self) -> Connection:
+        """Take a connection; ends who is cancelled meanwhile, which the pool may not.
+
+        It waits by `wait_for`, and in Python 3.11 that loses a cancellation that comes together
+        with the connection: a worker that is told to stop would go on for minutes.
+        """
+        borrower = asyncio.current_task()
+        assert borrower is not None  # noqa: S101 - no coroutine runs outside a task
+        cancelled_before = borrower.cancelling()
+        connection = await self.pool.getconn()
+        if borrower.cancelling() > cancelled_before:
+            await self.pool.putconn(connection)
+            raise asyncio.CancelledError
+        return connection
 
     async def _patiently(self, once: Callable[[Connection], Awaitable[Result]]) -> Result:
         deadline_s = None
