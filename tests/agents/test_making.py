@@ -248,6 +248,19 @@ async def test_a_test_key_does_not_end_what_a_live_key_pays_for(world: World):
         assert await refusal(client, "cancel", task_id=made) == refused
 
 
+async def test_arguments_that_do_not_fit_are_told_as_every_other_refusal_is(world: World):
+    alice = await world.person("alice")
+    async with agent(world, alice) as client:
+        missing = await refusal(client, "generate", model="seedance-20")
+        many = await refusal(client, "list_tasks", limit=1000, status="ready")
+    assert missing == {
+        "message": "Invalid request parameters",
+        "errors": [{"code": "invalid_type", "message": "Field required", "path": ["inputs"]}],
+    }
+    assert [error["path"] for error in many["errors"]] == [["status"], ["limit"]]
+    assert await world.count("task") == 0
+
+
 async def test_credits_and_cap_are_those_of_the_account(world: World):
     poor, busy = await world.person("poor", "1"), await world.person("busy")
     async with agent(world, poor) as client:

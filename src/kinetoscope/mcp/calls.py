@@ -44,7 +44,12 @@ class Told:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         """Turn errors of ours into errors of the protocol."""
         if isinstance(error, KinetoscopeError):
-            raise ToolError(orjson.dumps(error_body(error)).decode()) from None
+            raise refused(error) from None
+
+
+def refused(error: KinetoscopeError) -> ToolError:
+    """Return the protocol's error for one of ours."""
+    return ToolError(orjson.dumps(error_body(error)).decode())
 
 
 def http_request(ctx: Context) -> HttpRequest:

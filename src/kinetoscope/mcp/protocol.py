@@ -1,10 +1,20 @@
 """The protocol's server: our tools behind the SDK's transport, one request at a time."""
 
+from typing import Any
+
 from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
+from mcp.types import CallToolResult, InputRequiredResult
+from pydantic import ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
+from typing_extensions import override
 
 from kinetoscope import __version__
+from kinetoscope.api.body import invalid, issue
+from kinetoscope.kernel.errors import InvalidRequest
+from kinetoscope.mcp.calls import refused
 from kinetoscope.mcp.tools import add_tools
 from kinetoscope.wiring import Runtime
 
@@ -16,9 +26,35 @@ INSTRUCTIONS = (
 )
 
 
+class Server(MCPServer):
+    """The SDK's, which tells of arguments that do not fit in the words of other refusals."""
+
+    @override
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool."""
+        try:
+            return await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            if isinstance(error.__cause__, ValidationError):
+                raise refused(misfit(error.__cause__)) from None
+            raise
+
+
+def misfit(error: ValidationError) -> InvalidRequest:
+    """Return the contract's error for arguments that do not fit a tool's schema."""
+    return invalid(
+        *(
+            issue("invalid_type", found["msg"], *map(str, found["loc"]))
+            for found in error.errors(include_url=False, include_input=False)
+        )
+    )
+
+
 def app(runtime: Runtime) -> ASGIApp:
     """Return an ASGI app that answers each request by itself."""
-    server = MCPServer(
+    server = Server(
         "kinetoscope",
         title="Kinetoscope",
         version=__version__,
