@@ -325,6 +325,9 @@ def test_tasks_are_awaited_shown_saved_and_cancelled(stage: Stage, tmp_path: Pat
     assert saved.stdout == f"{tmp_path}/r.wav\n"
     assert (tmp_path / "r.wav").read_bytes()[:4] == b"RIFF"
     assert "was done before it could be cancelled" in stage.type("tasks", "cancel", task_id).stdout
+    told = json.loads(stage.type("tasks", "cancel", task_id, "--json").stdout)
+    assert (told["taskId"], told["status"]) == (task_id, "success")
+    assert "was done before it could be cancelled" in told["message"]
     nowhere = stage.type("tasks", "show", "task_aaaaaaaaaaaaaaaaaaaaaaaa")
     assert (nowhere.exit_code, nowhere.stderr) == (3, "kinetoscope: Task not found\n")
 
@@ -397,8 +400,10 @@ def test_eighty_columns_are_enough(stage: Stage, monkeypatch: pytest.MonkeyPatch
             patched.setattr(sys, "stdout", shown)
             app(words, standalone_mode=False)
         lines = ANSI.sub("", shown.getvalue()).split("\n")
-        assert len(lines) > 3
+        assert len(lines) >= 3
         assert 60 < max(map(len, lines)) <= 80, words
+        if words == ("tasks", "list"):
+            assert all(line.startswith("task_") for line in lines[1:] if line), "a line each"
 
 
 def test_an_api_that_is_killed_makes_each_task_once_and_loses_no_follower(stage: Stage):

@@ -1,5 +1,6 @@
 """`kinetoscope tasks`: a user's tasks over HTTP; `margins` and `alerts` are the operator's."""
 
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Annotated
 
@@ -20,7 +21,14 @@ from kinetoscope.cli.user.connection import (
 from kinetoscope.cli.user.ending import cancelled, failure_text, task_json
 from kinetoscope.cli.user.generate import Force, saved
 from kinetoscope.cli.user.progress import followed
-from kinetoscope.cli.user.written import credits_text, moment_text, out, table, write_json
+from kinetoscope.cli.user.written import (
+    age_text,
+    credits_text,
+    moment_text,
+    out,
+    table,
+    write_json,
+)
 from kinetoscope.client import Kinetoscope, Status, Task
 
 OPERATOR = "kinetoscope.cli.tasks"
@@ -64,13 +72,14 @@ def list_tasks(
     if as_json:
         typer.echo(write_json({"tasks": [task_json(task) for task in found]}))
         return
-    rows = table("id", "status", "credits", "created", "model")
+    rows = table("id", "status", "credits", "age", "model")
+    now = datetime.now(UTC)  # noqa: TID251 - a person's own clock, for a person's eyes
     for task in found:
         rows.add_row(
             task.id,
             task.status,
             credits_text(task.credits),
-            moment_text(task.created_at),
+            age_text(task.created_at, now),
             task.model,
         )
     out().print(rows)
@@ -122,11 +131,16 @@ def wait(
 
 
 @app.command()
-def cancel(task_id: TaskId, *, key: Key = None, url: Url = None) -> None:
+def cancel(task_id: TaskId, *, as_json: AsJson = False, key: Key = None, url: Url = None) -> None:
     """Want a task's end, and say what became of that."""
-    with connected(key, url) as client:
+    with connected(key, url, as_json=as_json) as client:
         client.get(task_id)
-        typer.echo(cancelled(client, task_id))
+        message = cancelled(client, task_id)
+        if as_json:
+            task = task_json(client.get(task_id))
+            typer.echo(write_json({**task, "message": message}))
+        else:
+            typer.echo(message)
 
 
 @app.command()

@@ -11,6 +11,10 @@ from rich.table import Table
 
 Written = None | bool | int | float | str | Decimal | Sequence["Written"] | Mapping[str, "Written"]
 
+MINUTE_S = 60
+HOUR_S = 60 * MINUTE_S
+DAY_S = 24 * HOUR_S
+
 PIPED_COLUMNS = 250
 """Lines for programs are not broken at a width that nobody looks at."""
 
@@ -56,3 +60,20 @@ def table(*headings: str) -> Table:
 def moment_text(moment: datetime | None) -> str:
     """Write a moment in this machine's time."""
     return "" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M}"
+
+
+def age_text(moment: datetime | None, now: datetime) -> str:
+    """Write how long ago a moment was, in the largest unit: 12s, 5m, 3h, 40d.
+
+    Clocks differ: a server's moment may lie ahead of this machine's.
+    """
+    if moment is None:
+        return ""
+    seconds = max(int((now - moment).total_seconds()), 0)
+    if seconds < MINUTE_S:
+        return f"{seconds}s"
+    if seconds < HOUR_S:
+        return f"{seconds // MINUTE_S}m"
+    if seconds < DAY_S:
+        return f"{seconds // HOUR_S}h"
+    return f"{seconds // DAY_S}d"
