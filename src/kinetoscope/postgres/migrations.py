@@ -98,6 +98,7 @@ def _apply_missing(
                 f"migration {migration.name} was applied in another form; "
                 "this database belongs to another version of Kinetoscope"
             )
+    tell = log.info if applied else log.debug  # a new database has nothing to tell of each
     for migration in missing:
         with connection.transaction():
             connection.execute("set local lock_timeout = '5s'")
@@ -106,5 +107,7 @@ def _apply_missing(
                 "insert into schema_migration (name, sha256) values (%s, %s)",
                 (migration.name, migration.sha256),
             )
-        log.info("migration.applied", name=migration.name)
+        tell("migration.applied", name=migration.name)
+    if not applied:
+        log.info("schema.created", migrations=len(missing))
     return len(missing)
