@@ -129,6 +129,14 @@ def server_folder() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """Undo what a command that ran in this process decided about logging."""
+    kept = structlog.get_config()
+    yield
+    structlog.configure(**kept)
+
+
 @pytest.fixture(scope="session")
 def template_conninfo(server_folder: Path) -> Iterator[str]:
     """Start one PostgreSQL for all tests and bring a template database up to date."""

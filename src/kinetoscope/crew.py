@@ -80,6 +80,15 @@ class _Connector(PsycopgConnector):
             raise
 
     @override
+    async def open_async(self, pool: AsyncConnectionPool[Idle] | None = None) -> None:
+        try:
+            await super().open_async(pool)
+        except BaseException:
+            # Nobody else will: `async with` closes only what has opened.
+            await self.close_async()
+            raise
+
+    @override
     async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
         with self._noticing():
             await super().execute_query_async(query, **arguments)
@@ -110,6 +119,7 @@ class Crew:
     steps: Steps = field(default_factory=Steps)
     jobs: set[int] = field(default_factory=set)
     engines: set[asyncio.Task[None]] = field(default_factory=set)
+    is_stopping: bool = False
 
 
 async def run_worker(
@@ -215,6 +225,9 @@ async def _engine(crew: Crew, connector: _Connector) -> None:
 
     @app.task(name=ADVANCE, retry=Retry(), pass_context=True)
     async def advance_task(context: JobContext, task_id: str) -> None:
+        if crew.is_stopping:
+            # The engine was fetching when it was told to stop. Nobody would wait for this step.
+            raise asyncio.CancelledError
         job_id = context.job.id or 0
         crew.jobs.add(job_id)
         try:
@@ -241,6 +254,7 @@ async def _engine(crew: Crew, connector: _Connector) -> None:
 
 async def _stop(crew: Crew) -> None:
     """End what runs, the sooner the less it costs; then let the engines put their jobs away."""
+    crew.is_stopping = True
     watching = asyncio.create_task(_watch_always(crew))
     timing = crew.timing
     await crew.steps.end(soon_s=timing.shutdown_s, held_s=timing.held_s)

@@ -171,6 +171,47 @@ async def test_a_step_that_lets_go_is_broken_off_then(world: World, alice: Perso
     assert await statuses(world) == ["todo"]
 
 
+FETCHES = """
+select count(*) from pg_stat_activity
+where datname = current_database() and wait_event_type = 'Lock' and query like '%%fetch_job%%'
+"""
+
+
+async def test_told_to_stop_while_it_fetches_it_begins_no_step_that_nobody_waits_for(world: World):
+    acts = Acts(held=True)
+    database = world.runtime.database
+    async with working(world, acts.advance) as task, database.connection() as connection:
+        async with connection.transaction():
+            await connection.execute("lock table procrastinate_jobs in exclusive mode")
+            await connection.execute("select enqueue_advance('task_1', 'embedded')")
+            async with asyncio.timeout(BOUND_S):
+                while await database.fetch_values(FETCHES, {}) == (0,):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            task.cancel()
+            await asyncio.sleep(0.1)
+        await asyncio.wait([task], timeout=BOUND_S / 4)
+        assert task.done()
+    assert (acts.begun, await statuses(world)) == ([], ["todo"])
+
+
+async def test_told_to_stop_while_it_starts_it_leaves_nothing_behind(world: World):
+    """Whenever that is: its pool may be opening, or open in that very moment."""
+    before = pool_tasks()
+    for number in range(40):
+        async with working(world, Acts().advance) as task:
+            await asyncio.sleep(number * 0.001)
+            task.cancel()
+            await asyncio.wait([task], timeout=BOUND_S / 10)
+            assert task.done(), f"after {number} ms"
+    async with asyncio.timeout(BOUND_S):
+        while pool_tasks() > before:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+def pool_tasks() -> int:
+    return sum(task.get_name().startswith("pool-") for task in asyncio.all_tasks())
+
+
 async def test_after_a_restart_of_the_database_nobody_is_taken_for_dead_too_soon(
     world: World, alice: Person
 ):

@@ -4,6 +4,7 @@ import asyncio
 
 import psycopg
 import pytest
+from psycopg_pool._acompat import AEvent
 from tests.conftest import World
 
 from kinetoscope.kernel.errors import LeaseLost
@@ -85,6 +86,20 @@ async def test_a_pipeline_begins_anew_where_its_connection_broke(world: World):
 
     await world.runtime.database.transact_pipelined(steps)
     assert (tries, await noted(world)) == (2, 1)
+
+
+@pytest.mark.parametrize("ticks", range(4))
+async def test_who_is_ended_just_when_a_pool_is_ready_does_end(ticks: int):
+    ready = AEvent()
+    waiting = asyncio.create_task(ready.wait_timeout(60))
+    await asyncio.sleep(0.01)
+    ready.set()
+    for _ in range(ticks):
+        await asyncio.sleep(0)
+    was_done = waiting.done()
+    waiting.cancel()
+    await asyncio.wait([waiting], timeout=5)
+    assert waiting.cancelled() is not was_done
 
 
 async def test_who_is_ended_just_when_a_connection_comes_free_does_end(world: World):

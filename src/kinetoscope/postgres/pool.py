@@ -14,6 +14,9 @@ from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from kinetoscope.kernel.errors import DatabaseUnavailable
+from kinetoscope.postgres.waits import mend_waits
+
+mend_waits()
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
@@ -156,7 +159,7 @@ class Database:
 
         Unlike the pool's own context manager it does not commit: every statement does that itself.
         """
-        connection = await self._borrow()
+        connection = await self.pool.getconn()
         try:
             yield connection
         finally:
@@ -165,21 +168,6 @@ class Database:
     async def _lent(self, once: Callable[[Connection], Awaitable[Result]]) -> Result:
         async with self.connection() as connection:
             return await once(connection)
-
-    async def _borrow(self) -> Connection:
-        """Take a connection; ends who is cancelled meanwhile, which the pool may not.
-
-        It waits by `wait_for`, and in Python 3.11 that loses a cancellation that comes together
-        with the connection: a worker that is told to stop would go on for minutes.
-        """
-        borrower = asyncio.current_task()
-        assert borrower is not None  # noqa: S101 - no coroutine runs outside a task
-        cancelled_before = borrower.cancelling()
-        connection = await self.pool.getconn()
-        if borrower.cancelling() > cancelled_before:
-            await self.pool.putconn(connection)
-            raise asyncio.CancelledError
-        return connection
 
     async def _patiently(self, once: Callable[[Connection], Awaitable[Result]]) -> Result:
         deadline_s = None
