@@ -159,6 +159,9 @@ def test_what_would_make_something_else_is_refused_by_its_name(name: str, value:
             {"image_urls": ["https://a/2"], "end_image_url": "https://a/9"},
             "end_image_url",
         ),
+        ("bytedance/seedance-2.0/image-to-video", {}, "image_url"),
+        ("bytedance/seedance-2.0/reference-to-video", {"image_urls": []}, "image_urls"),
+        ("fal-ai/nano-banana-2/edit", {"image": ""}, "image_urls"),
     ],
 )
 def test_what_contradicts_is_refused_and_never_left_out(app: str, given: dict[str, Any], name: str):

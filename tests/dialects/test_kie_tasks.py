@@ -196,6 +196,10 @@ async def test_polls_do_not_carry_files(world: World, alice: Person):
         ({"model": "x", "input": "y"}, "input: Expected an object"),
         ({"model": "kling-3.0/video", "input": {}}, "Unknown model 'kling-3.0/video'"),
         ({"model": "bytedance/seedance-2", "input": {}}, "prompt: "),
+        ({**SEEDANCE, "input": None}, "input: Expected an object"),
+        ({**SEEDANCE, "input": {"prompt": "x", "aspect_ratio": ["1:1"]}}, "aspect_ratio: Expected"),
+        ({**SEEDANCE, "input": {"prompt": "x", "aspect_ratio": []}}, "aspect_ratio: Expected"),
+        ({**SEEDANCE, "input": {"prompt": "x", "aspect_ratio": {}}}, "aspect_ratio: Expected"),
         ({**SEEDANCE, "callBackUrl": 5}, "callBackUrl: Expected an http or https URL"),
         ({**SEEDANCE, "callBackUrl": "http://127.0.0.1/x"}, "callBackUrl: "),
         ({"model": "seedream/5-pro-layer-decomposition", "input": {}}, "Unknown model"),
@@ -322,3 +326,10 @@ async def test_our_own_ids_and_names_of_inputs_work_here_too(world: World, alice
     for order in (VIDEO, PICTURE, {"model": "kinetoscope/seedance-20", "input": {"prompt": "x"}}):
         await begun(world, alice, order)
     assert await world.count("task") == 3
+
+
+@pytest.mark.parametrize(("absent", "present"), [("input", "inputs"), ("inputs", "input")])
+async def test_inputs_of_null_are_none(world: World, alice: Person, absent: str, present: str):
+    order = {"model": "seedance-20", absent: None, present: {"prompt": "a sunset"}}
+    found = await shown(world, alice, await begun(world, alice, order))
+    assert json.loads(found["param"])["input"]["prompt"] == "a sunset"

@@ -5,8 +5,9 @@ import pytest
 from kinetoscope.catalog.check import check
 from kinetoscope.catalog.model import Model
 from kinetoscope.catalog.spec import builtin
-from kinetoscope.dialects.inputs import fit, sized
+from kinetoscope.dialects.inputs import fit
 from kinetoscope.dialects.names import find, names_of
+from kinetoscope.dialects.sizes import agreed, sized
 from kinetoscope.kernel.errors import InvalidInputs, UnknownModel
 from kinetoscope.kernel.order import MediaKind, Role, Size
 
@@ -172,3 +173,92 @@ def test_a_size_is_exact_or_refused():
     (issue,) = refused.value.issues
     assert issue.path == ("size",)
     assert "1280x720" in issue.message
+
+
+@pytest.mark.parametrize(
+    ("model_id", "stated", "name"),
+    [
+        ("seedance-20", {"resolution": "480p"}, "resolution"),
+        ("seedance-20", {"outputResolution": "1080P"}, "outputResolution"),
+        ("seedance-20", {"aspect_ratio": "1:1"}, "aspect_ratio"),
+        ("gpt-image-2", {"resolution": "4k"}, "resolution"),
+    ],
+)
+def test_who_contradicts_a_size_is_refused_by_name(
+    model_id: str, stated: dict[str, object], name: str
+):
+    model = CATALOG.find(model_id)
+    chosen = {"aspectRatio": "16:9", model.resolution_name: "720p"}
+    with pytest.raises(InvalidInputs) as refused:
+        agreed(model, chosen, fit(model, stated), "size")
+    (issue,) = refused.value.issues
+    assert issue.path == (name,)
+    assert issue.message.startswith("size says ")
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        {"resolution": "720P", "aspect_ratio": "16:9"},
+        {"aspect_ratio": "custom"},
+        {"aspect_ratio": "adaptive"},
+        {},
+    ],
+)
+def test_who_agrees_with_a_size_changes_nothing(stated: dict[str, object]):
+    chosen = {"aspectRatio": "16:9", "outputResolution": "720p"}
+    assert agreed(SEEDANCE, chosen, fit(SEEDANCE, stated), "size") == chosen
+
+
+@pytest.mark.parametrize("name", ["image", "image_url", "input_image"])
+@pytest.mark.parametrize("guide", ["reference_images", "reference_videos", "references"])
+def test_an_opening_image_beside_references_is_refused(name: str, guide: str):
+    given = {"prompt": "x", name: "https://a/1.png", guide: ["https://a/2"]}
+    with pytest.raises(InvalidInputs) as refused:
+        fit(SEEDANCE, given)
+    assert [issue.path for issue in refused.value.issues] == [(name,)]
+
+
+def test_names_are_known_in_both_spellings():
+    given = {"prompt": "x", "lastFrameUrl": "https://a/2", "firstFrameUrl": "https://a/1"}
+    assert fit(SEEDANCE, given)["imageUrls"] == ["https://a/1", "https://a/2"]
+    with pytest.raises(InvalidInputs) as refused:
+        fit(SEEDANCE, {"prompt": "x", "cameraFixed": True})
+    assert [issue.path for issue in refused.value.issues] == [("camera_fixed",)]
+
+
+@pytest.mark.parametrize(
+    ("name", "heeded", "usual"),
+    [
+        ("enable_web_search", True, False),
+        ("google_search", True, False),
+        ("thinking_level", "high", "minimal"),
+        ("camera_fixed", True, False),
+        ("mask", "https://a/m.png", ""),
+    ],
+)
+def test_what_changes_the_result_is_refused_where_no_model_heeds_it(
+    name: str, heeded: object, usual: object
+):
+    banana = CATALOG.find("nanobanana2")
+    with pytest.raises(InvalidInputs) as refused:
+        fit(banana, {"prompt": "x", name: heeded})
+    assert [issue.path for issue in refused.value.issues] == [(name,)]
+    assert fit(banana, {"prompt": "x", name: usual}) == {"prompt": "x"}
+
+
+@pytest.mark.parametrize(
+    "left_open",
+    [{"aspect_ratio": "adaptive"}, {"duration": "auto"}, {"duration": -1}, {"duration": "-1"}],
+)
+def test_what_is_left_open_is_the_models_own_choice(left_open: dict[str, object]):
+    model = CATALOG.find("seedance2.0-mini")
+    inputs = fit(model, {"prompt": "x", **left_open})
+    assert check(model, inputs) == check(model, {"prompt": "x", **inputs})
+    assert "duration" not in inputs
+
+
+def test_an_open_shape_beside_media_is_followed_or_refused():
+    model = CATALOG.find("seedance-20")
+    given = {"prompt": "x", "image_url": "https://a/1", "aspect_ratio": "auto"}
+    assert fit(model, given)["aspect_ratio"] == "auto"

@@ -211,6 +211,8 @@ REFUSED: tuple[tuple[dict[str, str], int, str, str | None], ...] = (
     ({"seconds": "3"}, 400, "too_small", "seconds"),
     ({"prompt": ""}, 400, "too_small", "prompt"),
     ({"n": "2"}, 400, "custom", "n"),
+    ({"resolution": "720p"}, 400, "custom", "resolution"),
+    ({"size": "16:9", "aspect_ratio": "1:1"}, 400, "custom", "aspect_ratio"),
     ({"model": "seedance2-5-edit", "seconds": "4"}, 400, "custom", "seconds"),
     ({"callBackUrl": "http://127.0.0.1/"}, 400, "invalid_value", "callBackUrl"),
     ({"input_reference": "abc-upload.png"}, 404, "not_found", None),

@@ -5,9 +5,18 @@ from dataclasses import replace
 
 import orjson
 import pytest
+from tests.api.test_access_matrix import key_with
 from tests.api.test_watch import until_watched
 from tests.conftest import Person, World
-from tests.dialects.replicate_calls import BASE, PICTURE_MODEL, SUNSET, ask, predict
+from tests.dialects.replicate_calls import (
+    BASE,
+    PICTURE_MODEL,
+    SUNSET,
+    VIDEO_MODEL,
+    ask,
+    predict,
+    shown,
+)
 
 from kinetoscope.accounts import audit
 from kinetoscope.dialects.replicate.account import NOTED_EVERY
@@ -50,7 +59,7 @@ async def test_of_a_name_only_the_name_is_kept_and_of_events_each_one(world: Wor
 
 @pytest.mark.parametrize(
     "odd",
-    [{"mask": ["x"]}, {"frames": {"a": 1}}, {"negative_prompt": []}, {"output_format": {}}],
+    [{"mask": ["x"]}, {"frames": {"a": 1}}, {"negative_prompt": ["x"]}, {"output_format": {}}],
     ids=lambda odd: next(iter(odd)),
 )
 async def test_odd_inputs_are_refused_by_name(world: World, alice: Person, odd: dict[str, object]):
@@ -59,6 +68,24 @@ async def test_odd_inputs_are_refused_by_name(world: World, alice: Person, odd: 
     response = await ask(world, alice, "POST", path, json={"input": SUNSET | odd})
     assert response.status_code == 422, response.text
     assert [each["field"] for each in response.json()["invalid_fields"]] == [name]
+
+
+@pytest.mark.parametrize(
+    ("stated", "name"),
+    [
+        ({"resolution": "480p", "width": 1280, "height": 720}, "resolution"),
+        ({"size": "1280x720", "aspect_ratio": "9:16"}, "aspect_ratio"),
+        ({"image": "https://a.example/1", "reference_images": ["https://a.example/2"]}, "image"),
+    ],
+)
+async def test_inputs_that_contradict_each_other_make_nothing(
+    world: World, alice: Person, stated: dict[str, object], name: str
+):
+    path = "/models/bytedance/seedance-2.0/predictions"
+    response = await ask(world, alice, "POST", path, json={"input": SUNSET | stated})
+    assert response.status_code == 422, response.text
+    assert [each["field"] for each in response.json()["invalid_fields"]] == [name]
+    assert await world.count("task") == 0
 
 
 @pytest.mark.parametrize("path", ["/files/%00", "/files?cursor=%00", "/files?cursor=,", "/files/x"])
@@ -80,6 +107,31 @@ async def test_whoever_has_an_address_takes_no_place_of_the_owners(world: World,
     await ask(world, alice, "POST", f"/predictions/{made['id']}/cancel")
     assert [response.status_code for response in await following] == [200] * FOLLOWERS_MAX
     assert watchers == {}
+
+
+async def test_a_key_that_may_not_read_is_shown_nothing_by_cancelling(world: World, alice: Person):
+    """What answers a cancellation is the prediction: its inputs, files and keyless stream."""
+    made = await predict(world, alice)
+    path = f"{BASE}/predictions/{made['id']}/cancel"
+    writes = await key_with(world, alice, "tasks:write")
+    response = await world.client.post(path, headers={"Authorization": f"Bearer {writes.text}"})
+    assert (response.status_code, "tasks:read" in response.text) == (403, True)
+    for told in (SUNSET["prompt"], "signature="):
+        assert told not in response.text
+    assert (await shown(world, alice, made["id"]))["status"] == "starting"
+    both = await key_with(world, alice, "tasks:write", "tasks:read")
+    response = await world.client.post(path, headers={"Authorization": f"Bearer {both.text}"})
+    assert (response.status_code, response.json()["status"]) == (200, "canceled")
+
+
+async def test_a_version_of_null_is_none(world: World, alice: Person):
+    """Clients that write down every field send null for what they leave out."""
+    json = {"version": None, "model": VIDEO_MODEL, "input": SUNSET}
+    response = await ask(world, alice, "POST", "/predictions", json=json)
+    assert (response.status_code, response.json()["model"]) == (201, VIDEO_MODEL)
+    json = {"version": None, "model": None, "input": SUNSET}
+    response = await ask(world, alice, "POST", "/predictions", json=json)
+    assert response.json()["invalid_fields"][0]["field"] == "version"
 
 
 async def test_showing_the_secret_is_written_down(world: World, alice: Person):

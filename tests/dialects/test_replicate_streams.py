@@ -1,6 +1,7 @@
 """Streams of predictions: read by the client's own reader, with a key or by their address."""
 
 import asyncio
+import re
 from datetime import timedelta
 
 import httpx
@@ -35,6 +36,12 @@ POLLING = Polling(delay_s=1, delay_s_max=1)
 @pytest.fixture
 async def alice(world: World) -> Person:
     return await world.person("alice")
+
+
+def numbered(text: str) -> list[tuple[int, str]]:
+    """Return the events of a stream: their ids, and what they are called."""
+    found = re.findall(r"^event: (\w+)\nid: (\d+)$", text, re.MULTILINE)
+    return [(int(number), name) for name, number in found]
 
 
 def events_of(speaker: Client, response: httpx.Response) -> list[tuple[str, str]]:
@@ -94,6 +101,65 @@ async def test_a_stream_says_how_it_ended(world: World, alice: Person):
     assert response.text.endswith('data: {"reason":"error"}\n\n')
     response = await world.client.get(stopped["urls"]["stream"])
     assert events_of(speaker, response) == [("done", '{"reason":"canceled"}')]
+
+
+async def test_connecting_again_tells_nothing_twice(world: World, alice: Person):
+    """What an EventSource does by itself, with the id of the last event that it has seen."""
+    task_id = await create(world, alice, FOUR)
+    await advance(tools_for(world, ScriptedProvider(statuses=[done_pictures])), task_id)
+    path = f"/predictions/{task_id}/stream"
+    every = numbered((await ask(world, alice, "GET", path)).text)
+    assert [name for _, name in every] == ["logs", *["output"] * 4, "done"]
+    url = (await shown(world, alice, task_id))["urls"]["stream"]
+    for at, (number, name) in enumerate(every):
+        again = {"Last-Event-ID": str(number)}
+        for response in (
+            await ask(world, alice, "GET", path, headers=again),
+            await world.client.get(url, headers=again),
+        ):
+            assert numbered(response.text) == every[at + 1 :], name
+            # 204 is how a server tells that there is nothing to connect again for.
+            assert response.status_code == (204 if name == "done" else 200)
+
+
+@pytest.mark.parametrize("odd", ["", "x", "-1", "1.5", "٣", "2003", "9" * 5000, "1 2"])
+async def test_an_id_that_was_never_given_is_ignored(world: World, alice: Person, odd: str):
+    made = await predict(world, alice)
+    await ask(world, alice, "POST", f"/predictions/{made['id']}/cancel")
+    url, again = made["urls"]["stream"], {b"Last-Event-ID": odd.encode()}
+    response = await world.client.get(url, headers=again)
+    assert events_of(client(world, alice), response) == [("done", '{"reason":"canceled"}')]
+
+
+async def test_ids_mean_the_same_on_every_connection(
+    world: World, alice: Person, monkeypatch: pytest.MonkeyPatch
+):
+    """A stream that ends before the task does leaves nothing out of the next one."""
+    monkeypatch.setattr(streams, "EVENTS_TIMEOUT_S", 0.1)
+    monkeypatch.setattr(watch, "POLL_DELAY_S", 0.05)
+    made = await predict(world, alice)
+    url, heard = made["urls"]["stream"], list[list[tuple[int, str]]]()
+
+    async def listen() -> None:
+        last = heard[-1][-1][0] if heard else ""
+        response = await world.client.get(url, headers={"Last-Event-ID": str(last)})
+        heard.append(numbered(response.text))
+
+    await listen()
+    provider = ScriptedProvider(
+        statuses=[Working(progress=0.2), Working(progress=0.7), done_video], polling=POLLING
+    )
+    await advance(tools_for(world, provider, meanwhile=listen), TaskId(made["id"]))
+    await listen()
+    told = [event for events in heard for event in events if event[1] != "error"]
+    assert told == sorted(set(told))
+    names = [name for _, name in told]
+    assert names == [*["logs"] * (len(told) - 2), "output", "done"]
+    assert len(told) > 3
+    # What says that the time is over is no event of the task's, and moves nobody on.
+    assert heard[0] == [(0, "error")]
+    for events in heard[:-1]:
+        assert events[-1] == ((events[-2:-1] or [events[-1]])[0][0], "error")
 
 
 async def test_a_quiet_stream_is_kept_alive_and_ends_with_a_word(

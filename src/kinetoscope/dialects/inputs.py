@@ -5,12 +5,12 @@ nothing here has to judge values: an input that a model has and cannot take is r
 """
 
 from collections.abc import Mapping
-from math import log
 
-from kinetoscope.catalog.fields import Media
+from kinetoscope.catalog.accept import accept
+from kinetoscope.catalog.fields import Field, Media
 from kinetoscope.catalog.model import Model, Roles
 from kinetoscope.kernel.errors import InputIssue, InvalidInputs
-from kinetoscope.kernel.order import MediaKind, Size
+from kinetoscope.kernel.order import MediaKind
 
 FIRST = ("first_frame_url", "first_frame_image", "first_frame", "start_image_url", "start_image")
 LAST = (
@@ -25,7 +25,12 @@ FRAMES = (*FIRST, *LAST)
 """An opening image and a closing one."""
 
 REFERENCES: Mapping[MediaKind, tuple[str, ...]] = {
-    MediaKind.IMAGE: ("reference_image_urls", "reference_images", "reference_image"),
+    MediaKind.IMAGE: (
+        "reference_image_urls",
+        "reference_images",
+        "reference_image",
+        "references",
+    ),
     MediaKind.VIDEO: ("reference_video_urls", "reference_videos", "reference_video"),
     MediaKind.AUDIO: ("reference_audio_urls", "reference_audios", "reference_audio"),
 }
@@ -53,11 +58,17 @@ OPENING = (*FIRST, "image", "image_url", "input_image")
 
 OTHERWISE = (
     "aspect_ratio",
+    "background",
+    "camera_fixed",
     "controlnets",
     "elements",
+    "enable_web_search",
     "frames",
+    "google_search",
     "height",
+    "image_search",
     "image_size",
+    "ip_adapters",
     "loras",
     "mask",
     "mask_image",
@@ -67,15 +78,34 @@ OTHERWISE = (
     "negative_prompt",
     "num_frames",
     "resolution",
+    "thinking_level",
     "video_size",
+    "web_search",
     "width",
 )
 """Inputs that change what is made: a model without them must not pretend to heed them."""
 
-NOTHING = ("", "auto", "adaptive", "default", False, 0)
+USUAL: Mapping[str, str] = {"background": "opaque", "thinking_level": "minimal"}
+"""What those inputs say that is so here as well."""
+
+OPEN = ("auto", "adaptive", "default")
+"""Words by which clients leave an input open."""
+
+OPEN_NUMBERS: Mapping[str, str] = {"duration": "-1"}
+"""By our name for an input, the number that says the same."""
+
+NOTHING = ("", *OPEN, False, 0)
 """Values that ask for nothing in particular."""
 
 SOUND = ("enable_audio", "generate_audio", "with_audio", "sound")
+
+_FOREIGN = (
+    *FRAMES,
+    *(name for names in (*REFERENCES.values(), *MEDIA.values()) for name in names),
+    *COUNTS,
+    *OTHERWISE,
+    *SOUND,
+)
 
 
 def fit(model: Model, given: Mapping[str, object]) -> dict[str, object]:
@@ -95,7 +125,7 @@ def fit(model: Model, given: Mapping[str, object]) -> dict[str, object]:
         elif camel(name) in model.fields_by_name:
             inputs.setdefault(camel(name), value)
         else:
-            foreign[name] = value
+            foreign[_SPELLED.get(name, name)] = value
     _fit_media(model, foreign, inputs)
     if model.audio_name:
         for name in SOUND:
@@ -103,13 +133,54 @@ def fit(model: Model, given: Mapping[str, object]) -> dict[str, object]:
                 inputs.setdefault(model.audio_name, foreign[name])
     _require_count(model, foreign)
     _require_heeded(model, foreign)
-    return inputs
+    return _without_open(model, inputs)
 
 
 def camel(name: str) -> str:
     """Return `aspect_ratio` as `aspectRatio`."""
     first, *others = name.split("_")
     return first + "".join(word[:1].upper() + word[1:] for word in others)
+
+
+_SPELLED: Mapping[str, str] = {camel(name): name for name in _FOREIGN}
+"""The names that are read here, as they are often written too."""
+
+
+def meaning(model: Model, name: str) -> str:
+    """Return our name for an input that may have come by an older one."""
+    meant = model.names_by_alias.get(name, (name,))
+    return meant[0] if len(meant) == 1 else name
+
+
+def has_media(model: Model, inputs: Mapping[str, object]) -> bool:
+    """Tell whether anything is to be worked from."""
+    ours = {field.name for field in model.media}
+    return any(
+        value and not ours.isdisjoint(model.names_by_alias.get(name, (name,)))
+        for name, value in inputs.items()
+    )
+
+
+def takes(field: Field, value: object) -> bool:
+    """Tell whether an input can have a value."""
+    problems: list[InputIssue] = []
+    return accept(field, value, problems) is not None and not problems
+
+
+def _without_open(model: Model, inputs: Mapping[str, object]) -> dict[str, object]:
+    """Leave out what clients leave open by a word, or a number, that the model has not.
+
+    Beside media, an open shape is the shape of those: a model that cannot follow it says so.
+    """
+    follows = "aspectRatio" if has_media(model, inputs) else ""
+    left = dict(inputs)
+    for name, value in inputs.items():
+        ours = meaning(model, name)
+        field = model.fields_by_name.get(ours)
+        is_open = str(value) in (*OPEN, OPEN_NUMBERS.get(ours))
+        if is_open and field is not None and ours != follows and not takes(field, value):
+            del left[name]
+    return left
 
 
 def _fit_media(model: Model, foreign: Mapping[str, object], inputs: dict[str, object]) -> None:
@@ -160,13 +231,16 @@ def _require_either(
     model: Model, foreign: Mapping[str, object], inputs: Mapping[str, object]
 ) -> None:
     """Refuse frames where they would be references: beside such, by mode, or with the model."""
-    frame = next((name for name in FRAMES if foreign.get(name)), None)
+    guides = [name for names in REFERENCES.values() for name in names if foreign.get(name)]
+    # Beside what guides, one image alone is meant to open the clip.
+    one = [name for name in OPENING if guides and isinstance(foreign.get(name), str)]
+    frame = next((name for name in (*FRAMES, *one) if foreign.get(name)), None)
     if frame is None:
         return
-    if model.roles in {Roles.REFERENCES, Roles.SOURCE}:
+    if model.roles in {Roles.REFERENCES, Roles.SOURCE} and frame in FRAMES:
         raise refused(frame, f"{model.id} takes no opening or closing images")
-    references = (name for names in REFERENCES.values() for name in names if foreign.get(name))
-    reference = next(references, "mode" if inputs.get("mode") == "reference" else None)
+    by_mode = ["mode"] if inputs.get("mode") == "reference" else []
+    reference = next(iter((*guides, *by_mode)), None)
     if "mode" in model.fields_by_name and reference is not None:
         raise refused(frame, f"{model.id} takes frames or references; {reference} came as well")
 
@@ -174,7 +248,7 @@ def _require_either(
 def _require_heeded(model: Model, foreign: Mapping[str, object]) -> None:
     for name in OTHERWISE:
         value = foreign.get(name)
-        is_nothing = isinstance(value, str | int) and value in NOTHING
+        is_nothing = isinstance(value, str | int) and value in (*NOTHING, USUAL.get(name, ""))
         if value is not None and not is_nothing and value not in ([], {}):
             raise refused(name, f"{model.id} has no {name} to choose")
 
@@ -204,35 +278,3 @@ def _listed(value: object) -> list[object]:
 def refused(name: str, message: str) -> InvalidInputs:
     """Return the error for an input that cannot be had; the message has no full stop yet."""
     return InvalidInputs((InputIssue("custom", f"{message}.", (name,)),))
-
-
-def sized(model: Model, size: Size, name: str) -> dict[str, object]:
-    """Return the inputs that make a model's files exactly this large; raises InvalidInputs.
-
-    `name` is the input that the size came by.
-    """
-    for resolution, ratios in model.sizes.items():
-        for ratio, found in ratios.items():
-            if found == size:
-                inputs: dict[str, object] = {"aspectRatio": ratio}
-                if model.resolution_name and resolution:
-                    inputs[model.resolution_name] = resolution
-                return {key: value for key, value in inputs.items() if key in model.fields_by_name}
-    offered = sorted(
-        {(each.width, each.height) for sizes in model.sizes.values() for each in sizes.values()}
-    )
-    if not offered:
-        raise refused(name, f"{model.id} makes nothing that has a size")
-    texts = ", ".join(f"{width}x{height}" for width, height in offered)
-    width, height = min(offered, key=lambda each: _distance(size, *each))
-    raise refused(
-        name,
-        f"{model.id} does not make {size.width}x{size.height}; the nearest is {width}x{height}. "
-        f"It makes {texts}",
-    )
-
-
-def _distance(size: Size, width: int, height: int) -> tuple[float, float]:
-    """Return how far another size is off, first in shape, then in pixels."""
-    shape = log(width / height) - log(max(size.width, 1) / max(size.height, 1))
-    return abs(shape), abs(width * height - size.width * size.height)

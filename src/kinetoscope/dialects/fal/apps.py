@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
-from kinetoscope.catalog.model import FOLLOW_WORDS, Model
+from kinetoscope.catalog.model import Model
 from kinetoscope.dialects import names
-from kinetoscope.dialects.inputs import fit, refused, sized
+from kinetoscope.dialects.inputs import fit, has_media, refused
 from kinetoscope.dialects.names import Names
+from kinetoscope.dialects.sizes import agreed, sized
 from kinetoscope.kernel.errors import UnknownModel
 from kinetoscope.kernel.order import JSON, Size
 
@@ -34,7 +35,15 @@ AUTO: Mapping[str, str | None] = {
 }
 """Sizes that the model chooses, and how large they are to be."""
 
-HONOURED_ELSEWHERE = ("camera_fixed", "ip_adapters", "sync_mode")
+FROM_MEDIA: Mapping[str, str] = {
+    "/edit": "image_urls",
+    "/image-to-image": "image_url",
+    "/image-to-video": "image_url",
+    REFERENCES: "image_urls",
+}
+"""At the end of a path that works from something, and what is asked for where nothing came."""
+
+HONOURED_ELSEWHERE = ("sync_mode",)
 """What changes a result at fal, besides what `fit` refuses for all."""
 
 SIDE_MAX = 16_384
@@ -61,25 +70,14 @@ def fitted(model: Model, app: str, given: Mapping[str, JSON]) -> dict[str, objec
     stated = {name: value for name, value in given.items() if value is not None}
     _refuse_elsewhere(model, stated)
     chosen = _size(model, stated.pop("image_size", None))
-    if app.rstrip("/").endswith(REFERENCES) and "mode" in model.fields_by_name:
+    path = app.rstrip("/")
+    if path.endswith(REFERENCES) and "mode" in model.fields_by_name:
         stated.setdefault("mode", "reference")
     inputs = fit(model, stated)
-    for name in [name for name in inputs if _meaning(model, name) in chosen]:
-        _require_agreement(chosen[_meaning(model, name)], name, inputs.pop(name))
-    return {**chosen, **inputs}
-
-
-def _meaning(model: Model, name: str) -> str:
-    """Return our name for an input that may have come by an older one."""
-    meant = model.names_by_alias.get(name, (name,))
-    return meant[0] if len(meant) == 1 else name
-
-
-def _require_agreement(chosen: object, name: str, stated: object) -> None:
-    """Refuse an input that says another thing than `image_size` does."""
-    word = str(stated).lower()
-    if word not in FOLLOW_WORDS and word != str(chosen).lower():
-        raise refused(name, f"image_size says {chosen}; leave one of them out")
+    missing = next((name for end, name in FROM_MEDIA.items() if path.endswith(end)), None)
+    if missing is not None and not has_media(model, inputs):
+        raise refused(missing, f"{app} works from media; expected at least one")
+    return agreed(model, chosen, inputs, "image_size")
 
 
 def _refuse_elsewhere(model: Model, stated: Mapping[str, JSON]) -> None:

@@ -54,7 +54,9 @@ def mount(speech: Speech, names: Names) -> None:
 
 def _read(stated: dict[str, object]) -> tuple[str, dict[str, object], str | None]:
     """Return model, inputs and address to call; raises InvalidRequest."""
-    name, given = stated.get("model"), stated.get("input", stated.get("inputs"))
+    name, given = stated.get("model"), stated.get("input")
+    if given is None:
+        given = stated.get("inputs")
     # Clients that want no call send nothing, null or an empty text.
     callback_url = stated.get("callBackUrl") or None
     issues: list[InputIssue] = []

@@ -118,7 +118,9 @@ def _read_ratio(model: Model, stated: dict[str, object]) -> None:
     """Leave out the shape of the media where there are none to follow."""
     field = model.fields_by_name.get("aspectRatio")
     word = stated.get("aspect_ratio")
-    if word in FOLLOW_WORDS and isinstance(field, Choice) and not _takes(field, str(word)):
+    if not isinstance(word, str) or word not in FOLLOW_WORDS:
+        return
+    if isinstance(field, Choice) and not _takes(field, word):
         if _has_any(stated, (*_MEDIA, *_own(model))):
             raise refused("aspect_ratio", f"{model.id} does not take the shape of what goes in")
         del stated["aspect_ratio"]

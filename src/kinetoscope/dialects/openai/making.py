@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from kinetoscope.catalog import check
-from kinetoscope.catalog.accept import accept
 from kinetoscope.catalog.fields import Boolean, Field, Integer, Media, Number
 from kinetoscope.catalog.model import Model
 from kinetoscope.dialects import making, retries
 from kinetoscope.dialects.door import Client
-from kinetoscope.dialects.inputs import camel, fit, refused, sized
+from kinetoscope.dialects.inputs import camel, fit, refused, takes
 from kinetoscope.dialects.making import Wish
 from kinetoscope.dialects.openai.asking import Asked, Parts, Referred, give_up
 from kinetoscope.dialects.openai.shapes import NAME
+from kinetoscope.dialects.sizes import agreed, sized
 from kinetoscope.kernel.errors import InputIssue, InvalidInputs
 from kinetoscope.kernel.ids import TaskId
 from kinetoscope.kernel.order import JSON, MediaKind, Size
@@ -132,9 +132,9 @@ def _with_size(model: Model, inputs: dict[str, object], stated: object) -> dict[
     if match is None:
         if "aspectRatio" not in model.fields_by_name:
             raise refused("size", f"{model.id} takes no size")
-        return {"aspectRatio": stated, **inputs}
+        return agreed(model, {"aspectRatio": stated}, inputs, "size")
     size = Size(width=int(match[1]), height=int(match[2]))
-    inputs = {**sized(model, size, "size"), **inputs}
+    inputs = agreed(model, sized(model, size, "size"), inputs, "size")
     # The rules tell what comes out of it: some models keep the shape of what they are shown.
     try:
         order = check.check(model, inputs)
@@ -180,15 +180,10 @@ def without_harmless(
         if name not in harmless:
             left[name] = value
         elif isinstance(value, str | int | float) and value in harmless[name]:
-            if field is not None and _takes(field, value):
+            if field is not None and takes(field, value):
                 left[name] = value
         elif field is None:
             raise refused(name, f"{model.id} has no {name} to choose")
         else:
             left[name] = value
     return left
-
-
-def _takes(field: Field, value: object) -> bool:
-    problems: list[InputIssue] = []
-    return accept(field, value, problems) is not None and not problems

@@ -12,7 +12,8 @@ from typing import Any
 from kinetoscope.api.body import invalid, issue
 from kinetoscope.catalog.fields import Choice
 from kinetoscope.catalog.model import FOLLOW_WORDS, Model
-from kinetoscope.dialects.inputs import fit, refused, sized
+from kinetoscope.dialects.inputs import fit, refused
+from kinetoscope.dialects.sizes import agreed, sized
 from kinetoscope.kernel.errors import InputIssue
 from kinetoscope.kernel.order import Size
 from kinetoscope.tasks.request import Patience
@@ -31,9 +32,6 @@ CANCEL_AFTER_MAX = timedelta(days=30)
 PIXELS = re.compile(r"([0-9]{2,5})\s*[xX*×]\s*([0-9]{2,5})")  # noqa: RUF001 - as some write it
 
 AS_IMAGE = "match_input_image"
-
-OTHERWISE = ("mask", "mask_image", "num_frames", "frames", "negative_prompt")
-"""Inputs that change what is made, and that a model without them must not pretend to heed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,15 +110,13 @@ def inputs_of(model: Model, given: Mapping[str, object]) -> dict[str, object]:
     inputs = {name: value for name, value in given.items() if value is not None}
     if "no" in model.fields_by_name and "negative_prompt" in inputs:
         inputs.setdefault("no", inputs.pop("negative_prompt"))
-    for name in OTHERWISE:
-        if inputs.get(name, "") != "" and name not in model.fields_by_name:
-            raise refused(name, f"{model.id} has no such input")
-    inputs |= _size_of(model, inputs)
+    by = "size" if "size" in inputs else "width"
+    chosen = _size_of(model, inputs)
     _set_format(model, inputs)
     _follow_image(model, inputs)
     if isinstance(inputs.get("resolution"), str) and "resolution" in model.fields_by_name:
         inputs["resolution"] = str(inputs["resolution"]).lower().replace(" ", "")
-    return fit(model, inputs)
+    return agreed(model, chosen, fit(model, inputs), by)
 
 
 def _size_of(model: Model, inputs: dict[str, object]) -> dict[str, object]:

@@ -40,8 +40,8 @@ from kinetoscope.wiring import Runtime, lifetimes_of
 log = structlog.get_logger(__name__)
 
 READ, WRITE = "tasks:read", "tasks:write"
-MAKES = (WRITE, READ)
-"""Whoever waits, or repeats what another key has asked for, is shown what was made."""
+BOTH = (WRITE, READ)
+"""Whoever waits, repeats what another key has asked for, or cancels is shown what was made."""
 
 PAGE_SIZE = 100
 
@@ -66,7 +66,9 @@ def _mount_create(speech: Speech, view: View, shelf: Shelf) -> None:
     async def create(client: Client) -> Response:
         """Make a prediction with the model, or the version, that the body names."""
         stated = await _body(runtime, client)
-        version = stated.get("version", stated.get("model"))
+        version = stated.get("version")
+        if version is None:
+            version = stated.get("model")
         if not isinstance(version, str) or not version:
             raise invalid(issue("required", "version is required", "version"))
         model = by_version(shelf, version)
@@ -88,10 +90,10 @@ def _mount_create(speech: Speech, view: View, shelf: Shelf) -> None:
         return await _create(runtime, view, client, shelf.names[name], stated, {"deployment": name})
 
     create_text = "Make a prediction"
-    speech.route("POST", "/predictions", MAKES, create, create_text)
-    speech.route("POST", "/models/{owner}/{name}/predictions", MAKES, create_of_model, create_text)
+    speech.route("POST", "/predictions", BOTH, create, create_text)
+    speech.route("POST", "/models/{owner}/{name}/predictions", BOTH, create_of_model, create_text)
     speech.route(
-        "POST", "/deployments/{owner}/{name}/predictions", MAKES, create_by_deployment, create_text
+        "POST", "/deployments/{owner}/{name}/predictions", BOTH, create_by_deployment, create_text
     )
 
 
@@ -142,7 +144,7 @@ def _mount_read(speech: Speech, view: View) -> None:
 
     speech.route("GET", "/predictions", READ, listing, "List predictions")
     speech.route("GET", "/predictions/{id}", READ, show, "Show a prediction")
-    speech.route("POST", "/predictions/{id}/cancel", WRITE, stop, "Cancel a prediction")
+    speech.route("POST", "/predictions/{id}/cancel", BOTH, stop, "Cancel a prediction")
 
 
 def name_in(client: Client) -> str:

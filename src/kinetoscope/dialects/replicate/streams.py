@@ -2,7 +2,8 @@
 
 https://replicate.com/docs/topics/predictions/streaming. The JavaScript client asks a prediction's
 `urls.stream` without a key, so that address carries its own permission: to see this one task, for
-a day from its making. With a key any task of the account can be followed at its own path.
+a day from its making. With a key any task of the account can be followed at its own path. An
+EventSource connects again by itself, with the id of the last event it saw: it is told what is new.
 """
 
 import hmac
@@ -10,6 +11,7 @@ import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from urllib.parse import quote
 
 import orjson
@@ -34,13 +36,37 @@ from kinetoscope.kernel.ids import AccountId, TaskId, is_task_id
 from kinetoscope.tasks import whole
 from kinetoscope.tasks.read import Record
 from kinetoscope.tasks.task import Status
-from kinetoscope.tasks.watch import POLL_DELAY_S, Watch, changes, own
+from kinetoscope.tasks.watch import POLL_DELAY_S, Seen, Watch, changes, own
 
 ADDRESS_LIFETIME = timedelta(days=1)
 
 EXPIRES = re.compile(r"[0-9]{1,12}")
 
+PROGRESS, OUTPUT, FAILED, DONE = 1, 1001, 2001, 2002
+"""Ids of events: behind the first the percent, behind the second the place among the files.
+
+They follow from how the task stands, so that they mean the same on every connection, and grow:
+progress never goes back.
+"""
+
+EVENT_ID = re.compile(r"[0-9]{1,4}")
+
+HEADERS = {
+    # Without a charset, which one of the clients would take for another type.
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-store",
+    "X-Accel-Buffering": "no",
+}
+
 NOT_VALID = "This address is not valid, or not any more. Follow the prediction with a key."
+
+
+class Event(NamedTuple):
+    """What a stream says at once; a client that connects again names the last `number` it saw."""
+
+    number: int
+    name: str
+    data: str
 
 
 def stream_url(view: View, record: Record) -> str:
@@ -62,6 +88,7 @@ def mount(speech: Speech, view: View) -> None:
     database, watch, clock = runtime.database, runtime.watch, runtime.clock
 
     async def told(
+        request: Request,
         account_id: AccountId,
         task_id: TaskId,
         place: AbstractContextManager[None],
@@ -69,17 +96,16 @@ def mount(speech: Speech, view: View) -> None:
         by_address: bool,
     ) -> Response:
         # Refused while there is still a status to refuse with.
-        await own(database, account_id, task_id, clock())
+        record = await own(database, account_id, task_id, clock())
+        after = last_seen(request.headers)
+        if after == DONE and record.completed_at is not None:
+            # An EventSource would connect again for ever; this tells it not to.
+            return Response(status_code=204)
         with place:
             pass
         return StreamingResponse(
-            events(watch, view, account_id, task_id, by_address=by_address),
-            headers={
-                # Without a charset, which one of the clients would take for another type.
-                "Content-Type": "text/event-stream",
-                "Cache-Control": "no-store",
-                "X-Accel-Buffering": "no",
-            },
+            events(watch, view, account_id, task_id, by_address=by_address, after=after),
+            headers=HEADERS,
         )
 
     async def follow(client: Client) -> Response:
@@ -87,7 +113,8 @@ def mount(speech: Speech, view: View) -> None:
         account_id, task_id = client.caller.account_id, client.request.path_params["id"]
         if not is_task_id(task_id):
             raise NotFound("Prediction not found")
-        return await told(account_id, TaskId(task_id), watch.place(account_id), by_address=False)
+        place = watch.place(account_id)
+        return await told(client.request, account_id, TaskId(task_id), place, by_address=False)
 
     async def follow_by_address(request: Request) -> Response:
         """Follow the task that an address permits to."""
@@ -99,7 +126,7 @@ def mount(speech: Speech, view: View) -> None:
         if found is None:
             raise NotFound("Prediction not found")
         place = watch.followers_place(found.account_id, task_id)
-        return await told(found.account_id, task_id, place, by_address=True)
+        return await told(request, found.account_id, task_id, place, by_address=True)
 
     speech.route("GET", "/predictions/{id}/stream", "tasks:read", follow, "Follow a prediction")
     speech.open("GET", "/streams/{id}", follow_by_address, "Follow a prediction by its address")
@@ -118,56 +145,75 @@ def check(signing_key: bytes, task_id: str, query: Mapping[str, str], now: datet
         raise Forbidden(NOT_VALID)
 
 
+def last_seen(headers: Mapping[str, str]) -> int:
+    """Return the id of the last event that a client has seen, as it says; 0 for none of ours."""
+    stated = headers.get("last-event-id", "")
+    number = int(stated) if EVENT_ID.fullmatch(stated) else 0
+    return number if number <= DONE else 0
+
+
 async def events(
-    watch: Watch, view: View, account_id: AccountId, task_id: TaskId, *, by_address: bool
+    watch: Watch,
+    view: View,
+    account_id: AccountId,
+    task_id: TaskId,
+    *,
+    by_address: bool,
+    after: int = 0,
 ) -> AsyncIterator[bytes]:
     """Write progress as it comes, at the end each file's address, and then that it is done.
 
-    Clients know four kinds of events and no others, and every event needs an id.
+    What is not `after` an id was seen on an earlier connection. Clients know four kinds of events
+    and no others, and every event needs an id.
     """
-    number, silent_s = 0, 0.0
-    known: int | None = None
+    told, silent_s = after, 0.0
     try:
         following = changes(watch, account_id, task_id, EVENTS_TIMEOUT_S, by_address=by_address)
         async for seen in following:
-            percent = percent_of(seen.record)
-            if percent is not None and percent != known:
-                known, silent_s, number = percent, 0.0, number + 1
-                yield _event(number, "logs", progress_line(percent).rstrip("\n"))
-            elif seen.has_ended:
-                pass
-            else:
-                silent_s += POLL_DELAY_S
-                if silent_s >= HEARTBEAT_S:
-                    silent_s = 0.0
-                    yield b": still here\n\n"
+            news = [event for event in _so_far(view, seen) if event.number > told]
+            for event in news:
+                told = event.number
+                yield _written(event)
             if seen.has_ended:
-                for name, data in _ended(view, seen.record):
-                    number += 1
-                    yield _event(number, name, data)
                 return
-        yield _event(number + 1, "error", _detail(TIMED_OUT))
+            silent_s = 0.0 if news else silent_s + POLL_DELAY_S
+            if silent_s >= HEARTBEAT_S:
+                silent_s = 0.0
+                yield b": still here\n\n"
+        yield _broken_off(told, TIMED_OUT)
     except KinetoscopeError as error:
-        yield _event(number + 1, "error", _detail(str(error)))
+        yield _broken_off(told, str(error))
 
 
-def _ended(view: View, record: Record) -> list[tuple[str, str]]:
+def _so_far(view: View, seen: Seen) -> list[Event]:
+    """Return the events of a task as it stands, in order; of its progress the latest one."""
+    record, found = seen.record, list[Event]()
+    percent = percent_of(record)
+    if percent is not None:
+        found.append(Event(PROGRESS + percent, "logs", progress_line(percent).rstrip("\n")))
+    return found + (_ended(view, record) if seen.has_ended else [])
+
+
+def _ended(view: View, record: Record) -> list[Event]:
     """Return the last events of a task."""
     if record.status is Status.SUCCESS:
-        return [*(("output", url) for url in addresses(view, record)), ("done", "{}")]
+        files = enumerate(addresses(view, record), OUTPUT)
+        return [*(Event(at, "output", url) for at, url in files), Event(DONE, "done", "{}")]
     if is_on_purpose(record.failure):
-        return [("done", _json({"reason": "canceled"}))]
+        return [Event(DONE, "done", _json({"reason": "canceled"}))]
     said = error_text(record.failure) or "The prediction failed."
-    return [("error", _detail(said)), ("done", _json({"reason": "error"}))]
+    error = Event(FAILED, "error", _json({"detail": said}))
+    return [error, Event(DONE, "done", _json({"reason": "error"}))]
 
 
-def _detail(text: str) -> str:
-    return _json({"detail": text})
+def _broken_off(told: int, why: str) -> bytes:
+    """Say why a stream ends before its task does; its id leaves the client where it was."""
+    return _written(Event(told, "error", _json({"detail": why})))
 
 
 def _json(told: object) -> str:
     return orjson.dumps(told).decode()
 
 
-def _event(number: int, name: str, data: str) -> bytes:
-    return f"event: {name}\nid: {number}\ndata: {data}\n\n".encode()
+def _written(event: Event) -> bytes:
+    return f"event: {event.name}\nid: {event.number}\ndata: {event.data}\n\n".encode()
