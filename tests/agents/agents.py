@@ -67,7 +67,7 @@ async def refusal(client: Client, tool: str, **arguments: object) -> dict[str, A
     assert result.is_error
     (content,) = result.content
     assert content.type == "text"
-    told: dict[str, Any] = orjson.loads("{" + content.text.partition("{")[2])
+    told: dict[str, Any] = orjson.loads(content.text)
     return told
 
 

@@ -253,11 +253,13 @@ async def test_arguments_that_do_not_fit_are_told_as_every_other_refusal_is(worl
     async with agent(world, alice) as client:
         missing = await refusal(client, "generate", model="seedance-20")
         many = await refusal(client, "list_tasks", limit=1000, status="ready")
+        typo = await refusal(client, "generate", **ORDER, waits=30)
     assert missing == {
         "message": "Invalid request parameters",
         "errors": [{"code": "invalid_type", "message": "Field required", "path": ["inputs"]}],
     }
     assert [error["path"] for error in many["errors"]] == [["status"], ["limit"]]
+    assert [error["path"] for error in typo["errors"]] == [["waits"]]
     assert await world.count("task") == 0
 
 

@@ -71,6 +71,25 @@ async def test_waiting_is_answered_when_the_task_ends_and_by_the_news_of_it(
     assert world.runtime.watch.watchers == {}
 
 
+async def test_who_waits_when_the_server_ends_is_answered_as_things_stand(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(watch, "POLL_DELAY_S", 3600)
+    alice = await world.person("alice")
+    task_id = await create(world, alice, VIDEO)
+    waiting = asyncio.create_task(wait(world, alice, task_id, 60))
+    query = {"taskId": task_id}
+    following = asyncio.create_task(world.client.get(EVENTS, params=query, headers=alice.headers))
+    await until_watched(world, task_id, 2)
+    world.runtime.watch.close()
+    async with asyncio.timeout(20):
+        found, stream = await waiting, await following
+    assert found["status"] == "waiting"
+    assert [name for name, _ in parse(stream.text)][-1] == "timeout"
+    assert (await wait(world, alice, task_id, 60))["status"] == "waiting"
+    assert world.runtime.watch.watchers == {}
+
+
 async def test_news_that_is_lost_delays_the_answer_and_no_more(
     world: World, monkeypatch: pytest.MonkeyPatch
 ):

@@ -111,6 +111,8 @@ async def test_a_delivered_request_that_is_refused_for_good_is_sent_once(world: 
     wrong = await error(jobs.submit(play.server, replace(ORDER, inputs={"prompt": 7})))
     assert isinstance(wrong, InvalidInputs)
     assert [issue.path for issue in wrong.issues] == [("prompt",)]
+    assert str(wrong) == f"{wrong.message}: {wrong.issues[0].text}"
+    assert "prompt" in str(wrong)
     unknown = await error(jobs.submit(play.server, replace(ORDER, model="nonsuch")))
     assert isinstance(unknown, UnknownModel)
     bad = await error(jobs.submit(play.server, replace(ORDER, callback_url="ftp://x")))
@@ -122,6 +124,8 @@ async def test_a_delivered_request_that_is_refused_for_good_is_sent_once(world: 
     model = await error(jobs.model(play.server, "seedance20"))
     assert isinstance(model, NotFound)
     assert "seedance-20" in model.nearest
+    assert str(model).startswith("Model not found. Did you mean ")
+    assert "seedance-20" in str(model)
     others = await create(world, bob, PICTURE)
     assert isinstance(await error(jobs.get(play.server, others)), Forbidden)
     running = await error(jobs.delete(replace(play.server, key=bob.key), others))

@@ -1,15 +1,17 @@
 """OpenAI's client and its retries: a request is one task, two requests are two (behaviour 3)."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 
 import httpx
 import openai
+import psycopg
 import pytest
 from openai import AsyncOpenAI
 from tests.conftest import Person, World
-from tests.dialects.examples_openai import PICTURE
+from tests.dialects.examples_openai import PICTURE, PREFIXES
 from tests.dialects.openai_client import Line, speaking
 from tests.dialects.working import working
 from tests.scripted import VIDEO, create
@@ -131,6 +133,84 @@ async def test_a_task_is_shown_once_for_each_time(world: World, alice: Person):
     second = await post("1")
     assert first != second
     assert await post("2") == second
+    assert await world.count("task") == 2
+
+
+async def made(
+    world: World, person: Person, count: str | None, path: str = "/v1/videos", **named: str
+) -> httpx.Response:
+    """Ask for the same video, as often as a client counts."""
+    counted = {} if count is None else {COUNT: count}
+    headers = {**person.headers, **counted, **named}
+    body = {"model": MODEL, "prompt": "a kite"}
+    return await world.client.post(path, json=body, headers=headers)
+
+
+async def test_who_counts_is_not_told_of_a_task_that_somebody_has_deleted(
+    world: World, alice: Person
+):
+    """Whoever deleted it had its answer: it was another request, and this one never arrived."""
+    first = (await made(world, alice, "0")).json()["id"]
+    await world.client.delete(f"/v1/videos/{first}", headers=alice.headers)
+    second = await made(world, alice, "1")
+    assert second.status_code == 200, second.text
+    assert second.json()["id"] != first
+    assert (await made(world, alice, "2")).json()["id"] == second.json()["id"]
+    assert await world.count("task") == 2
+    assert await world.count("idempotency_key") == 1
+    assert await world.balance(alice) == (990000, 10000, 0, 1)
+    assert await audit(world.runtime.database) == []
+
+
+async def test_two_tries_at_once_after_a_deletion_make_one_task(
+    world: World, alice: Person, conninfo: str
+):
+    """The second comes while the first is still being made."""
+    gone = (await made(world, alice, "0")).json()["id"]
+    await world.client.delete(f"/v1/videos/{gone}", headers=alice.headers)
+    async with await psycopg.AsyncConnection.connect(conninfo) as holding:
+        await holding.execute("select from account where id = %s for update", (alice.account_id,))
+        first = asyncio.create_task(made(world, alice, "1"))
+        for _ in range(500):
+            if first.done() or await world.count("pg_locks where not granted"):
+                break
+            await asyncio.sleep(0.01)
+        second = asyncio.create_task(made(world, alice, "2"))
+        await asyncio.sleep(0.2)
+        assert not second.done()
+    answers = await asyncio.gather(first, second)
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert await world.count("task") == 2
+    assert await world.balance(alice) == (990000, 10000, 0, 1)
+    assert await audit(world.runtime.database) == []
+
+
+async def test_an_idempotency_key_outlives_its_task_however_a_client_counts(
+    world: World, alice: Person
+):
+    first = (await made(world, alice, "0", **{"Idempotency-Key": "one"})).json()["id"]
+    await world.client.delete(f"/v1/videos/{first}", headers=alice.headers)
+    for count in (None, "0", "1"):
+        again = await made(world, alice, count, **{"Idempotency-Key": "one"})
+        assert (again.status_code, again.json()["error"]["code"]) == (410, "idempotency_gone")
+    assert await world.count("task") == 1
+
+
+async def test_both_places_of_the_dialect_are_one(world: World, alice: Person):
+    """A request is the same whichever of the two addresses it was sent to."""
+    named = {"Idempotency-Key": "one"}
+    answers = [
+        await made(world, alice, None, f"{prefix}/videos", **named)
+        for prefix in (*PREFIXES, *PREFIXES)
+    ]
+    assert [answer.status_code for answer in answers] == [200] * 4, answers[1].text
+    counted = [
+        await made(world, alice, str(count), f"{prefix}/videos")
+        for count, prefix in enumerate(PREFIXES)
+    ]
+    for same in (answers, counted):
+        assert len({answer.json()["id"] for answer in same}) == 1
     assert await world.count("task") == 2
 
 

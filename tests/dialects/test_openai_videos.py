@@ -212,6 +212,7 @@ REFUSED: tuple[tuple[dict[str, str], int, str, str | None], ...] = (
     ({"prompt": ""}, 400, "too_small", "prompt"),
     ({"n": "2"}, 400, "custom", "n"),
     ({"resolution": "720p"}, 400, "custom", "resolution"),
+    ({"duration": "5"}, 400, "custom", "duration"),
     ({"size": "16:9", "aspect_ratio": "1:1"}, 400, "custom", "aspect_ratio"),
     ({"model": "seedance2-5-edit", "seconds": "4"}, 400, "custom", "seconds"),
     ({"callBackUrl": "http://127.0.0.1/"}, 400, "invalid_value", "callBackUrl"),

@@ -1,6 +1,7 @@
 """Files brought along by Replicate's clients: uploads, and inputs of predictions."""
 
 import io
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -112,3 +113,41 @@ async def test_the_way_back_leads_through_the_same_pages(
     while back[-1]["previous"]:
         back.append((await world.client.get(back[-1]["previous"], headers=alice.headers)).json())
     assert (len(there), back) == (3, there[::-1])
+
+
+async def test_pages_whose_files_are_deleted_are_followed_by_the_next(
+    world: World, alice: Person, picture: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """So is the way back; others' names lead nowhere."""
+    monkeypatch.setattr(files, "PAGE_SIZE", 2)
+    speaker = client(world, alice)
+    made = [(await speaker.files.async_create(picture)).id for _ in range(5)]
+    url: str | None = f"{BASE}/files"
+    found: list[str] = []
+    pages: list[dict[str, Any]] = []
+    while url:
+        response = await world.client.get(url, headers=alice.headers)
+        assert response.status_code == 200, response.text
+        pages.append(response.json())
+        url = pages[-1]["next"]
+        for each in pages[-1]["results"]:
+            found.append(each["id"])
+            await speaker.files.async_delete(each["id"])
+    assert sorted(found) == sorted(made)
+    back = await world.client.get(pages[-1]["previous"], headers=alice.headers)
+    assert (back.status_code, back.json()["results"]) == (200, [])
+    bob = await world.person("bob")
+    stolen = await world.client.get(pages[0]["next"], headers=bob.headers)
+    assert stolen.status_code == 404
+
+
+async def test_a_page_behind_a_file_that_is_over_is_empty(
+    world: World, alice: Person, picture: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(files, "PAGE_SIZE", 1)
+    for _ in range(2):
+        await client(world, alice).files.async_create(picture)
+    first = (await world.client.get(f"{BASE}/files", headers=alice.headers)).json()
+    world.clock.move(timedelta(days=1))
+    late = await world.client.get(first["next"], headers=alice.headers)
+    assert (late.status_code, late.json()["results"], late.json()["next"]) == (200, [], None)

@@ -129,6 +129,12 @@ class InvalidRequest(Refused):
         super().__init__(answer)
         self.issues = answer.issues
 
+    @override
+    def __str__(self) -> str:
+        """Return what is wrong, one by one behind the server's own sentence."""
+        reasons = "; ".join(issue.text for issue in self.issues)
+        return f"{super().__str__()}: {reasons}" if reasons else super().__str__()
+
 
 class InvalidInputs(InvalidRequest):
     """The inputs do not fit the model."""
@@ -165,6 +171,12 @@ class NotFound(Refused):
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer)
         self.nearest: tuple[str, ...] = tuple(answer.body.get("nearest", ()))
+
+    @override
+    def __str__(self) -> str:
+        """Return the server's sentence, and the models that may have been meant."""
+        text = super().__str__()
+        return f"{text}. Did you mean {' or '.join(self.nearest)}?" if self.nearest else text
 
 
 class Conflict(Refused):

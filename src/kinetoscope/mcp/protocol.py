@@ -27,27 +27,40 @@ INSTRUCTIONS = (
 
 
 class Server(MCPServer):
-    """The SDK's, which tells of arguments that do not fit in the words of other refusals."""
+    """The SDK's, which tells of every refusal as the native contract does."""
 
     @override
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
-        """Call a tool."""
+        """Call a tool, with arguments that it has: another might spend what it should not."""
+        tool = self._tool_manager.get_tool(name)
+        known = arguments if tool is None else tool.parameters["properties"]
+        unknown = [
+            issue("unrecognized_keys", f"Expected only {', '.join(known)}", argument)
+            for argument in arguments
+            if argument not in known
+        ]
+        if unknown:
+            raise refused(invalid(*unknown))
         try:
             return await super().call_tool(name, arguments, context)
         except ToolError as error:
-            if isinstance(error.__cause__, ValidationError):
-                raise refused(misfit(error.__cause__)) from None
-            raise
+            match error.__cause__:
+                case ValidationError() as misfit:
+                    raise refused(_told(misfit)) from None
+                case ToolError() as ours:
+                    raise ours from None  # without the SDK's words before it, it is JSON
+                case _:
+                    raise
 
 
-def misfit(error: ValidationError) -> InvalidRequest:
+def _told(misfit: ValidationError) -> InvalidRequest:
     """Return the contract's error for arguments that do not fit a tool's schema."""
     return invalid(
         *(
             issue("invalid_type", found["msg"], *map(str, found["loc"]))
-            for found in error.errors(include_url=False, include_input=False)
+            for found in misfit.errors(include_url=False, include_input=False)
         )
     )
 

@@ -51,12 +51,13 @@ class Listener:
             self.conninfo, autocommit=True
         ) as connection:
             await connection.execute(f"listen {self.channel}".encode())
-            self._wake_all()
+            self.wake_all()
             async for news in connection.notifies():
                 for event in self.waiting.get(news.payload, ()):
                     event.set()
 
-    def _wake_all(self) -> None:
+    def wake_all(self) -> None:
+        """Wake everybody, whatever they wait for."""
         for watchers in self.waiting.values():
             for event in watchers:
                 event.set()

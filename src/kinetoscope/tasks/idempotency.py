@@ -2,7 +2,8 @@
 
 The row that remembers a key is written in the transaction that creates the task, so a request
 that was refused is not remembered: trying it again tries it again. It outlives the task: whoever
-deletes a task within the day is not sold a second one by a request that was still on its way.
+deletes a task within the day is not sold a second one by a request that was still on its way. Not
+so where clients count: whose answer was lost cannot have deleted the task, and comes anew.
 https://datatracker.ietf.org/doc/draft-ietf-httpapi-idempotency-key-header/
 """
 
@@ -28,7 +29,7 @@ class Once:
     It repeats one of its name that was made no longer than `lifetime` ago. A client that does not
     choose names but counts says how many `tries` it has made before: its first is always new, and
     takes an earlier one's place; another one that is not more than were shown the task already is
-    somebody else's, and new as well.
+    somebody else's, and new as well. So it is where the task is gone.
     """
 
     key: str
@@ -61,7 +62,7 @@ async def remembered(
     """Return the task that this request made before.
 
     Raises IdempotencyMismatch where the request was another, IdempotencyGone where nobody is shown
-    the task any more.
+    the task any more and the client chose the name.
     """
     if once.tries == 0:
         return None
@@ -79,11 +80,12 @@ async def remembered(
     row = await cursor.fetchone()
     if row is None:
         return None
-    if once.tries is not None and row[4] >= once.tries:
+    is_gone = not row[3]
+    if once.tries is not None and (is_gone or row[4] >= once.tries):
         return None
     if bytes(row[1]) != once.body_sha256:
         raise IdempotencyMismatch
-    if not row[3]:
+    if is_gone:
         raise IdempotencyGone
     if once.tries is not None:
         await connection.execute(

@@ -47,6 +47,12 @@ class Watch:
     listener: Listener
     clock: Clock
     watchers: dict[str, int] = field(default_factory=dict)
+    is_closing: bool = False
+
+    def close(self) -> None:
+        """Let nobody wait any longer: this process is about to end, and would cut them off."""
+        self.is_closing = True
+        self.listener.wake_all()
 
     @contextmanager
     def place(self, account_id: AccountId) -> Iterator[None]:
@@ -124,7 +130,7 @@ async def until_ended(
             news.clear()
             record = await own(watch.database, account_id, task_id, watch.clock())
             left_s = deadline_s - loop.time()
-            if record.completed_at is not None or left_s <= 0:
+            if record.completed_at is not None or left_s <= 0 or watch.is_closing:
                 return record
             await _wait(news, min(left_s, POLL_DELAY_S))
 
@@ -145,7 +151,7 @@ async def changes(
     deadline_s = loop.time() + timeout_s
     place = watch.followers_place(account_id, task_id) if by_address else watch.place(account_id)
     with place, watch.listener.watching(task_id) as news:
-        while loop.time() < deadline_s:
+        while loop.time() < deadline_s and not watch.is_closing:
             news.clear()
             record = await own(watch.database, account_id, task_id, watch.clock())
             stands = Seen(record=record, position=await position(watch.database, record))

@@ -143,7 +143,7 @@ async def _news(
     until_s = loop.time() + 2 * runtime.settings.task_deadline.total_seconds()
     known: tuple[object, ...] = ()
     silent_s = 0.0
-    while loop.time() < until_s:
+    while loop.time() < until_s and not runtime.watch.is_closing:
         try:
             async for seen in changes(runtime.watch, account_id, task_id, until_s - loop.time()):
                 if stand_of(seen) == known:

@@ -4,6 +4,7 @@ https://platform.openai.com/docs/api-reference/videos/remix
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 
 from starlette.responses import Response
@@ -11,7 +12,7 @@ from starlette.responses import Response
 from kinetoscope.api.body import invalid, issue
 from kinetoscope.catalog.model import Model, Roles
 from kinetoscope.dialects.door import Client, Speech
-from kinetoscope.dialects.inputs import refused
+from kinetoscope.dialects.inputs import fit, meaning, refused
 from kinetoscope.dialects.openai.asking import (
     Asked,
     Parts,
@@ -22,9 +23,10 @@ from kinetoscope.dialects.openai.asking import (
     refuse_other_files,
     text_of,
 )
-from kinetoscope.dialects.openai.making import Order, inputs_of, make
-from kinetoscope.dialects.openai.shapes import REMIXED
+from kinetoscope.dialects.openai.making import NOT_INPUTS, Order, inputs_of, make, read
+from kinetoscope.dialects.openai.shapes import REMIXED, video_json
 from kinetoscope.dialects.openai.videos import (
+    REFERENCE,
     THEIRS,
     answer_created,
     given_of,
@@ -59,9 +61,12 @@ async def remix(parts: Parts, client: Client) -> Response:
     The model does not see the other video: it is told the same, but for the prompt.
     """
     async with asked(parts, client) as request:
+        refuse_other_files(request, ())
         found = await own_video(parts, client)
         _require_done(found, "video_id")
-        model = model_of(parts, found.record.model, MediaKind.VIDEO)
+        # By its id alone: the operator's names say what clients mean, not what made the video.
+        model = parts.runtime.catalog.find(found.record.model)
+        _refuse_changes(parts, request, found, model)
         inputs = {**found.inputs, "prompt": text_of(request, "prompt")}
         order = Order(
             model=model,
@@ -72,6 +77,36 @@ async def remix(parts: Parts, client: Client) -> Response:
     return await answer_created(parts, client, task_id)
 
 
+def _refuse_changes(parts: Parts, request: Asked, found: Whole, model: Model) -> None:
+    """Refuse what would make another video than the same with a new prompt.
+
+    Raises InvalidInputs, or UnknownModel. What the video has anyway may be said, and what no model
+    has is ignored as everywhere.
+    """
+    for name in request.values:
+        if name != "prompt" and not _is_had(parts, request, found, model, name):
+            raise refused(name, f"A remix has the {name} of its video. Leave {name} out")
+
+
+def _is_had(parts: Parts, request: Asked, found: Whole, model: Model, name: str) -> bool:
+    """Whether what is stated under a name is so with a video anyway, or asks for nothing."""
+    stated = request.values[name]
+    if name == "model":
+        meant = text_of(request, name)
+        return meant == model.id or model_of(parts, meant, MediaKind.VIDEO) is model
+    if name in {"seconds", "size"}:
+        # What the client was shown: how it was ordered at first, how it came out in the end.
+        ordered = replace(found, record=replace(found.record, output=()))
+        shown = [video_json(parts.runtime.catalog, each)[name] for each in (ordered, found)]
+        return str(stated) in {"auto", *shown}
+    if name in NOT_INPUTS:
+        return name not in REFERENCE
+    return all(
+        found.inputs.get(meaning(model, ours)) in (value, read(model, ours, value))
+        for ours, value in fit(model, {name: stated}).items()
+    )
+
+
 async def derive(parts: Parts, client: Client, *, extend: bool) -> Response:
     """Edit a video, or continue it: one of the account's, `{"id"}`, or a file that comes along.
 
@@ -80,6 +115,7 @@ async def derive(parts: Parts, client: Client, *, extend: bool) -> Response:
     """
     async with asked(parts, client) as request:
         refuse_other_files(request, SOURCE)
+        _refuse_references(request)
         source = await _source(parts, client, request)
         model = _model(parts, request, source, extend=extend)
         if source is None:
@@ -99,12 +135,21 @@ async def derive(parts: Parts, client: Client, *, extend: bool) -> Response:
     return await answer_created(parts, client, task_id)
 
 
+def _refuse_references(request: Asked) -> None:
+    """Refuse what stands beside the one video that is read; raises InvalidInputs."""
+    for name in REFERENCE:
+        if name in request.values:
+            raise refused(name, "No reference is read here. Send the video as `video`")
+
+
 async def _source(parts: Parts, client: Client, request: Asked) -> Whole | None:
     """Return the video that a request names by its id; raises NotFound or InvalidRequest."""
     stated = request.values.get("video")
     video_id = stated.get("id") if isinstance(stated, Mapping) else None
     if not isinstance(video_id, str):
         return None
+    if "video" in request.files:
+        raise invalid(issue("invalid_value", 'Expected a file or {"id"}, not both', "video"))
     found = await video_of(parts, client, video_id)
     _require_done(found, "video")
     return found

@@ -63,11 +63,9 @@ async def listing(parts: Parts, client: Client) -> Response:
     if query.get("purpose", PURPOSE) != PURPOSE:
         return answer(page_json([], more=False))
     now, after = runtime.clock(), query.get("after")
-    behind = None
-    if after:
-        behind = await own_uploads.find(runtime.database, account_id, after, now)
+    place = await own_uploads.place_of(runtime.database, account_id, after) if after else None
     limit = limit_of(query.get("limit"), LIMIT_USUAL, LIMIT_MAX)
-    found = await own_uploads.page(runtime.database, account_id, behind, limit + 1, now)
+    found = await own_uploads.page(runtime.database, account_id, place, limit + 1, now)
     data = [file_json(file) for file in found[:limit]]
     return answer(page_json(data, more=len(found) > limit))
 

@@ -89,6 +89,8 @@ def given_of(model: Model, request: Asked) -> dict[str, object]:
     if seconds is not None:
         if "duration" not in model.fields_by_name:
             raise refused("seconds", f"{model.id} has no duration to choose")
+        if given.get("duration") is not None and str(given["duration"]) != str(seconds):
+            raise refused("duration", f"seconds says {seconds}; leave one of them out")
         is_number = isinstance(seconds, str) and WHOLE.fullmatch(seconds)
         given["duration"] = int(seconds) if is_number else seconds
     return given
@@ -143,9 +145,7 @@ async def listing(parts: Parts, client: Client) -> Response:
         oldest_first=order_of(query.get("order")) == "asc",
     )
     after = query.get("after")
-    place = None
-    if after:
-        place = await whole.place_of(runtime.database, account_id, after, now)
+    place = await whole.place_of(runtime.database, account_id, after) if after else None
     limit = limit_of(query.get("limit"), LIMIT_USUAL, LIMIT_MAX)
     found, behind = await whole.page(runtime.database, account_id, wanted, place, limit, now)
     return answer(

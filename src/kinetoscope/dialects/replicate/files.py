@@ -53,10 +53,8 @@ def _mount_all(speech: Speech) -> None:
         account_id, cursor = client.caller.account_id, client.request.query_params.get("cursor")
         # The files behind which the pages so far began, so that one can turn back.
         trail = cursor.split(",") if cursor else []
-        after = None
-        if trail:
-            after = await own_uploads.find(database, account_id, trail[-1], clock())
-        files = await own_uploads.page(database, account_id, after, PAGE_SIZE + 1, clock())
+        place = await own_uploads.place_of(database, account_id, trail[-1]) if trail else None
+        files = await own_uploads.page(database, account_id, place, PAGE_SIZE + 1, clock())
         shown = files[:PAGE_SIZE]
         following = [*trail, shown[-1].name] if len(files) > PAGE_SIZE else None
         public_url = runtime.settings.public_url
