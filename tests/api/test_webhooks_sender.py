@@ -1,6 +1,7 @@
 """The running sender: nobody's receiver holds up another's, and whatever breaks, it goes on."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from tests.receiver import LOOPBACK, Receiver, ended, listed, receiving, shown, 
 
 from kinetoscope.cli.sending import sender_parts
 from kinetoscope.kernel.clock import Clock
+from kinetoscope.postgres.pool import Database
 from kinetoscope.settings import Settings
 from kinetoscope.webhooks import outbox
 from kinetoscope.webhooks import sender as sender_module
@@ -209,6 +211,47 @@ async def test_a_sender_that_stops_leaves_what_it_has_in_hand_to_others_at_once(
     assert await Sender(sender.parts).drain() == 1
     assert [got.id for got in receiver.received] == [receiver.received[0].id] * 2
     assert (await listed(world, alice))[0]["attemptCount"] == 1
+
+
+async def test_a_sender_that_stops_gives_back_all_that_is_in_hand(
+    world: World, alice: Person, receiver: Receiver, sender: Sender
+):
+    await put_many(world, alice, DELIVERIES_PER_LANE_MAX, lambda _: receiver.url())
+    receiver.answers.extend([silent] * DELIVERIES_PER_LANE_MAX)
+    async with running(sender):
+        await until(lambda: len(receiver.received) == DELIVERIES_PER_LANE_MAX)
+    assert await Sender(sender.parts).drain() == DELIVERIES_PER_LANE_MAX
+    assert len(await listed(world, alice, state="delivered")) == DELIVERIES_PER_LANE_MAX
+
+
+async def test_a_sender_stops_soon_while_the_database_is_away(
+    world: World,
+    alice: Person,
+    receiver: Receiver,
+    sender: Sender,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """However much it has in hand, and although statements are patient."""
+    await put_many(world, alice, DELIVERIES_PER_LANE_MAX, lambda _: receiver.url())
+    receiver.answers.extend([silent] * DELIVERIES_PER_LANE_MAX)
+    away = Database("host=127.0.0.1 port=9", connections_max=2, patience_s=3)
+    await away.pool.open()
+    try:
+        async with running(sender):
+            await until(lambda: len(receiver.received) == DELIVERIES_PER_LANE_MAX)
+            monkeypatch.setattr(sender_module, "SHUTDOWN_S", 0.3)
+            sender.parts = replace(sender.parts, database=away)
+            began_s = time.monotonic()
+        assert time.monotonic() - began_s < 2.5
+    finally:
+        await away.close()
+    assert sender.in_flight == {}
+    assert await Sender(replace(sender.parts, database=world.runtime.database)).drain() == 0
+    world.clock.move(sender_module.LEASE)
+    assert (
+        await Sender(replace(sender.parts, database=world.runtime.database)).drain()
+        == DELIVERIES_PER_LANE_MAX
+    )
 
 
 async def test_a_sender_outlives_what_goes_wrong(

@@ -1,10 +1,14 @@
 """The embedded provider keeps its promises, whatever happens to its processes."""
 
 import asyncio
+import os
+import signal
+import sys
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import psutil
 import pytest
 from typing_extensions import override
 
@@ -12,7 +16,7 @@ from kinetoscope.catalog import check
 from kinetoscope.catalog.spec import builtin
 from kinetoscope.providers.contract import Accepted, CancelOutcome, Done, Failed, Job, Lost, Status
 from kinetoscope.providers.embedded.process import ProcessPool, RenderingBroke
-from kinetoscope.providers.embedded.provider import EmbeddedProvider
+from kinetoscope.providers.embedded.provider import EmbeddedProvider, work_of
 
 pytestmark = pytest.mark.anyio
 
@@ -122,3 +126,79 @@ async def test_a_process_that_cannot_start_fails_a_job_and_no_more(tmp_path: Pat
         assert isinstance(await end_of(provider, second), Done)
     finally:
         await provider.stop()
+
+
+async def test_renderings_cancelled_while_their_process_starts_leave_none_behind(tmp_path: Path):
+    pool = ProcessPool(1)
+    work = work_of(job_for(tmp_path, "task_1"), ())
+    before = set(psutil.Process().children())
+    for after_s in (0.0, 0.005, 0.02, 0.1, 0.1):
+        rendering = asyncio.create_task(
+            pool.render(work, tmp_path, lambda: None, lambda _share: None)
+        )
+        await asyncio.sleep(after_s)
+        rendering.cancel()
+        await asyncio.wait([rendering])
+        assert rendering.cancelled()
+    assert pool.alive == set()
+    assert pool.idle == []
+    assert set(psutil.Process().children()) <= before
+
+
+async def test_a_second_cancellation_leaves_no_process_behind_either(tmp_path: Path):
+    pool = ProcessPool(1)
+    work = work_of(job_for(tmp_path, "task_1"), ())
+    rendering = asyncio.create_task(pool.render(work, tmp_path, lambda: None, lambda _share: None))
+    while not pool.alive:  # noqa: ASYNC110 - there is nothing to wait for
+        await asyncio.sleep(0)
+    (process,) = pool.alive
+    rendering.cancel()
+    await asyncio.sleep(0)
+    rendering.cancel()
+    await asyncio.wait([rendering])
+    async with asyncio.timeout(5):
+        assert await process.wait() == -signal.SIGKILL
+    assert pool.alive == set()
+
+
+async def test_a_cancelled_start_leaves_no_process_behind(tmp_path: Path):
+    provider = EmbeddedProvider(processes=2, folder=tmp_path / "embedded")
+    starting = asyncio.create_task(provider.start())
+    while len(provider.pool.alive) < 2:  # noqa: ASYNC110 - there is nothing to wait for
+        await asyncio.sleep(0)
+    processes = list(provider.pool.alive)
+    starting.cancel()
+    await asyncio.wait([starting])
+    async with asyncio.timeout(5):
+        assert [await process.wait() for process in processes] == [-signal.SIGKILL] * 2
+    assert provider.pool.alive == set()
+
+
+async def test_a_ctrl_c_for_the_worker_does_not_reach_what_it_renders(provider: EmbeddedProvider):
+    """A terminal sends it to all processes of the group in the foreground."""
+    (process,) = provider.pool.alive
+    assert os.getsid(process.pid) == process.pid
+
+
+WORKER = """
+import asyncio
+from pathlib import Path
+from kinetoscope.providers.embedded.process import ProcessPool
+async def main():
+    pool = ProcessPool(1)
+    await pool.start()
+    print(*[process.pid for process in pool.alive], flush=True)
+    await asyncio.sleep(600)
+asyncio.run(main())
+"""
+
+
+async def test_a_process_ends_with_its_worker_however_that_ends():
+    worker = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", WORKER, stdout=asyncio.subprocess.PIPE
+    )
+    assert worker.stdout is not None
+    child = psutil.Process(int(await worker.stdout.readline()))
+    worker.kill()
+    await worker.wait()
+    await asyncio.to_thread(child.wait, 10)

@@ -1,14 +1,18 @@
 """Content Credentials: what is signed, that others can verify it, and what happens if it fails."""
 
+import asyncio
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import c2pa  # type: ignore[import-untyped]
+import psutil
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from tests.certificates import Chain, PrivateKey, chain
@@ -154,6 +158,22 @@ async def test_what_cannot_be_signed_is_kept_unsigned(tmp_path: Path, signer: Ch
     path.write_bytes(path.read_bytes()[:100])
     marked = await mark(path, media_type, BY_AI, signer.credentials())
     assert (marked.path, marked.signed) == (path, False)
+
+
+async def test_a_ctrl_c_does_not_reach_what_signs(tmp_path: Path, signer: Chain):
+    """A terminal sends it to all processes of the group in the foreground."""
+    path, media_type = write(tmp_path, "png")
+    before = set(psutil.Process().children())
+    marking = asyncio.create_task(mark(path, media_type, BY_AI, signer.credentials()))
+    sessions: set[int] = set()
+    while not marking.done():
+        for child in set(psutil.Process().children()) - before:
+            with suppress(ProcessLookupError):
+                sessions.add(os.getsid(child.pid))
+        await asyncio.sleep(0.01)
+    assert (await marking).signed is True
+    assert sessions
+    assert os.getsid(0) not in sessions
 
 
 def test_the_key_is_shown_nowhere(signer: Chain):

@@ -78,6 +78,7 @@ async def _ask(request: bytes) -> dict[str, JSON]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         env={},
+        start_new_session=True,  # Ctrl-C is for us, and we end it
     )
     reply = b""
     try:

@@ -226,6 +226,7 @@ async def _started(request: dict[str, object], timeout_s: float) -> Answers:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         env={},
+        start_new_session=True,  # as the server above
     )
     reply = bytearray()
     in_time = False

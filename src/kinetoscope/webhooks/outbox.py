@@ -6,7 +6,7 @@ No job of the engine stands beside it, since most of a delivery's life is waitin
 that tests move, and since which one goes next depends on its receiver and not on its age alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -250,16 +250,21 @@ async def claim_due(
     )
 
 
-async def give_back(database: Database, claimed: Claimed, now: datetime) -> None:
-    """Let others make a delivery that this sender does not get to."""
+async def give_back(database: Database, held: Collection[Claimed], now: datetime) -> None:
+    """Let others make deliveries that this sender does not get to."""
     await database.execute(
         f"""
         with given as (
-          update webhook_delivery set next_attempt_at = %(now)s
-          where id = %(id)s and claim = %(claim)s and state = 'pending'
-          returning id
+          update webhook_delivery delivery set next_attempt_at = %(now)s
+          from unnest(%(ids)s::text[], %(claims)s::integer[]) as held (id, claim)
+          where delivery.id = held.id and delivery.claim = held.claim and state = 'pending'
+          returning delivery.id
         )
-        select pg_notify('{CHANNEL}', '') from given
+        select pg_notify('{CHANNEL}', '') where exists (select from given)
         """,
-        {"id": claimed.id, "claim": claimed.claim, "now": now},
+        {
+            "ids": [claimed.id for claimed in held],
+            "claims": [claimed.claim for claimed in held],
+            "now": now,
+        },
     )

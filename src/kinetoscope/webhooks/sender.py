@@ -126,15 +126,23 @@ class Sender:
         )
 
     async def _stop(self) -> None:
-        """End: attempts that do not end in time are left to others at once."""
+        """End: attempts that do not end in time are left to others at once.
+
+        Where the database is away, others have them when their leases end.
+        """
         if self.in_flight:
             await asyncio.wait(set(self.in_flight), timeout=SHUTDOWN_S)
         left = dict(self.in_flight)
-        for task, claimed in left.items():
+        if not left:
+            return
+        for task in left:
             task.cancel()
-            await asyncio.wait([task])
-            with suppress(KinetoscopeError):
-                await outbox.give_back(self.parts.database, claimed, self.parts.clock())
+        try:
+            async with asyncio.timeout(SHUTDOWN_S):
+                await asyncio.wait(left)
+                await outbox.give_back(self.parts.database, left.values(), self.parts.clock())
+        except (TimeoutError, KinetoscopeError, psycopg.Error) as error:
+            logger.warning("webhook.not_given_back", deliveries=len(left), error=repr(error))
 
 
 async def _wake_on_notice(database: Database, wake: asyncio.Event) -> None:

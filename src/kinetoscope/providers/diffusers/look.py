@@ -1,11 +1,14 @@
 """A process that says whether torch starts and the devices are there, and ends.
 
-Run as `python -m kinetoscope.providers.diffusers.look DEVICE ...`.
+Run as `python -m kinetoscope.providers.diffusers.look PARENT DEVICE ...`.
 """
 
 import json
+import signal
 import sys
 from importlib import import_module
+
+from kinetoscope.kernel.lifeline import end_with_parent
 
 
 def device_says(device: str) -> str:
@@ -21,8 +24,11 @@ def device_says(device: str) -> str:
 
 def main() -> None:
     """Look at every device named."""
+    parent, *devices = sys.argv[1:]
+    # It hears nobody, and a device that hangs would keep it for ever.
+    end_with_parent(int(parent), signal.SIGKILL)
     try:
-        said = {device: device_says(device) for device in sys.argv[1:]}
+        said = {device: device_says(device) for device in devices}
     except Exception as error:  # noqa: BLE001 - whatever it is, it is what is wrong
         event: dict[str, object] = {"unusable": f"{type(error).__name__}: {error}"[:2000]}
     else:

@@ -219,6 +219,7 @@ async def spawn(module: str, folder: Path, *arguments: str) -> Process:
         stderr=DEVNULL,
         limit=LINE_BYTES_MAX,
         env=environment(folder),
+        start_new_session=True,  # Ctrl-C is for the worker, which ends its own
     )
 
 
@@ -241,7 +242,7 @@ async def look(devices: tuple[str, ...], folder: Path) -> str | None:
     process = None
     try:
         async with asyncio.timeout(LOOK_TIMEOUT_S):
-            process = await spawn("look", folder, *devices)
+            process = await spawn("look", folder, str(os.getpid()), *devices)
             event = await next_event(process)
     except TimeoutError:
         return f"torch took more than {LOOK_TIMEOUT_S} s to start"

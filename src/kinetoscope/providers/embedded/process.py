@@ -105,6 +105,7 @@ class ProcessPool:
                 stderr=DEVNULL,
                 limit=LINE_BYTES_MAX,
                 env=ENVIRONMENT,
+                start_new_session=True,  # Ctrl-C is for the worker, which ends its own
             )
         except OSError as error:
             raise RenderingBroke(f"a rendering process could not start: {error}") from error
@@ -117,9 +118,14 @@ class ProcessPool:
         except (TimeoutError, ProcessLookupError, RenderingBroke) as error:
             await self._end(process)
             raise RenderingBroke("a rendering process did not get ready") from error
+        except BaseException:
+            # Nobody has it yet, so whoever was cancelled here is the last who could end it.
+            await self._end(process)
+            raise
         return process
 
     async def _end(self, process: Process) -> None:
+        # Killed before anything is waited for: a second cancellation cuts off the waiting alone.
         self.alive.discard(process)
         with suppress(ProcessLookupError):
             process.kill()
