@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -77,6 +76,9 @@ DOORS = (
     people.mount,
 )
 
+STOPS_SOON = signal.SIGUSR1
+"""Tells a server process that it is about to be stopped: Granian hears SIGTERM alone."""
+
 KEYS_SEEN_DELAY_S = 30
 GARBAGE_THRESHOLD = 20_000
 
@@ -89,20 +91,22 @@ def create_app(runtime: Runtime) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async def note() -> None:
+            await seen.write_down(runtime.database, runtime.clock())
+
+        app.state.loop = asyncio.get_running_loop()
         await runtime.database.open()
-        await claim_database(runtime)
-        noting = asyncio.create_task(
-            engine.every(
-                KEYS_SEEN_DELAY_S, lambda: seen.write_down(runtime.database, runtime.clock())
-            )
-        )
-        listening = asyncio.create_task(runtime.watch.listener.run())
-        yield
-        for task in (noting, listening):
-            task.cancel()
-        await asyncio.wait([noting, listening])
-        await seen.write_down(runtime.database, runtime.clock())
-        await runtime.database.close()
+        try:
+            await claim_database(runtime)
+            noting = asyncio.create_task(engine.every(KEYS_SEEN_DELAY_S, note))
+            listening = asyncio.create_task(runtime.watch.listener.run())
+            yield
+            for task in (noting, listening):
+                task.cancel()
+            await asyncio.wait([noting, listening])
+            await note()
+        finally:
+            await runtime.database.close()
 
     app = DirectApp(title="Kinetoscope", version=__version__, lifespan=lifespan)
     doors = Doors(app, runtime, seen, partial(telling, runtime))
@@ -137,12 +141,27 @@ def methods_at(request: Request) -> list[str]:
     return sorted(found)
 
 
-def app_from_environment() -> FastAPI:
-    """Build the app in a server process; the database's address is in the environment."""
-    end_with_parent(os.getppid(), signal.SIGKILL)
+def app_from_environment(parent_pid: int) -> FastAPI:
+    """Build the app in a server process; the database's address is in the environment.
+
+    `parent_pid` names the process that it ends with.
+    """
+    # Until Granian sets its own, these are handled as in the process that this was forked from,
+    # by noting a stop for a loop that does not run here: they would be lost.
+    for ending in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(ending, signal.SIG_DFL)
+    end_with_parent(parent_pid, signal.SIGKILL)
     settings = load_settings()
     configure_logging(as_json=settings.log_json, level=settings.log_level)
-    app = create_app(build_runtime(settings, settings.database_url, patience_s=API_PATIENCE_S))
+    runtime = build_runtime(settings, settings.database_url, patience_s=API_PATIENCE_S)
+    app = create_app(runtime)
+    app.state.loop = None
+
+    def close(_number: int, _frame: object) -> None:
+        if app.state.loop is not None:
+            app.state.loop.call_soon_threadsafe(runtime.watch.close)
+
+    signal.signal(STOPS_SOON, close)
     # What start-up made stays for good; the collector need not look at it again and again.
     gc.freeze()
     gc.set_threshold(GARBAGE_THRESHOLD)

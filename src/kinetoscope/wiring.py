@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
@@ -18,7 +18,7 @@ from kinetoscope.catalog.spec import Catalog
 from kinetoscope.kernel.calling import Caller
 from kinetoscope.kernel.clock import Clock, system_clock
 from kinetoscope.kernel.envelope import Envelope, envelope_from, fingerprint
-from kinetoscope.kernel.errors import SettingInvalid
+from kinetoscope.kernel.errors import KinetoscopeError, SettingInvalid
 from kinetoscope.kernel.outbound import PORTS, Egress
 from kinetoscope.kernel.scratch import claim_scratch, sweep_scratch
 from kinetoscope.kernel.sealing import Sealer, sealer_from
@@ -30,10 +30,11 @@ from kinetoscope.media.store import MediaStore
 from kinetoscope.postgres.deployment import claim
 from kinetoscope.postgres.embedded import open_server
 from kinetoscope.postgres.listening import Listener
-from kinetoscope.postgres.migrations import migrate, read_migrations
+from kinetoscope.postgres.migrations import migrate, read_migrations, refusals_told
 from kinetoscope.postgres.pool import Database
 from kinetoscope.providers.breaker import Breakers
 from kinetoscope.providers.contract import Provider
+from kinetoscope.providers.embedded.process import RenderingBroke
 from kinetoscope.providers.embedded.provider import EmbeddedProvider
 from kinetoscope.providers.keys import REFRESH_DELAY_S, KeyRing
 from kinetoscope.providers.rehearsal import RehearsalProvider
@@ -107,7 +108,8 @@ def opened_database(settings: Settings) -> Iterator[str]:
 
 def migrate_database(conninfo: str) -> int:
     """Bring the schema forward; return how many steps were missing."""
-    return migrate(conninfo, (*engine.migrations(), *read_migrations(MIGRATIONS)))
+    with refusals_told("the schema cannot be brought forward"):
+        return migrate(conninfo, (*engine.migrations(), *read_migrations(MIGRATIONS)))
 
 
 def build_runtime(
@@ -156,7 +158,8 @@ async def run_in(
     runtime = build_runtime(settings, conninfo, patience_s=patience_s)
     await runtime.database.open()
     try:
-        await claim_database(runtime)
+        with refusals_told("the database cannot be used"):
+            await claim_database(runtime)
         return await work(runtime)
     finally:
         await runtime.database.close()
@@ -178,39 +181,46 @@ async def worker_tools(
     settings = runtime.settings
     sweep_scratch(settings.work_dir)
     folder, lock = claim_scratch(settings.work_dir)
-    embedded = EmbeddedProvider(processes=settings.render_processes, folder=folder / "embedded")
-    if queues is None or queues & {EMBEDDED.queue, REHEARSAL.queue}:
+    async with AsyncExitStack() as ending:
+        ending.callback(lock.close)
+        ending.callback(folder.with_suffix(".lock").unlink, missing_ok=True)
+        ending.callback(shutil.rmtree, folder, ignore_errors=True)
+        embedded = EmbeddedProvider(processes=settings.render_processes, folder=folder / "embedded")
+        ending.push_async_callback(embedded.stop)
+        if queues is None or queues & {EMBEDDED.queue, REHEARSAL.queue}:
+            await start_rendering(embedded)
+        rehearsal = RehearsalProvider(embedded, runtime.clock)
+        wakes = Wakes(Listener(runtime.database.conninfo, WAKE_CHANNEL))
+        hosted = await ending.enter_async_context(lent_providers(runtime, folder))
+        yield Tools(
+            database=runtime.database,
+            catalog=runtime.catalog,
+            providers={**hosted, embedded.name: embedded, rehearsal.name: rehearsal},
+            store=runtime.store,
+            signer=runtime.signer,
+            egress=egress_of(settings),
+            callback_url=partial(callback_url, runtime) if reachable(settings) else None,
+            clock=runtime.clock,
+            folder=folder / "tasks",
+            routes=runtime.routes,
+            breakers=Breakers(),
+            wakes=wakes,
+            queues=queues,
+            cancellations=Cancellations(runtime.database, wakes),
+            served=Served(runtime.database, served_by(runtime, queues)),
+            task_deadline=settings.task_deadline,
+            unknown_deadline=settings.unknown_deadline,
+            lifetimes=lifetimes_of(runtime.settings),
+            credentials=runtime.credentials,
+        )
+
+
+async def start_rendering(embedded: EmbeddedProvider) -> None:
+    """Have the rendering processes warmed up; says so where they cannot be."""
+    try:
         await embedded.start()
-    rehearsal = RehearsalProvider(embedded, runtime.clock)
-    wakes = Wakes(Listener(runtime.database.conninfo, WAKE_CHANNEL))
-    async with lent_providers(runtime, folder) as hosted:
-        try:
-            yield Tools(
-                database=runtime.database,
-                catalog=runtime.catalog,
-                providers={**hosted, embedded.name: embedded, rehearsal.name: rehearsal},
-                store=runtime.store,
-                signer=runtime.signer,
-                egress=egress_of(settings),
-                callback_url=partial(callback_url, runtime) if reachable(settings) else None,
-                clock=runtime.clock,
-                folder=folder / "tasks",
-                routes=runtime.routes,
-                breakers=Breakers(),
-                wakes=wakes,
-                queues=queues,
-                cancellations=Cancellations(runtime.database, wakes),
-                served=Served(runtime.database, served_by(runtime, queues)),
-                task_deadline=settings.task_deadline,
-                unknown_deadline=settings.unknown_deadline,
-                lifetimes=lifetimes_of(runtime.settings),
-                credentials=runtime.credentials,
-            )
-        finally:
-            await embedded.stop()
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.with_suffix(".lock").unlink(missing_ok=True)
-            lock.close()
+    except RenderingBroke as error:
+        raise KinetoscopeError(f"the embedded renderer: {error}") from error
 
 
 def served_by(runtime: Runtime, queues: frozenset[str] | None) -> frozenset[str]:
@@ -224,31 +234,22 @@ async def lent_providers(runtime: Runtime, folder: Path) -> AsyncIterator[dict[s
 
     In `folder` they find scratch space of this process's own.
     """
-    given = runtime.settings.provider_keys
-    keys, caller = KeyRing(runtime.database, runtime.envelope, given), Caller()
-    await keys.refresh()
-    refreshing = asyncio.create_task(engine.every(REFRESH_DELAY_S, keys.refresh))
-    providers = providers_of(runtime.setup, parts_of(runtime, keys, caller, folder))
-    try:
+    settings, caller = runtime.settings, Caller()
+    keys = KeyRing(runtime.database, runtime.envelope, settings.provider_keys)
+    egress, adapters, engines = egress_of(settings), runtime.setup.adapters, folder / "engines"
+    async with AsyncExitStack() as ending:
+        ending.push_async_callback(caller.close)
+        await keys.refresh()
+        refreshing = asyncio.create_task(engine.every(REFRESH_DELAY_S, keys.refresh))
+        ending.callback(refreshing.cancel)
+        providers = providers_of(
+            runtime.setup,
+            Parts(adapters=adapters, key=keys.get, caller=caller, egress=egress, folder=engines),
+        )
         for provider in providers.values():
+            ending.push_async_callback(provider.stop)  # it may break off half started
             await provider.start()
         yield providers
-    finally:
-        refreshing.cancel()
-        for provider in providers.values():
-            await provider.stop()
-        await caller.close()
-
-
-def parts_of(runtime: Runtime, keys: KeyRing, caller: Caller, folder: Path) -> Parts:
-    """Return what distant providers are made of."""
-    return Parts(
-        adapters=runtime.setup.adapters,
-        key=keys.get,
-        caller=caller,
-        egress=egress_of(runtime.settings),
-        folder=folder / "engines",
-    )
 
 
 def egress_of(settings: Settings) -> Egress:

@@ -11,6 +11,7 @@ import sys
 import urllib.error
 import urllib.request
 from collections import deque
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
@@ -92,31 +93,38 @@ def _demo_lines(settings: Settings, url: str) -> str:
     return f'demo     curl -sS "{url}/recordInfo?taskId={task_id}" {bearer}\n'
 
 
-async def supervise(settings: Settings, conninfo: str, begun: Begun) -> None:
-    """Keep the API and workers running until SIGTERM or SIGINT, then stop them in that order."""
-    stop = asyncio.Event()
+def heed(stop: Callable[[], None]) -> None:
+    """Have `stop` called by SIGTERM, SIGINT, and SIGHUP unless that is ignored, as by `nohup`."""
     loop = asyncio.get_running_loop()
-    for ending in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(ending, stop.set)
+    for ending in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if ending is not signal.SIGHUP or signal.getsignal(ending) is not signal.SIG_IGN:
+            loop.add_signal_handler(ending, stop)
+
+
+async def supervise(settings: Settings, conninfo: str, begun: Begun) -> None:
+    """Keep the API and workers running until told to stop, then stop them in that order.
+
+    Should keeping one fail by itself, the others are stopped and its error is raised.
+    """
+    stop = asyncio.Event()
+    heed(stop.set)
     environment = child_environment(conninfo)
     children = [asyncio.create_task(_keep("api", environment))]
     stopping = asyncio.create_task(stop.wait())
     ready = asyncio.create_task(_ready(settings))
     try:
-        await asyncio.wait([ready, stopping], return_when=asyncio.FIRST_COMPLETED)
-        # The worker warms up second: requests are taken in and kept before they can be worked on.
-        children += [
-            asyncio.create_task(_keep("worker", environment))
-            for _ in range(settings.worker_processes)
-        ]
-        if ready.done() and ready.result():
-            sys.stdout.write(banner(settings, begun))
-            if not settings.is_local and settings.public_url.startswith("http://127.0.0.1"):
-                log.warning("serve.public_url_is_local", set="KINETOSCOPE_PUBLIC_URL")
-            sys.stdout.flush()
-        elif ready.done():
-            log.error("serve.not_ready", timeout_s=READY_TIMEOUT_S)
-        await stopping
+        await asyncio.wait([ready, stopping, *children], return_when=asyncio.FIRST_COMPLETED)
+        if ready.done() and not stop.is_set():
+            # They warm up second: requests are taken in and kept before they can be worked on.
+            children += [
+                asyncio.create_task(_keep("worker", environment))
+                for _ in range(settings.worker_processes)
+            ]
+            _greet(settings, begun, is_ready=ready.result())
+        await asyncio.wait([stopping, *children], return_when=asyncio.FIRST_COMPLETED)
+        for child in children:
+            if child.done():
+                child.result()  # by itself it ends by an error only
         log.info("serve.stopping")
     finally:
         for part in (ready, *children[:1]):
@@ -125,15 +133,26 @@ async def supervise(settings: Settings, conninfo: str, begun: Begun) -> None:
         log.info("serve.stopped")
 
 
+def _greet(settings: Settings, begun: Begun, *, is_ready: bool) -> None:
+    if not is_ready:
+        log.error("serve.not_ready", timeout_s=READY_TIMEOUT_S)
+        return
+    sys.stdout.write(banner(settings, begun))
+    if not settings.is_local and settings.public_url.startswith("http://127.0.0.1"):
+        log.warning("serve.public_url_is_local", set="KINETOSCOPE_PUBLIC_URL")
+    sys.stdout.flush()
+
+
 async def _ended(part: asyncio.Task[Any]) -> None:
     part.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await part
+    await asyncio.wait([part])
+    if not part.cancelled() and (error := part.exception()) is not None:
+        # Told rather than raised, since there are others to stop.
+        log.error("serve.part_failed", exc_info=error)
 
 
 async def _keep(command: str, environment: dict[str, str]) -> None:
     """Run one of our own modules, again whenever it ends; stop it when cancelled."""
-    arguments = ("-m", f"kinetoscope.cli.{command}", "--parent", str(os.getpid()))
     delay_s = RESTART_DELAY_S
     before: deque[str] = deque(maxlen=NAMES_MAX)
     while True:
@@ -141,25 +160,40 @@ async def _keep(command: str, environment: dict[str, str]) -> None:
         # puts their tasks back, and may be killed before it gets to that.
         name = secrets.token_hex(8)
         started_s = asyncio.get_running_loop().time()
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *arguments,
-            *("--name", name, "--after", *before),
-            env=environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            start_new_session=True,  # Ctrl-C is for us; we end the others in order
-        )
         try:
-            code = await process.wait()
-        except asyncio.CancelledError:
-            await _stop(process, STOP_TIMEOUTS_S[command])
-            raise
-        before.append(name)
-        if asyncio.get_running_loop().time() - started_s > LIVED_S:
-            delay_s = RESTART_DELAY_S
-        log.error("serve.child_ended", command=command, code=code, restart_in_s=delay_s)
+            process = await _start(command, name, before, environment)
+        except OSError as error:  # no descriptors, processes or memory left, for a while
+            log.error("serve.child_not_started", command=command, reason=str(error))  # noqa: TRY400
+        else:
+            code = await _end_of(process, STOP_TIMEOUTS_S[command])
+            before.append(name)
+            if asyncio.get_running_loop().time() - started_s > LIVED_S:
+                delay_s = RESTART_DELAY_S
+            log.error("serve.child_ended", command=command, code=code, restart_in_s=delay_s)
         await asyncio.sleep(delay_s)
         delay_s = min(delay_s * 2, RESTART_DELAY_S_MAX)
+
+
+async def _start(
+    command: str, name: str, before: Iterable[str], environment: dict[str, str]
+) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", f"kinetoscope.cli.{command}", "--parent", str(os.getpid())),
+        *("--name", name, "--after", *before),
+        env=environment,
+        stdin=asyncio.subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C is for us; we end the others in order
+    )
+
+
+async def _end_of(process: asyncio.subprocess.Process, stop_timeout_s: float) -> int:
+    """Wait until a process ends; stop it when cancelled."""
+    try:
+        return await process.wait()
+    except asyncio.CancelledError:
+        await _stop(process, stop_timeout_s)
+        raise
 
 
 async def _stop(process: asyncio.subprocess.Process, timeout_s: float) -> None:

@@ -14,6 +14,7 @@ from kinetoscope import crew, engine, upstreams
 from kinetoscope.accounts import invitations, sessions, signing_in
 from kinetoscope.cli.queues import WEBHOOKS, served_queues
 from kinetoscope.cli.sending import sender_parts
+from kinetoscope.cli.serve import heed
 from kinetoscope.engine import Timing, every
 from kinetoscope.kernel import loops
 from kinetoscope.kernel.errors import KinetoscopeError
@@ -74,31 +75,49 @@ def process_name(name: str) -> str:
 
 
 async def work(runtime: Runtime, timing: Timing, *, after: tuple[str, ...] = ()) -> None:
-    """Run tasks until SIGTERM or SIGINT; running steps then get some time to end, see `Timing`.
+    """Run tasks until told to stop; running steps then get some time to end, see `Timing`.
 
-    `after` names workers that have ended, so that nobody needs to wait for their silence.
+    Told so while it starts, it ends at once, since no step runs. `after` names workers that have
+    ended, so that nobody needs to wait for their silence.
     """
+    stop, started = asyncio.Event(), asyncio.Event()
+    heed(stop.set)
+    working = asyncio.create_task(_work(runtime, timing, after, stop, started))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([working, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not started.is_set():
+        working.cancel()
+    await asyncio.wait([working])
+    if not working.cancelled():
+        working.result()
+    log.info("worker.stopped")
+
+
+async def _work(
+    runtime: Runtime,
+    timing: Timing,
+    after: tuple[str, ...],
+    stop: asyncio.Event,
+    started: asyncio.Event,
+) -> None:
     queues = served_queues(runtime.settings.queues, runtime.routes)
     await require_public_url(runtime.database, runtime.settings.public_url)
     if after:
         left = await engine.requeue_of(runtime.database, list(map(process_name, after)))
         log.info("worker.succeeds", tasks=left)
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for ending in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(ending, stop.set)
     async with worker_tools(runtime, queues) as tools:
         running = [asyncio.create_task(part) for part in parts_of_a_worker(runtime, tools, timing)]
+        started.set()
         log.info("worker.started", render_processes=runtime.settings.render_processes)
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait([stopping, *running], return_when=asyncio.FIRST_COMPLETED)
-        failures = [job.exception() for job in running if job.done()]
+        failures = [None if job.cancelled() else job.exception() for job in running if job.done()]
         for job in (stopping, *running):
             job.cancel()
         await asyncio.wait([stopping, *running])
     for failure in failures:
         raise failure or KinetoscopeError("a part of the worker ended by itself")
-    log.info("worker.stopped")
 
 
 def parts_of_a_worker(

@@ -1,5 +1,6 @@
 """One way to log: structured events to standard error, without secrets."""
 
+import contextlib
 import io
 import logging
 import re
@@ -70,13 +71,16 @@ class StandardError(io.TextIOBase):
 
     @override
     def write(self, text: str, /) -> int:
-        """Write a text."""
-        return sys.stderr.write(text)
+        """Write a text; what nobody can read any more, as on a closed terminal, is no error."""
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.write(text)
+        return len(text)
 
     @override
     def flush(self) -> None:
         """Write out what waits."""
-        sys.stderr.flush()
+        with contextlib.suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 def configure_logging(*, as_json: bool, level: str) -> None:

@@ -2,14 +2,15 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 import structlog
 
-from kinetoscope.kernel.errors import SettingInvalid
+from kinetoscope.kernel.errors import KinetoscopeError, SettingInvalid
 
 log = structlog.get_logger(__name__)
 
@@ -62,7 +63,19 @@ def migrate(conninfo: str, migrations: Sequence[Migration]) -> int:
         try:
             return _apply_missing(connection, migrations)
         finally:
-            connection.execute("select pg_advisory_unlock(%s)", (LOCK_KEY,))
+            # A connection that broke took the lock with it; why it broke is what is to be told.
+            with suppress(psycopg.OperationalError):
+                connection.execute("select pg_advisory_unlock(%s)", (LOCK_KEY,))
+
+
+@contextmanager
+def refusals_told(what: str) -> Iterator[None]:
+    """Say in a line what the database refuses at a start: its operator can mend it, not we."""
+    try:
+        yield
+    except psycopg.Error as error:
+        reason = (str(error).strip() or repr(error)).splitlines()[0]
+        raise KinetoscopeError(f"{what}: {reason}") from error
 
 
 def _connect(conninfo: str) -> psycopg.Connection[tuple[object, ...]]:
