@@ -43,16 +43,36 @@ def test_without_a_name_all_are_listed():
 
 
 @pytest.mark.parametrize("assistant", Assistant)
-def test_a_key_of_the_environment_is_printed_only_when_asked_for(assistant: Assistant):
-    printed, said = run(assistant, KINETOSCOPE_KEY=KEY)
+@pytest.mark.parametrize("is_typed", [True, False])
+def test_a_key_is_printed_only_when_asked_for(assistant: Assistant, *, is_typed: bool):
+    typed = ("--key", KEY) if is_typed else ()
+    environment = {} if is_typed else {"KINETOSCOPE_KEY": KEY}
+    printed, said = run(assistant, *typed, **environment)
     assert KEY not in printed + said
     assert "0000" not in printed + said
     has_key = assistant not in {Assistant.VSCODE, Assistant.CODEX}
     assert ("kino_live_…cret" in printed) is has_key
-    assert ("--show-key" in said) is has_key
-    shown, _ = run(assistant, "--show-key", KINETOSCOPE_KEY=KEY)
+    assert ("The key is masked; --show-key prints it" in said) is has_key
+    shown, told = run(assistant, *typed, "--show-key", **environment)
     assert (KEY in shown) is has_key
-    assert run(assistant, "--key", KEY)[0] == shown
+    assert "masked" not in told
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("claude", "claude-code or claude-desktop?"),
+        ("Claude Code", "claude-code?"),
+        ("claudecode", "claude-code?"),
+        ("vs-code", "vscode?"),
+        ("nobody", "known are claude-code, claude-desktop, cursor"),
+    ],
+)
+def test_an_assistant_that_is_not_known_is_told_in_plain_words(name: str, how: str):
+    done = CliRunner().invoke(app, ["mcp", "install", name])
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"kinetoscope: there is no assistant {name!r}; ")
+    assert how in done.stderr
 
 
 def test_a_text_that_is_no_key_is_masked_whole():
@@ -72,8 +92,7 @@ def test_the_address_is_that_of_the_server(given: str):
 def test_what_is_no_address_is_refused():
     done = CliRunner().invoke(app, ["mcp", "install", "cursor", "--url", "nonsense"])
     assert done.exit_code == 2
-    unknown = CliRunner().invoke(app, ["mcp", "install", "nobody"])
-    assert unknown.exit_code == 2
+    assert "look at --url" in done.stderr
 
 
 def test_commands_and_settings_can_be_read_again():
@@ -82,9 +101,9 @@ def test_commands_and_settings_can_be_read_again():
             pair for pair in json.loads(run(assistant)[0]).items() if pair[0] != "inputs"
         ]
         assert set(entries) == {"kinetoscope"}
-    claude = shlex.split(run("claude-code", "--key", KEY)[0])
+    claude = shlex.split(run("claude-code", "--key", KEY, "--show-key")[0])
     assert claude[-3:] == [ADDRESS, "--header", f"Authorization: Bearer {KEY}"]
-    gemini = shlex.split(run("gemini", "--key", KEY)[0])
+    gemini = shlex.split(run("gemini", "--key", KEY, "--show-key")[0])
     assert gemini[-3:] == [f"Authorization: Bearer {KEY}", "kinetoscope", ADDRESS]
     desktop = json.loads(run("claude-desktop", "--url", "https://media.example")[0])
     arguments = desktop["mcpServers"]["kinetoscope"]["args"]

@@ -247,7 +247,10 @@ def test_json_is_one_object_with_files_and_exact_amounts(stage: Stage, tmp_path:
         ((SOUND, "x", "--max-credits", "19.99"), 3, "it would cost 20 credits, more than"),
         ((SOUND, "x", "--key", "kino_live_x"), 3, "Set KINETOSCOPE_KEY, or give --key."),
         ((SOUND, "x", "--url", "http://127.0.0.1:9"), 5, "Is it running?"),
-        ((SOUND, "x", "--url", "ftp://x"), 2, "look at KINETOSCOPE_URL"),
+        (("sora-2", "x"), 3, "Model not found; `kinetoscope models` lists them"),
+        (("gpt-image-2", "x", "-o", "x.jpg"), 2, "-i outputFormat=jpeg makes that"),
+        (("seedance-20", "x", "-o", "x.png"), 2, "would be an image"),
+        ((SOUND, "x", "--url", "ftp://x"), 2, "look at --url"),
     ],
 )
 def test_what_is_refused_says_why_and_makes_nothing(
@@ -259,6 +262,24 @@ def test_what_is_refused_says_why_and_makes_nothing(
     assert said in done.stderr
     assert done.stderr.startswith("kinetoscope: ")
     assert list(stage.client.list(limit=1)) == before
+
+
+def test_an_address_below_the_servers_is_told_apart(stage: Stage):
+    for path in ("/api", "/nowhere"):
+        done = stage.type("generate", SOUND, "x", "--url", f"{stage.url}{path}")
+        assert done.exit_code == 5
+        assert f"no Kinetoscope answers at {stage.url}{path}" in done.stderr
+
+
+def test_what_can_never_be_cached_says_why(stage: Stage, tmp_path: Path):
+    place = ("-o", f"{tmp_path}/", "--use-cache", "--key", stage.test_key)
+    seedless = stage.type("generate", "gpt-image-2", "x", *place)
+    assert "--use-cache does nothing here: The model gpt-image-2 takes no seed" in seedless.stderr
+    without = stage.type("generate", SOUND, "x", "-i", "duration=1", *place)
+    assert "Without a seed in the inputs" in without.stderr
+    assert "-i seed=" in without.stderr
+    seeded = stage.type("generate", SOUND, "x", "-i", "duration=1", "-i", "seed=3", *place)
+    assert (seeded.exit_code, "--use-cache" in seeded.stderr) == (0, False)
 
 
 def test_a_task_that_fails_ends_with_4_and_says_that_nothing_was_charged(stage: Stage):
@@ -318,6 +339,7 @@ def test_tasks_are_awaited_shown_saved_and_cancelled(stage: Stage, tmp_path: Pat
     awaited = stage.type("tasks", "wait", task_id)
     assert awaited.exit_code == 0
     assert "success" in awaited.stdout
+    assert stage.type("tasks", "wait", task_id).stderr == ""
     shown = stage.type("tasks", "show", task_id)
     assert re.search(r"credits +2\n", shown.stdout)
     assert task_id in stage.type("tasks", "list", "--status", "success", "--limit", "1").stdout
@@ -328,8 +350,9 @@ def test_tasks_are_awaited_shown_saved_and_cancelled(stage: Stage, tmp_path: Pat
     told = json.loads(stage.type("tasks", "cancel", task_id, "--json").stdout)
     assert (told["taskId"], told["status"]) == (task_id, "success")
     assert "was done before it could be cancelled" in told["message"]
-    nowhere = stage.type("tasks", "show", "task_aaaaaaaaaaaaaaaaaaaaaaaa")
-    assert (nowhere.exit_code, nowhere.stderr) == (3, "kinetoscope: Task not found\n")
+    for word in ("show", "wait"):
+        nowhere = stage.type("tasks", word, "task_aaaaaaaaaaaaaaaaaaaaaaaa")
+        assert (nowhere.exit_code, nowhere.stderr) == (3, "kinetoscope: Task not found\n")
 
 
 def test_whoever_names_a_server_asks_it_and_local_is_the_operator(stage: Stage):

@@ -1,9 +1,12 @@
 """Log lines: structured, and without what looks like a secret, wherever in them it stands."""
 
+import contextlib
 import json
 import logging
 import secrets
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -79,3 +82,17 @@ def test_a_refused_row_is_not_quoted(capsys: pytest.CaptureFixture[str], conninf
     text = capsys.readouterr().err
     assert prompt not in text
     assert text.count("violates check constraint") >= 3
+
+
+@pytest.mark.usefixtures("configured")
+def test_a_terminal_that_is_gone_is_no_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    with (tmp_path / "closed").open("w") as closed:
+        pass
+    monkeypatch.setattr(sys, "stderr", closed)
+    structlog.get_logger("test").info("nobody reads this")
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stderr", full)
+        structlog.get_logger("test").info("nor this")
+        monkeypatch.undo()
+        with contextlib.suppress(OSError):
+            full.close()

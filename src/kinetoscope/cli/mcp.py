@@ -4,6 +4,7 @@ Nothing is written anywhere: every assistant has files or a command of its own, 
 named with each. Only the client of ours is imported.
 """
 
+import difflib
 import json
 import shlex
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from typing import Annotated
 
 import typer
 
-from kinetoscope.cli.user.connection import USAGE, Url, fail, say
+from kinetoscope.cli.user.connection import USAGE, Url, fail, in_our_words, say
 from kinetoscope.client import Misconfigured
 from kinetoscope.client.address import server
 from kinetoscope.client.surroundings import KEY
@@ -153,36 +154,47 @@ def _all() -> None:
     """Connect assistants, by the Model Context Protocol."""
 
 
+def known(incomplete: str) -> list[str]:
+    """Return the assistants whose names begin like this."""
+    return [name for name in Assistant if name.startswith(incomplete)]
+
+
 @app.command()
 def install(
     client: Annotated[
-        Assistant | None, typer.Argument(help="Which assistant; all of them unless told.")
-    ] = None,
+        str,
+        typer.Argument(
+            help=f"Which assistant, of {', '.join(Assistant)}; all of them unless told.",
+            show_default=False,
+            autocompletion=known,
+        ),
+    ] = "",
     *,
     url: Url = None,
     key: Annotated[
         str | None,
         typer.Option(
-            show_default=False, help=f"The key that it shall use; {KEY}, masked, unless told."
+            show_default=False, help=f"The key that it shall use; that of {KEY} unless told."
         ),
     ] = None,
     show_key: Annotated[
-        bool, typer.Option("--show-key", help=f"Print the key of {KEY} in full.")
+        bool, typer.Option("--show-key", help="Print the key in full; it is masked otherwise.")
     ] = False,
 ) -> None:
     """Print what connects an assistant: a command to run, or a part of its settings.
 
     Nothing is written. Give it a key of its own, with a spending cap.
     """
+    chosen = _assistant(client)
     try:
         told = server(key, url, timeout_s=1, retries=0)
     except Misconfigured as error:
-        raise fail(str(error), USAGE) from None
+        raise fail(str(in_our_words(error, key, url)), USAGE) from None
     address = told.url.removesuffix(PATH) + PATH
-    is_masked = bool(told.key) and key is None and not show_key
+    is_masked = bool(told.key) and not show_key
     shown = masked(told.key) if is_masked else told.key or NO_KEY
-    if client is not None:
-        recipe = RECIPES[client]
+    if chosen is not None:
+        recipe = RECIPES[chosen]
         text = recipe.text(address, shown)
         say(f"{recipe.title}: for {recipe.where}")
         typer.echo(text)
@@ -194,6 +206,17 @@ def install(
         typer.echo(text)
     if shown != told.key and shown in text:
         say(f"The key is {'masked; --show-key prints it' if is_masked else 'to be filled in'}.")
+
+
+def _assistant(name: str) -> Assistant | None:
+    """Return the assistant of a name; None for all of them."""
+    try:
+        return Assistant(name) if name else None
+    except ValueError:
+        plain = name.lower().replace(" ", "-")
+        near = known(plain) or difflib.get_close_matches(plain, list(Assistant), n=1)
+        how = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(Assistant)}"
+        raise fail(f"there is no assistant {name!r}; {how}", USAGE) from None
 
 
 def masked(key: str) -> str:

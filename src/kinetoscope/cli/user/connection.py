@@ -30,8 +30,13 @@ from kinetoscope.client import (
     UnexpectedAnswer,
     Unreachable,
 )
+from kinetoscope.client.asking import shown
+from kinetoscope.client.surroundings import KEY, URL, stated
 
 HERE, USAGE, REFUSED, FAILED, UNREACHABLE, INTERRUPTED = 1, 2, 3, 4, 5, 130
+
+NO_PATH = "Not Found"
+"""How servers, ours too, refuse a path that they do not have."""
 
 Key = Annotated[
     str | None,
@@ -81,15 +86,43 @@ def connected(
 
     What must not happen twice has no `retries`; what makes a task has many, for it cannot.
     """
+    address = ""
     try:
         with Kinetoscope(key, url, retries=retries) as client:
+            address = shown(client.url)
             yield client
-    except ClientError as error:
+    except ClientError as caught:
+        error = in_our_words(caught, key, url, address)
         if as_json:
             typer.echo(write_json({"error": error_json(error)}))
         raise fail(told(error), code_of(error)) from None
     except OSError as error:
         raise fail(str(error), HERE, as_json=as_json, kind="OSError") from None
+
+
+def in_our_words(error: ClientError, key: str | None, url: str | None, at: str = "") -> ClientError:
+    """Return an error that says with which option to mend it, and who does not answer `at`.
+
+    The client knows variables only, and takes any server's 404 for a Kinetoscope's.
+    """
+    match error:
+        case Misconfigured():
+            text = str(error)
+            for variable, option, given in ((KEY, "--key", key), (URL, "--url", url)):
+                # Typer gives what the variable says, too.
+                if given and given.strip() != stated(variable).strip():
+                    text = text.replace(f"look at {variable}", f"look at {option}")
+            return error if text == str(error) else Misconfigured(text)
+        case NotFound() if _is_nobodys(error):
+            name = URL if url and url.strip() == stated(URL).strip() else "--url"
+            return UnexpectedAnswer(f"no Kinetoscope answers at {at}; look at {name}")
+        case _:
+            return error
+
+
+def _is_nobodys(error: NotFound) -> bool:
+    """Whether whoever answered has nothing at the path, rather than no such model or task."""
+    return error.task_id is None and error.body.get("message", NO_PATH) == NO_PATH
 
 
 def code_of(error: ClientError) -> int:
@@ -124,9 +157,9 @@ def told(error: ClientError) -> str:
             )
         case InvalidRequest() if error.issues:
             lines = "".join(f"\n  {issue.text}" for issue in error.issues)
-            text = f"{error}:{lines}"
-        case NotFound() if error.nearest:
-            text = f"{error}. Did you mean {' or '.join(error.nearest)}?"
+            text = f"{error.message}:{lines}"
+        case NotFound() if "nearest" in error.body and not error.nearest:
+            text = f"{error}; `kinetoscope models` lists them"
         case Unreachable():
             text = f"{error}. Is it running? KINETOSCOPE_URL or --url says where it is."
         case _:

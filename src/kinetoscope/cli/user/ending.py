@@ -10,13 +10,25 @@ from kinetoscope.client import ClientError, Kinetoscope, Task, WaitTimedOut
 CANCEL_PATIENCE_S = 10.0
 
 
-def failure_text(task: Task) -> str:
-    """Say why a task failed."""
+def charged(task: Task) -> Decimal:
+    """Return what a task costs: nothing once it has failed, whatever was held for it."""
+    return Decimal(0) if task.status == "fail" else task.credits
+
+
+def reason_text(task: Task) -> str:
+    """Say why a task failed, with the code; empty where no reason is known."""
     error = task.error
     if error is None:
-        return f"{task.id} failed; nothing was charged"
+        return ""
     detail = f" {error.detail}" if error.detail else ""
-    return f"{task.id} failed: {error.message} ({error.code}){detail}; nothing was charged"
+    return f"{error.message} ({error.code}){detail}"
+
+
+def failure_text(task: Task) -> str:
+    """Say that a task failed, and why."""
+    reason = reason_text(task)
+    why = f": {reason}" if reason else ""
+    return f"{task.id} failed{why}; nothing was charged"
 
 
 def cancelled(client: Kinetoscope, task_id: str) -> str:

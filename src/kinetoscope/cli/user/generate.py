@@ -1,11 +1,8 @@
 """`kinetoscope generate`: make something with a model, and save it."""
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
-from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 import typer
@@ -13,7 +10,6 @@ import typer
 from kinetoscope.cli.user.completing import model_ids
 from kinetoscope.cli.user.connection import (
     FAILED,
-    HERE,
     INTERRUPTED,
     REFUSED,
     USAGE,
@@ -25,17 +21,27 @@ from kinetoscope.cli.user.connection import (
     say,
 )
 from kinetoscope.cli.user.ending import cancelled, failure_text, task_json
+from kinetoscope.cli.user.formats import mismatch
 from kinetoscope.cli.user.inputs import Unusable, read_inputs
 from kinetoscope.cli.user.progress import followed
-from kinetoscope.cli.user.written import Written, credits_text, write_json
+from kinetoscope.cli.user.saving import (
+    INTERRUPTION,
+    Force,
+    Output,
+    file_of,
+    interruptible,
+    require_free,
+    require_place,
+    saved,
+)
+from kinetoscope.cli.user.written import credits_text, write_json
 from kinetoscope.client import ClientError, Estimate, Kinetoscope, Model, Submitted, Task
 from kinetoscope.client.address import RETRIES
 from kinetoscope.client.asking import understood
-from kinetoscope.client.downloading import name_of, numbered
 
 STDIN = "-"
 
-INTERRUPTION = "Interrupted"
+SEED = "seed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,16 +65,13 @@ class Wanted:
 Inputs = Annotated[
     list[str] | None, typer.Option("--input", "-i", help="A further input: name=value; repeat it.")
 ]
-Output = Annotated[
-    str, typer.Option("--output", "-o", help="A file or a folder; several files are numbered.")
-]
-Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
 CreditsMax = Annotated[str, typer.Option(metavar="CREDITS", help="Make nothing that costs more.")]
 Room = Annotated[
     float, typer.Option(metavar="SECONDS", help="While too many tasks run, wait so long.")
 ]
 UseCache = Annotated[
-    bool, typer.Option("--use-cache", help="An equal earlier task's files will do.")
+    bool,
+    typer.Option("--use-cache", help="An equal earlier task's files will do; it takes a seed."),
 ]
 Outcome = Annotated[
     str | None, typer.Option(help="Of test keys: how it shall go, such as moderation.")
@@ -114,17 +117,18 @@ def generate(  # noqa: PLR0913 - each is an option
         wait=not no_wait,
         as_json=as_json,
     )
-    _require_place(wanted)
+    require_place(output, as_json=as_json)
     with connected(key, url, as_json=as_json, retries=0) as client:
         found = client.model(model)
-        with understood(client.url):
-            _require_free(wanted, found.files)
+        if not force:
+            with understood(client.url):
+                require_free(output, found.files, as_json=as_json)
     with connected(key, url, as_json=as_json, retries=RETRIES) as client:
         made = _made(client, found, wanted)
         if not wanted.wait:
-            typer.echo(write_json({"taskId": made.id}) if as_json else made.id)
+            typer.echo(write_json({"taskId": made.id, **_obstacle(made)}) if as_json else made.id)
             return
-        _finish(client, wanted, _ended(client, made, wanted))
+        _finish(client, wanted, made)
 
 
 def _amount(text: str, *, as_json: bool) -> Decimal | None:
@@ -138,39 +142,18 @@ def _amount(text: str, *, as_json: bool) -> Decimal | None:
     return amount
 
 
-def _require_place(wanted: Wanted) -> None:
-    """See to it that there is somewhere to save, before anything costs."""
-    path = Path(wanted.output or ".").expanduser()
-    try:
-        folder = path if path.is_dir() else path.parent
-        is_there = folder.is_dir()
-    except OSError as error:  # no name that this machine can give
-        raise fail(str(error), USAGE, as_json=wanted.as_json) from None
-    if not is_there:
-        raise fail(f"there is no folder {folder}", USAGE, as_json=wanted.as_json)
-    if not os.access(folder, os.W_OK):
-        raise fail(f"nothing can be written to {folder}", USAGE, as_json=wanted.as_json)
-
-
-def _require_free(wanted: Wanted, files: int) -> None:
-    """See to it that the names are free, before anything costs."""
-    path = Path(wanted.output).expanduser()
-    if wanted.force or not wanted.output or path.is_dir():
-        return
-    for each in numbered(path, files):
-        if os.path.lexists(each):
-            message = f"{each} is there already; --force replaces it"
-            raise fail(message, USAGE, as_json=wanted.as_json)
-
-
 def _made(client: Kinetoscope, model: Model, wanted: Wanted) -> Submitted:
     """Read what was typed, say what it costs, and make the task."""
-    with _interruptible("nothing was made", as_json=wanted.as_json):
+    with interruptible("nothing was made", as_json=wanted.as_json):
         try:
             with understood(client.url):
                 typed = read_inputs(model, wanted.prompt, wanted.inputs, wanted.media)
+                path = file_of(wanted.output)
+                wrong = "" if path is None else mismatch(model, typed, path)
         except Unusable as error:
             raise fail(str(error), USAGE, as_json=wanted.as_json) from None
+        if wrong:
+            raise fail(wrong, USAGE, as_json=wanted.as_json)
         inputs = client.uploaded(typed)
         options: dict[str, Any] = {
             "use_cache": wanted.use_cache,
@@ -178,20 +161,29 @@ def _made(client: Kinetoscope, model: Model, wanted: Wanted) -> Submitted:
         }
         estimate = client.estimate(wanted.model, inputs, **options)
         _require_cheap(estimate, wanted)
-    if not wanted.as_json:
-        say(cost_text(estimate))
+        if not wanted.as_json:
+            say(cost_text(estimate))
+            if wanted.use_cache:
+                _tell_obstacle(client, model, inputs)
     lost = "it may have been made; `kinetoscope tasks list` shows it"
-    with _interruptible(lost, as_json=wanted.as_json):
+    with interruptible(lost, as_json=wanted.as_json):
         return client.submit(wanted.model, inputs, wait_for_room_s=wanted.room_s, **options)
 
 
-@contextmanager
-def _interruptible(told: str, *, as_json: bool, **data: Written) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        message = f"interrupted; {told}"
-        raise fail(message, INTERRUPTED, as_json=as_json, kind=INTERRUPTION, **data) from None
+def _tell_obstacle(client: Kinetoscope, model: Model, inputs: Mapping[str, Any]) -> None:
+    """Say why no earlier task's files can ever do, before new ones are paid."""
+    body = {"model": model.id, "inputs": inputs, "useCache": True}
+    told = client.ask("POST", "/api/v1/jobs/estimateTask", body)
+    with understood(client.url):
+        reason = told.get("uncacheable")
+        takes_seed = SEED in model.inputs.get("properties", {})
+    if reason:
+        how = f"; give -i {SEED}=NUMBER" if takes_seed and SEED not in inputs else ""
+        say(f"--use-cache does nothing here: {reason}{how}")
+
+
+def _obstacle(made: Submitted) -> dict[str, str]:
+    return {} if made.uncacheable is None else {"uncacheable": made.uncacheable}
 
 
 def _require_cheap(estimate: Estimate, wanted: Wanted) -> None:
@@ -227,15 +219,19 @@ def _ended(client: Kinetoscope, made: Submitted, wanted: Wanted) -> Task:
         raise fail(told, INTERRUPTED, as_json=as_json, kind=INTERRUPTION, taskId=made.id) from None
 
 
-def _finish(client: Kinetoscope, wanted: Wanted, task: Task) -> None:
-    """Save the files and say what they cost; or why there are none."""
+def _finish(client: Kinetoscope, wanted: Wanted, made: Submitted) -> None:
+    """Wait for the files, save them and say what they cost; or why there are none."""
+    task = _ended(client, made, wanted)
     if task.status != "success":
         if wanted.as_json:
-            typer.echo(write_json(task_json(task, (), _left(client))))
+            told = task_json(task, (), _left(client))
+            typer.echo(write_json({**told, **_obstacle(made)}))
         raise fail(failure_text(task), FAILED)
-    paths = saved(client, task, wanted.output, force=wanted.force, as_json=wanted.as_json)
+    paths = saved(
+        client, task, wanted.output, force=wanted.force, as_json=wanted.as_json, is_new=True
+    )
     if wanted.as_json:
-        typer.echo(write_json(task_json(task, paths, _left(client))))
+        typer.echo(write_json({**task_json(task, paths, _left(client)), **_obstacle(made)}))
         return
     for path in paths:
         typer.echo(str(path))
@@ -251,25 +247,3 @@ def _left(client: Kinetoscope) -> Decimal | None:
         return client.credits().available
     except (ClientError, KeyboardInterrupt):
         return None
-
-
-def saved(
-    client: Kinetoscope, task: Task, output: str, *, force: bool, as_json: bool
-) -> Sequence[Path]:
-    """Save a task's files where somebody wants them, or under its id; return where they are."""
-    path = Path(output or f"{task.id}{_suffix(task)}").expanduser()
-    slash = "/" if output.endswith(("/", os.sep)) else ""
-    there = f"it is there: `kinetoscope tasks download {task.id}`"
-    try:
-        with _interruptible(there, as_json=as_json, taskId=task.id):
-            return client.download(task, f"{path}{slash}", overwrite=force)
-    except FileExistsError as error:
-        message = f"{error.filename} is there already; --force replaces it. Of {task.id}, {there}"
-        raise fail(message, USAGE, as_json=as_json, taskId=task.id) from None
-    except OSError as error:
-        message = f"{error}; {there}"
-        raise fail(message, HERE, as_json=as_json, kind="OSError", taskId=task.id) from None
-
-
-def _suffix(task: Task) -> str:
-    return PurePosixPath(name_of(task.outputs[0].url)).suffix if task.outputs else ""

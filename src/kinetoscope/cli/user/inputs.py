@@ -37,8 +37,9 @@ def read_inputs(
         if name not in fields:
             raise Unusable(f"{model.id} has no input {name!r}; it has {', '.join(fields)}")
         read = _value(name, fields[name], value)
-        known = inputs.get(name)
-        inputs[name] = known + read if isinstance(known, list) else read
+        if name in inputs and not isinstance(read, list):
+            raise Unusable(f"--input {name}: it takes one value, and is given twice")
+        inputs[name] = inputs.get(name, []) + read if isinstance(read, list) else read
     for kind, places in media.items():
         if places:
             name = _media_name(model, fields, kind)

@@ -18,9 +18,9 @@ from kinetoscope.cli.user.connection import (
     fail,
     say,
 )
-from kinetoscope.cli.user.ending import cancelled, failure_text, task_json
-from kinetoscope.cli.user.generate import Force, saved
+from kinetoscope.cli.user.ending import cancelled, charged, failure_text, reason_text, task_json
 from kinetoscope.cli.user.progress import followed
+from kinetoscope.cli.user.saving import Force, Output, require_place, saved
 from kinetoscope.cli.user.written import (
     age_text,
     credits_text,
@@ -78,7 +78,7 @@ def list_tasks(
         rows.add_row(
             task.id,
             task.status,
-            credits_text(task.credits),
+            credits_text(charged(task)),
             age_text(task.created_at, now),
             task.model,
         )
@@ -121,13 +121,20 @@ def wait(
 ) -> None:
     """Wait for a task's end; ends with 4 if it failed, and with 1 after the timeout."""
     with connected(key, url, as_json=as_json) as client:
-        if timeout is None:
-            task = followed(client, task_id, quiet=as_json)
-        else:
-            task = client.wait(task_id, timeout_s=timeout, must_succeed=False)
+        task = client.get(task_id)  # refused here, an id needs no hint to look at it
+        if not task.has_ended:
+            task = _awaited(client, task_id, timeout, quiet=as_json)
         _print(task, as_json=as_json)
+        if task.error is not None and not as_json:
+            say(f"kinetoscope: {failure_text(task)}")
         if task.status != "success":
             raise typer.Exit(FAILED)
+
+
+def _awaited(client: Kinetoscope, task_id: str, timeout_s: float | None, *, quiet: bool) -> Task:
+    if timeout_s is None:
+        return followed(client, task_id, quiet=quiet)
+    return client.wait(task_id, timeout_s=timeout_s, must_succeed=False)
 
 
 @app.command()
@@ -147,17 +154,18 @@ def cancel(task_id: TaskId, *, as_json: AsJson = False, key: Key = None, url: Ur
 def download(
     task_id: TaskId,
     *,
-    output: Annotated[
-        str, typer.Option("--output", "-o", help="A file or a folder; several are numbered.")
-    ] = "",
+    output: Output = "",
     force: Force = False,
     as_json: AsJson = False,
     key: Key = None,
     url: Url = None,
 ) -> None:
     """Save a task's files, waiting for them if need be."""
+    require_place(output, as_json=as_json)
     with connected(key, url, as_json=as_json) as client:
-        task = _ended(client, task_id, quiet=as_json)
+        task = client.get(task_id)
+        if not task.has_ended:
+            task = followed(client, task_id, quiet=as_json)
         if task.status != "success":
             if as_json:
                 typer.echo(write_json(task_json(task)))
@@ -170,11 +178,6 @@ def download(
         typer.echo(str(path))
 
 
-def _ended(client: Kinetoscope, task_id: str, *, quiet: bool) -> Task:
-    task = client.get(task_id)
-    return task if task.has_ended else followed(client, task_id, quiet=quiet)
-
-
 def _print(task: Task, *, as_json: bool) -> None:
     if as_json:
         typer.echo(write_json(task_json(task)))
@@ -183,14 +186,13 @@ def _print(task: Task, *, as_json: bool) -> None:
         ("task", task.id),
         ("model", task.model),
         ("status", task.status),
-        ("credits", credits_text(task.credits)),
+        ("credits", credits_text(charged(task))),
         ("created", moment_text(task.created_at)),
         ("ended", moment_text(task.completed_at)),
         ("files until", moment_text(task.expires_at)),
+        ("error", reason_text(task)),
         *(("file", output.url) for output in task.outputs),
     ]
     for name, said in lines:
         if said:
             typer.echo(f"{name:<13}{said}")
-    if task.error is not None:
-        say(f"kinetoscope: {failure_text(task)}")
