@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -29,6 +30,10 @@ from kinetoscope.wiring import Runtime, build_runtime, migrate_database
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
+LOGGING: dict[str, Any] = {}
+"""How tests log."""
+
+
 def pytest_configure() -> None:
     """Have pytest's folders and ours made in memory, and tracebacks written without ornament.
 
@@ -40,6 +45,7 @@ def pytest_configure() -> None:
         colors=False, exception_formatter=structlog.dev.plain_traceback
     )
     structlog.configure(processors=[*structlog.get_config()["processors"][:-1], plain])
+    LOGGING.update(structlog.get_config())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -130,11 +136,9 @@ def server_folder() -> Iterator[Path]:
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_before() -> Iterator[None]:
-    """Undo what a command that ran in this process decided about logging."""
-    kept = structlog.get_config()
-    yield
-    structlog.configure(**kept)
+def _logging_as_ever() -> None:
+    """Undo what a command that ran in this process, whenever that was, decided about logging."""
+    structlog.configure(**{**LOGGING, "processors": list(LOGGING["processors"])})
 
 
 @pytest.fixture(scope="session")
