@@ -8,7 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
+from typer.testing import CliRunner, Result
 from typing_extensions import override
+
+from kinetoscope.cli.main import app
 
 Told = Callable[[], httpx.Response]
 
@@ -154,3 +157,9 @@ def listening(there: StandIn) -> Iterator[StandIn]:
         yield there
         server.shutdown()
         thread.join()
+
+
+def typed(there: StandIn, *words: str) -> Result:
+    """Type a command whose server that is."""
+    environment = {"KINETOSCOPE_KEY": "kino_live_x", "KINETOSCOPE_URL": there.url}
+    return CliRunner().invoke(app, words, env=environment)

@@ -2,31 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from tests.client.stand_in import MODEL, StandIn, Told, broken, listening, said
-from typer.testing import CliRunner, Result
-
-from kinetoscope.cli.main import app
-from kinetoscope.client import asking
+from tests.client.stand_in import MODEL, StandIn, Told, broken, said, typed
 
 GENERATE = ("generate", "m", "a kite", "-o", "a.png")
-
-
-@pytest.fixture
-def there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[StandIn]:
-    monkeypatch.setattr(asking, "DELAY_S", 0.0)
-    monkeypatch.chdir(tmp_path)
-    with listening(StandIn()) as there:
-        yield there
-
-
-def typed(there: StandIn, *words: str) -> Result:
-    environment = {"KINETOSCOPE_KEY": "kino_live_x", "KINETOSCOPE_URL": there.url}
-    return CliRunner().invoke(app, words, env=environment)
 
 
 def test_a_balance_that_cannot_be_had_costs_nobody_the_file(there: StandIn):

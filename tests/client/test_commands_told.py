@@ -1,16 +1,14 @@
 """What the user's commands say before anything is paid, and of what went wrong."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-from tests.client.stand_in import ESTIMATE, MODEL, StandIn, listening, said
-from typer.testing import CliRunner, Result
+from tests.client.stand_in import ESTIMATE, MODEL, StandIn, said, typed
+from typer.testing import CliRunner
 
 from kinetoscope.cli.main import app
-from kinetoscope.client import asking
 
 SEEDLESS = "The model m takes no seed, so no two of its tasks are equal"
 
@@ -29,22 +27,9 @@ FORMATS = {
 }
 
 
-@pytest.fixture
-def there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[StandIn]:
-    monkeypatch.setattr(asking, "DELAY_S", 0.0)
-    monkeypatch.chdir(tmp_path)
-    with listening(StandIn()) as there:
-        yield there
-
-
-def typed(there: StandIn, *words: str) -> Result:
-    environment = {"KINETOSCOPE_KEY": "kino_live_x", "KINETOSCOPE_URL": there.url}
-    return CliRunner().invoke(app, words, env=environment)
-
-
 def test_what_is_never_cached_says_why_before_it_is_paid(there: StandIn):
     def made() -> httpx.Response:
-        assert len(there.asked_for("estimateTask")) > 0
+        assert len(there.asked_for("estimateTask")) == len(there.asked_for("createTask")) > 0
         return httpx.Response(200, json={"taskId": "task_1", "uncacheable": SEEDLESS})
 
     words = ("generate", "m", "x", "-o", "a.png", "--force")

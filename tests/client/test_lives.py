@@ -414,6 +414,7 @@ class Terminal(io.StringIO):
 
 
 def test_eighty_columns_are_enough(stage: Stage, monkeypatch: pytest.MonkeyPatch):
+    stage.type("generate", SOUND, "rain", "-i", "duration=1", "--no-wait")  # one to list
     said = {"COLUMNS": "80", "LINES": "24", "TERM": "xterm"}
     for name, text in {**stage.environment, **said}.items():
         monkeypatch.setenv(name, text)

@@ -106,10 +106,7 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """How a task stands now: its place in the queue while it waits, percent while it is made.
-
-    `task` is there once it has ended.
-    """
+    """How a task stands: its place while it waits, percent while it is made, `task` once ended."""
 
     task_id: str
     status: Status
@@ -137,7 +134,7 @@ class Estimate:
     """What a task would cost, in credits; `inputs` with every default filled in.
 
     With `settles` only the finished task shows the final price. `refusal` is what the server would
-    say instead of taking the task just now; None where it is `allowed`.
+    say instead; None where it is `allowed`. `cached` and `uncacheable` are as in `Submitted`.
     """
 
     model: str
@@ -149,6 +146,7 @@ class Estimate:
     provider: str
     settles: bool = False
     cached: bool = False
+    uncacheable: str | None = None
     refusal: str | None = None
 
 
@@ -263,6 +261,7 @@ def estimate_from(data: Mapping[str, Any]) -> Estimate:
         provider=data["route"]["provider"],
         settles=bool(data.get("settles")),
         cached=bool(data.get("cached")),
+        uncacheable=data.get("uncacheable"),
         refusal=None if refusal is None else refusal["message"],
     )
 

@@ -163,23 +163,18 @@ def _made(client: Kinetoscope, model: Model, wanted: Wanted) -> Submitted:
         _require_cheap(estimate, wanted)
         if not wanted.as_json:
             say(cost_text(estimate))
-            if wanted.use_cache:
-                _tell_obstacle(client, model, inputs)
+            if estimate.uncacheable is not None:
+                say(_obstacle_text(model, inputs, estimate.uncacheable))
     lost = "it may have been made; `kinetoscope tasks list` shows it"
     with interruptible(lost, as_json=wanted.as_json):
         return client.submit(wanted.model, inputs, wait_for_room_s=wanted.room_s, **options)
 
 
-def _tell_obstacle(client: Kinetoscope, model: Model, inputs: Mapping[str, Any]) -> None:
-    """Say why no earlier task's files can ever do, before new ones are paid."""
-    body = {"model": model.id, "inputs": inputs, "useCache": True}
-    told = client.ask("POST", "/api/v1/jobs/estimateTask", body)
-    with understood(client.url):
-        reason = told.get("uncacheable")
-        takes_seed = SEED in model.inputs.get("properties", {})
-    if reason:
-        how = f"; give -i {SEED}=NUMBER" if takes_seed and SEED not in inputs else ""
-        say(f"--use-cache does nothing here: {reason}{how}")
+def _obstacle_text(model: Model, inputs: Mapping[str, Any], reason: str) -> str:
+    """Say why no earlier task's files can ever do, and what would change that."""
+    takes_seed = SEED in model.inputs.get("properties", {})
+    how = f"; give -i {SEED}=NUMBER" if takes_seed and SEED not in inputs else ""
+    return f"--use-cache does nothing here: {reason}{how}"
 
 
 def _obstacle(made: Submitted) -> dict[str, str]:
